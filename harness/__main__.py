@@ -1,0 +1,5 @@
+import sys
+
+from harness.command import main
+
+sys.exit(main("harness", {"dataset": "harness.datasets"}))

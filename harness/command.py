@@ -1,0 +1,72 @@
+"""The command line that every implementation answers to.
+
+    python -m <implementation> <stage> --dataset D --seed S [--study S --arm A] --<input> FOLDER ... --out FOLDER
+
+A stage is a module with `run(cell, inputs, out)`; `INPUTS`, the folders it reads; and, where it has several variants,
+`VARIANT`, the name of the option that picks one.
+"""
+
+import argparse
+import errno
+import importlib
+import sys
+from pathlib import Path
+
+from harness.errors import UserError
+from harness.files import existing
+from harness.record import Cell
+from harness.settings import seeds
+
+
+def main(implementation, stages, arguments=None):
+    """Run one stage. Args: stages maps a stage's name to its module. Returns the exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments or arguments[0] not in stages:
+        asked_for_help = arguments[:1] in (["-h"], ["--help"])
+        usage = f"usage: python -m {implementation} {{{','.join(stages)}}} ...   (STAGE --help lists its options)"
+        print(usage if asked_for_help or not arguments else f"error: no stage '{arguments[0]}'; {usage}",
+              file=sys.stdout if asked_for_help else sys.stderr)
+        return 0 if asked_for_help else 2
+    return guarded(_run, implementation, arguments[0], stages[arguments[0]], arguments[1:])
+
+
+def guarded(function, *arguments):
+    """Call `function`; on the user's error or the disk's, print one line and return 2, else return 0."""
+    try:
+        function(*arguments)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EFBIG):
+            raise
+        print(f"error: {error.filename or 'a file'}: {error.strerror}; nothing was left half-written", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted: run the same command again to go on", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _run(implementation, stage, module_name, arguments):
+    module = importlib.import_module(module_name)
+    variant = getattr(module, "VARIANT", None)
+    parser = argparse.ArgumentParser(prog=f"python -m {implementation} {stage}", description=module.__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dataset", required=True, help="a name under `datasets` in params.yaml")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--study", default="", help="a folder of studies/, whose arm's settings are laid over the data set's")
+    parser.add_argument("--arm", default="", help="an entry under `arms` in the study's study.yaml")
+    if variant:
+        parser.add_argument(f"--{variant}", required=True, dest="variant")
+    for name in module.INPUTS:
+        parser.add_argument(f"--{name}", required=True, type=Path, metavar="FOLDER")
+    parser.add_argument("--out", required=True, type=Path, metavar="FOLDER")
+    options = parser.parse_args(arguments)
+    if bool(options.study) != bool(options.arm):
+        raise UserError("--study and --arm go together: give both or neither")
+    seeds()  # refuses a seed given twice before anything runs on it
+    cell = Cell(implementation, stage, options.dataset, options.seed, options.study, options.arm,
+                options.variant if variant else "")
+    inputs = {name: existing(getattr(options, name), "dvc repro") for name in module.INPUTS}
+    module.run(cell, inputs, options.out)

@@ -1,0 +1,69 @@
+"""Scores of a clustering against the labels: ACC, NMI, ARI, the confusion matrix, and what has gone wrong."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Fractions of 1. `confusion` [classes, clusters]: images of each class in each cluster, the clusters in the
+    order of the classes they are matched to, unmatched ones last. `match` [clusters]: each cluster's class, or -1.
+    """
+
+    acc: float
+    nmi: float
+    ari: float
+    confusion: np.ndarray
+    match: np.ndarray
+
+
+def count(labels, predictions, classes, clusters):
+    """Images of each class in each cluster, int64 [classes, clusters], from int64 [n] and int64 [n]."""
+    flat = np.bincount(labels * clusters + predictions, minlength=classes * clusters)
+    return flat.reshape(classes, clusters)
+
+
+def hungarian_match(counts):
+    """The one-to-one matching of clusters to classes that gets most images right.
+
+    Args: counts int64 [classes, clusters]. Returns: int64 [clusters], each cluster's class, -1 where it has none
+    (more clusters than classes). Source: the paper's section 3.1; H. W. Kuhn, 1955.
+    """
+    rows, columns = linear_sum_assignment(counts, maximize=True)
+    match = np.full(counts.shape[1], -1)
+    match[columns] = rows
+    return match
+
+
+def score(labels, predictions, classes, clusters):
+    """Scores of int64 [n] predictions (clusters) against int64 [n] labels.
+
+    Images in a cluster without a class count as wrong. (The reference counts them as class 0.)
+    """
+    labels, predictions = np.asarray(labels, np.int64), np.asarray(predictions, np.int64)
+    counts = count(labels, predictions, classes, clusters)
+    match = hungarian_match(counts)
+    matched = np.flatnonzero(match >= 0)
+    order = np.concatenate([matched[np.argsort(match[matched])], np.flatnonzero(match < 0)])
+    return Scores(
+        acc=float(counts[match[matched], matched].sum() / len(labels)),
+        nmi=float(normalized_mutual_info_score(labels, predictions)),
+        ari=float(adjusted_rand_score(labels, predictions)),
+        confusion=counts[:, order],
+        match=match,
+    )
+
+
+def empty_clusters(predictions, clusters):
+    """A sentence on clusters that int64 [n] predictions never name, in a list; an empty list where there are none."""
+    empty = int((np.bincount(predictions, minlength=clusters) == 0).sum())
+    return [f"{empty} of {clusters} clusters are empty"] if empty else []
+
+
+def degeneracies(losses):
+    """A sentence on the first loss (one an epoch) that is not finite, in a list."""
+    bad = np.flatnonzero(~np.isfinite(losses))
+    return [f"the loss is not finite from epoch {bad[0] + 1} on; training stopped there"] if len(bad) else []

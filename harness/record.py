@@ -1,0 +1,149 @@
+"""The record of a stage: metrics.json, which carries its evidence with it.
+
+A record holds the figures, the curves per epoch, the settings in force, the seed, the code's revision, package versions,
+hardware, wall time, peak memory, and the hash of each input. Reports read records and nothing else.
+"""
+
+import os
+import platform
+import resource
+import subprocess
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+
+from harness.files import read_json, sha256, write_json
+from harness.settings import Section
+
+PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "faiss-gpu", "faiss-cpu", "pillow")
+FILE = "metrics.json"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One stage of one arm at one seed: what a record is a record of."""
+
+    implementation: str
+    stage: str
+    dataset: str
+    seed: int
+    study: str = ""
+    arm: str = ""
+    variant: str = ""
+    """What the stage is run on or as, where it has several: the pretext task, or what k-means clusters."""
+
+    def settings(self, key, cls):
+        """The settings of section `key`, as the dataclass `cls`, under this cell's arm."""
+        return self._section().read(key, cls)
+
+    def mapping(self, key):
+        """The same as it stands in the YAML file."""
+        return self._section().mapping(key)
+
+    def _section(self):
+        return Section(self.dataset, self.study, self.implementation, self.arm)
+
+    def __str__(self):
+        parts = (self.study, self.implementation, self.arm, self.stage, self.variant, f"seed {self.seed}")
+        return "/".join(part for part in parts if part)
+
+
+def write_record(out, cell, *, settings, metrics, curves, degenerate, inputs, seconds, device, threads):
+    """Write `<out>/metrics.json`.
+
+    Args:
+        settings: the settings dataclasses in force, by section.
+        metrics: figures, fractions of 1 where they are shares.
+        curves: one mapping an epoch.
+        degenerate: what is wrong with the result, as sentences (metrics.degeneracies).
+        inputs: sha256 by path.
+        seconds: wall time, summed over interrupted attempts.
+    """
+    write_json(Path(out) / FILE, {
+        "cell": asdict(cell),
+        "metrics": metrics,
+        "degenerate": degenerate,
+        "curves": curves,
+        "settings": {key: asdict(value) for key, value in settings.items()},
+        "evidence": {
+            "revision": revision(),
+            "packages": {"python": platform.python_version(), **installed()},
+            "hardware": hardware(device, threads),
+            "seconds": round(seconds, 2),
+            "peak_memory_mib": peak_memory(device),
+            "inputs": inputs,
+        },
+    })
+
+
+def read_record(folder):
+    return read_json(Path(folder) / FILE)
+
+
+def hashes(folders):
+    """sha256 by path of every file in `folders` that a later stage may read; records, which hold times, are left out."""
+    files = sorted(file for folder in folders for file in Path(folder).glob("*") if file.suffix in (".npy", ".npz", ".pt"))
+    return {str(file): sha256(file) for file in files}
+
+
+def revision():
+    """The commit of the code that runs, with '+changes' where tracked files differ from it; 'unknown' without git."""
+    def git(*arguments):
+        command = ["git", "-C", str(Path(__file__).parent), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)**dvc.lock")
+        return git("rev-parse", "HEAD") + ("+changes" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def installed():
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def hardware(device, threads):
+    """Processor, its cores, the threads used, and the accelerator where one is."""
+    facts = {"processor": _processor(), "cores": os.cpu_count(), "threads": threads, "device": device.type}
+    if device.type == "cuda":
+        import torch
+
+        facts["accelerator"] = torch.cuda.get_device_name(device)
+    return facts
+
+
+def peak_memory(device):
+    """MiB: of the accelerator's allocator where there is one, else of this process."""
+    if device.type == "cuda":
+        import torch
+
+        return round(torch.cuda.max_memory_allocated(device) / 2**20)
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10)
+
+
+def _processor():
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def score_metrics(scores):
+    """The part of a record's metrics that a clustering's scores are."""
+    return {
+        "acc": scores.acc,
+        "nmi": scores.nmi,
+        "ari": scores.ari,
+        "confusion": scores.confusion.tolist(),
+        "match": np.asarray(scores.match).tolist(),
+    }

@@ -1,0 +1,314 @@
+"""Every setting of every stage, as frozen dataclasses: what it means, its unit, its range.
+
+Values come from params.yaml (`datasets.<name>.<stage>`), overlaid by what a study's arm changes
+(`studies/<study>/study.yaml`, `arms.<implementation>.<arm>.<stage>`). The dataclasses have no default where the paper's
+value differs between data sets, so that params.yaml is the one place to read a value from. Numbers in brackets
+are the reference code's for CIFAR-10.
+"""
+
+import dataclasses
+import difflib
+import types
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import UserError
+from harness.files import read_yaml
+
+PARAMS = Path("params.yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Where the images come from and how they are normalised."""
+
+    source: str
+    """digits | cifar10 | folder: a function of harness/datasets.py."""
+    mean: tuple[float, ...]
+    """Per channel, of pixels scaled to 0..1 [0.4914, 0.4822, 0.4465]."""
+    std: tuple[float, ...]
+    """Per channel [0.2023, 0.1994, 0.2010: what the reference divides by; the set's own are larger]."""
+    root: str = ""
+    """Folder of the raw images: for `folder`, <root>/{train,test}/<class>/<file>; for `cifar10`, the download."""
+    size: int = 0
+    """Side, in pixels, that images are resized to (bilinear); 0 keeps theirs."""
+
+    def __post_init__(self):
+        need(len(self.mean) == len(self.std) and len(self.mean) in (1, 3), "mean", self.mean, "1 or 3 numbers, as std")
+        need(all(value > 0 for value in self.std), "std", self.std, "numbers above 0")
+        need(self.size == 0 or self.size >= 4, "size", self.size, "0 or at least 4 pixels")
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A ResNet of basic blocks with a 3x3 stem (networks.py)."""
+
+    width: int
+    """Channels of the first stage, doubled by each further one [64]."""
+    blocks: tuple[int, ...]
+    """Basic blocks of each stage [2, 2, 2, 2]."""
+
+    def __post_init__(self):
+        need(self.width >= 1, "width", self.width, "at least 1")
+        need(self.blocks and min(self.blocks) >= 1, "blocks", self.blocks, "one or more numbers of at least 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Optimizer:
+    """One optimizer step and its learning-rate schedule. Weight decay covers every parameter, as in the reference."""
+
+    kind: str
+    """sgd | adam [sgd for the pretext task, adam after it]."""
+    lr: float
+    """Learning rate at epoch 0 [0.4; 0.0001]."""
+    weight_decay: float
+    """[0.0001]"""
+    momentum: float = 0.0
+    """Of SGD [0.9]."""
+    schedule: str = "constant"
+    """constant | cosine: from lr at epoch 0 towards lr * 0.001 after the last."""
+
+    def __post_init__(self):
+        need(self.kind in ("sgd", "adam"), "kind", self.kind, "sgd or adam")
+        need(self.lr > 0, "lr", self.lr, "above 0")
+        need(self.weight_decay >= 0, "weight_decay", self.weight_decay, "0 or more")
+        need(0 <= self.momentum < 1, "momentum", self.momentum, "from 0 to below 1")
+        need(self.schedule in ("constant", "cosine"), "schedule", self.schedule, "constant or cosine")
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What every training stage has."""
+
+    epochs: int
+    batch_size: int
+    """Images a step; the last, smaller batch of an epoch is dropped, as in the reference."""
+    optimizer: Optimizer
+
+    def __post_init__(self):
+        need(self.epochs >= 1, "epochs", self.epochs, "at least 1")
+        need(self.batch_size >= 2, "batch_size", self.batch_size, "at least 2")
+
+
+@dataclass(frozen=True, slots=True)
+class Pretext:
+    """What every pretext task has; a task's own settings stand in its file under reimpl/pretext/."""
+
+    training: Training
+    augmentation: dict
+    """One entry: the kind of augmentation, and its settings."""
+    evaluate_every: int
+    """Epochs between two measurements of neighbor accuracy on the test images."""
+
+    def __post_init__(self):
+        need(len(self.augmentation) == 1, "augmentation", self.augmentation, "one entry, the kind and its settings")
+        need(self.evaluate_every >= 1, "evaluate_every", self.evaluate_every, "at least 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbors:
+    """Mining of nearest neighbors by cosine similarity (neighbors.py)."""
+
+    train: int
+    """Neighbors kept of each training image, itself not counted [20]."""
+    test: int
+    """Neighbors kept of each test image, among the test images [5]; they serve model selection only."""
+
+    def __post_init__(self):
+        need(self.train >= 1, "train", self.train, "at least 1")
+        need(self.test >= 1, "test", self.test, "at least 1")
+
+
+@dataclass(frozen=True, slots=True)
+class KMeans:
+    """The k-means baselines (kmeans.py)."""
+
+    clusters: int
+    """Number of clusters to find [10]."""
+    restarts: int
+    """Runs from new centres, of which the one with the lowest inertia counts."""
+
+    def __post_init__(self):
+        need(self.clusters >= 2, "clusters", self.clusters, "at least 2")
+        need(self.restarts >= 1, "restarts", self.restarts, "at least 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """Semantic clustering (scan.py; the paper's section 2.2)."""
+
+    training: Training
+    clusters: int
+    """Number of clusters to find; the paper takes the number of classes [10]."""
+    augmentation: str
+    """Applied to anchor and neighbor alike [strong]."""
+    num_neighbors: int
+    """Neighbors to draw from; 0 leaves the image itself [20]."""
+    entropy_weight: float
+    """lambda of equation 2 [5]."""
+    heads: int
+    """Cluster heads on one backbone; the one of lowest validation loss is kept [1]."""
+    selection_entropy_weight: float = 1.0
+    """lambda in the validation loss that picks epoch and head [1, where training has 5]."""
+    draw_itself: bool = True
+    """Whether an image may be drawn as its own neighbor [true]."""
+
+    def __post_init__(self):
+        need(self.clusters >= 2, "clusters", self.clusters, "at least 2")
+        need(self.num_neighbors >= 0, "num_neighbors", self.num_neighbors, "0 or more")
+        need(self.entropy_weight >= 0, "entropy_weight", self.entropy_weight, "0 or more")
+        need(self.heads >= 1, "heads", self.heads, "at least 1")
+        need(self.draw_itself or self.num_neighbors > 0, "draw_itself", self.draw_itself, "true where num_neighbors is 0")
+
+
+@dataclass(frozen=True, slots=True)
+class SelfLabel:
+    """Self-labeling (selflabel.py; the paper's section 2.3)."""
+
+    training: Training
+    augmentation: str
+    """Of the predicted image [strong]."""
+    target_augmentation: str
+    """Of the image whose prediction is the label [none]."""
+    threshold: float
+    """Only images with a probability above it are learned from [0.99]."""
+    class_balancing: bool = True
+    """Weigh each class of a batch by the inverse of its share [true]."""
+
+    def __post_init__(self):
+        need(0 <= self.threshold < 1, "threshold", self.threshold, "from 0 to below 1")
+
+
+def need(condition, key, value, right):
+    """Raise ValueError, naming the key, the value and what would be right, unless `condition` holds."""
+    if not condition:
+        raise ValueError(f"{key} is {value}, and should be {right}")
+
+
+def build(cls, mapping, where):
+    """An instance of the settings dataclass `cls` from a mapping out of YAML.
+
+    Args: `where` names file and key, for messages.
+    Raises: UserError for an unknown key (with the nearest known), a missing one, a wrong type, a value out of range.
+    """
+    if not isinstance(mapping, dict):
+        raise UserError(f"{where} should be a mapping of settings, not {mapping!r}")
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    for key in mapping:
+        if key not in fields:
+            near = difflib.get_close_matches(str(key), fields, 1)
+            hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(fields) or 'none'}"
+            raise UserError(f"{where}: unknown setting '{key}'; {hint}")
+    missing = [name for name, field in fields.items() if name not in mapping and field.default is dataclasses.MISSING]
+    if missing:
+        raise UserError(f"{where}: the setting '{missing[0]}' is missing")
+    hints = typing.get_type_hints(cls)
+    values = {key: _convert(value, hints[key], f"{where}.{key}") for key, value in mapping.items()}
+    try:
+        return cls(**values)
+    except ValueError as error:
+        raise UserError(f"{where}: {error}") from None
+
+
+def _convert(value, kind, where):
+    """`value` as the annotated type: bool, int, float, str, tuple[x, ...] or a settings dataclass."""
+    if dataclasses.is_dataclass(kind):
+        return build(kind, value, where)
+    if isinstance(kind, types.GenericAlias):
+        if not isinstance(value, (list, tuple)):
+            raise UserError(f"{where} is {value!r}, and should be a list")
+        return tuple(_convert(item, typing.get_args(kind)[0], where) for item in value)
+    if kind is float and isinstance(value, (int, str)) and not isinstance(value, bool):
+        try:  # YAML 1.1 reads 1e-4 as text
+            return float(value)
+        except ValueError:
+            pass
+    if type(value) is not kind:
+        raise UserError(f"{where} is {value!r}, and should be of type {kind.__name__}")
+    return value
+
+
+def overlay(base, changes):
+    """`base` with `changes` laid over it, nested mappings key by key."""
+    merged = dict(base)
+    for key, value in changes.items():
+        nested = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = overlay(merged[key], value) if nested else value
+    return merged
+
+
+class Section:
+    """The settings of one data set, and of one arm of a study where one is named.
+
+    >>> Section("digits", "main", "reimpl", "default").read("scan", Scan)          # doctest: +SKIP
+    """
+
+    def __init__(self, dataset, study=None, implementation=None, arm=None):
+        datasets = lookup(read_yaml(PARAMS), "datasets", str(PARAMS))
+        self.base = lookup(datasets, dataset, f"{PARAMS}: datasets")
+        self.where = f"{PARAMS}: datasets.{dataset}"
+        self.changes = {}
+        if study:
+            file = Path("studies") / study / "study.yaml"
+            arms = lookup(read_yaml(file), "arms", str(file))
+            self.changes = lookup(lookup(arms, implementation, f"{file}: arms"), arm, f"{file}: arms.{implementation}")
+            self.where += f" with {file}: arms.{implementation}.{arm}"
+
+    def mapping(self, key):
+        """The raw mapping of a section, e.g. `scan` or `augmentation.strong`."""
+        base, changes, where = self.base, self.changes, self.where
+        for part in key.split("."):
+            base = lookup(base, part, where)
+            changes = (changes or {}).get(part) or {}
+            where += f".{part}"
+        return overlay(base or {}, changes)
+
+    def read(self, key, cls):
+        """The section `key` as the settings dataclass `cls`."""
+        return build(cls, self.mapping(key), f"{self.where}.{key}")
+
+
+def lookup(mapping, key, where):
+    """`mapping[key]`, or a `UserError` that lists the keys there are."""
+    if not isinstance(mapping, dict) or key not in mapping:
+        known = ", ".join(map(str, mapping)) if isinstance(mapping, dict) else "nothing"
+        raise UserError(f"{where} has no '{key}'; it has {known}")
+    return mapping[key]
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """How stages run: nothing here changes what is learned, so no stage depends on it."""
+
+    device: str
+    """auto | cpu | cuda: auto takes a GPU where there is one."""
+    threads: int
+    """CPU threads of a stage. One number everywhere, since a different one rounds sums differently."""
+    tracking: str
+    """W&B: offline (written to ./wandb, to be synced or not) | online | disabled."""
+    checkpoint_seconds: float
+    """A training stage saves itself at the end of an epoch if this long has passed since the last time."""
+
+    def __post_init__(self):
+        need(self.device in ("auto", "cpu", "cuda"), "device", self.device, "auto, cpu or cuda")
+        need(self.threads >= 1, "threads", self.threads, "at least 1")
+        need(self.tracking in ("offline", "online", "disabled"), "tracking", self.tracking, "offline, online or disabled")
+        need(self.checkpoint_seconds >= 0, "checkpoint_seconds", self.checkpoint_seconds, "0 or more")
+
+
+def execution():
+    return build(Execution, lookup(read_yaml(PARAMS), "execution", str(PARAMS)), f"{PARAMS}: execution")
+
+
+def seeds():
+    """The seeds of params.yaml, each once."""
+    values = lookup(read_yaml(PARAMS), "seeds", str(PARAMS))
+    if not isinstance(values, list) or not values:
+        raise UserError(f"{PARAMS}: seeds is {values!r}, and should be a list of whole numbers")
+    for position, seed in enumerate(values):
+        if type(seed) is not int or seed < 0:
+            raise UserError(f"{PARAMS}: seeds holds {seed!r}, and should hold whole numbers of 0 or more")
+        if seed in values[:position]:
+            raise UserError(f"{PARAMS}: seeds holds {seed} twice; a seed counts once")
+    return values

@@ -1,0 +1,1 @@
+"""SCAN, written anew: a file per stage, in the paper's words."""

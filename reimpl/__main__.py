@@ -1,0 +1,7 @@
+import sys
+
+from harness.command import main
+
+STAGES = ("pretext", "neighbors", "kmeans", "scan", "selflabel")
+
+sys.exit(main("reimpl", {stage: f"reimpl.{stage}" for stage in STAGES}))

@@ -1,0 +1,118 @@
+"""Where pixels come from: flips, crops, rotations, shears, translations. Pillow's arithmetic, batched.
+
+Images are uint8 [b, c, h, w]; parameters are CPU tensors with one entry an image.
+"""
+
+import math
+
+import torch
+
+
+def flip(images, chosen):
+    """Mirror left and right where bool [b] `chosen`."""
+    return torch.where(chosen.to(images.device).view(-1, 1, 1, 1), images.flip(3), images)
+
+
+def draw_flip(count, probability, generator):
+    """bool [count]."""
+    return torch.rand(count, generator=generator) < probability
+
+
+def draw_crop(count, height, width, scale, generator, ratio=(3 / 4, 4 / 3), attempts=10):
+    """Boxes for a random resized crop, as torchvision's RandomResizedCrop draws them.
+
+    Args: scale: the smallest and largest share of the area. Returns: top, left, height, width, int64 [count] each: the
+    first of ten attempts that fits, else the whole image (square images need no other fallback).
+    """
+    shape = (count, attempts)
+    area = height * width * torch.empty(shape, dtype=torch.float64).uniform_(*scale, generator=generator)
+    low, high = math.log(ratio[0]), math.log(ratio[1])
+    aspect = torch.empty(shape, dtype=torch.float64).uniform_(low, high, generator=generator).exp()
+    widths, heights = (area * aspect).sqrt().round().long(), (area / aspect).sqrt().round().long()
+    fits = (widths > 0) & (widths <= width) & (heights > 0) & (heights <= height)
+    first = fits.to(torch.uint8).argmax(1, keepdim=True)
+    found = fits.any(1)
+    box_width = torch.where(found, widths.gather(1, first).squeeze(1), width)
+    box_height = torch.where(found, heights.gather(1, first).squeeze(1), height)
+    top = (torch.rand(count, generator=generator, dtype=torch.float64) * (height - box_height + 1)).long()
+    left = (torch.rand(count, generator=generator, dtype=torch.float64) * (width - box_width + 1)).long()
+    return top, left, box_height, box_width
+
+
+def crop_and_resize(images, top, left, height, width):
+    """Crop a box from each image and resize it, bilinear, to the size of the images.
+
+    Equal to PIL's `image.crop(box).resize(size, BILINEAR)`: a pass along rows and one along columns, each with 22-bit
+    fixed-point weights and rounded to a byte. Sums stay under 2**31, so float64 products are exact.
+    """
+    batch, channels, size_y, size_x = images.shape
+    along_rows = _resampling_weights(left, width, size_x).to(images.device)
+    along_columns = _resampling_weights(top, height, size_y).to(images.device)
+    rows = images.flatten(1, 2).to(torch.float64)
+    rows = _fixed_point(rows @ along_rows.transpose(1, 2))
+    columns = rows.view(batch, channels, size_y, size_x)
+    return _fixed_point(along_columns.unsqueeze(1) @ columns).to(torch.uint8)
+
+
+def _fixed_point(sums):
+    return ((sums + 2**21) / 2**22).floor().clamp(0, 255)
+
+
+def _resampling_weights(start, length, size):
+    """float64 [b, size, size], whole numbers: the share, times 2**22, of each input pixel in each output pixel."""
+    start = start.to(torch.float64).view(-1, 1, 1)
+    length = length.to(torch.float64).view(-1, 1, 1)
+    scale = length / size
+    support = scale.clamp(min=1.0)
+    center = (torch.arange(size, dtype=torch.float64).view(1, -1, 1) + 0.5) * scale
+    first = (center - support + 0.5).clamp(min=0).trunc()
+    last = torch.minimum((center + support + 0.5).trunc(), length)
+    pixel = torch.arange(size, dtype=torch.float64).view(1, 1, -1) - start
+    weight = (1 - ((pixel - center + 0.5) * (1 / support)).abs()).clamp(min=0)
+    weight = weight * ((pixel >= first) & (pixel < last))
+    return (0.5 + weight / weight.sum(2, keepdim=True) * 2**22).trunc()
+
+
+def rotation(degrees, height, width):
+    """Matrices float64 [b, 6] that turn images counter-clockwise about their centre, as PIL's `rotate`."""
+    angle = -torch.deg2rad(degrees % 360.0)
+    cos, sin = _round15(angle.cos()), _round15(angle.sin())
+    x, y = width / 2, height / 2
+    return torch.stack([cos, sin, cos * -x + sin * -y + x, -sin, cos, -sin * -x + cos * -y + y], 1)
+
+
+def _round15(values):
+    return torch.tensor([round(value, 15) for value in values.tolist()], dtype=torch.float64)
+
+
+def affine(count, **entries):
+    """Matrices float64 [count, 6] of the identity with some entries (a to f, row by row) replaced, one value an image."""
+    matrix = torch.tensor([1.0, 0, 0, 0, 1, 0], dtype=torch.float64).repeat(count, 1)
+    for name, values in entries.items():
+        matrix[:, "abcdef".index(name)] = values
+    return matrix
+
+
+def warp(images, matrix):
+    """Each output pixel (x, y) taken from the input pixel at (ax + by + c, dx + ey + f); black from outside.
+
+    Equal to PIL's `transform(size, AFFINE, matrix)` without interpolation: 16.16 fixed point, except where neither
+    shear nor rotation is in play, which PIL does in floating point.
+    """
+    batch, channels, height, width = images.shape
+    a, b, c, d, e, f = (matrix[:, entry].view(-1, 1, 1) for entry in range(6))
+    x, y = torch.arange(width).view(1, 1, -1), torch.arange(height).view(1, -1, 1)
+    fixed_x = _fix(c + a * 0.5 + b * 0.5) + _fix(a) * x + _fix(b) * y
+    fixed_y = _fix(f + d * 0.5 + e * 0.5) + _fix(d) * x + _fix(e) * y
+    straight = (b == 0) & (d == 0)
+    source_x = torch.where(straight, (c + a * 0.5 + a * x).floor().long().expand(-1, height, -1), fixed_x >> 16)
+    source_y = torch.where(straight, (f + e * 0.5 + e * y).floor().long().expand(-1, -1, width), fixed_y >> 16)
+    inside = (source_x >= 0) & (source_x < width) & (source_y >= 0) & (source_y < height)
+    source = (source_y.clamp(0, height - 1) * width + source_x.clamp(0, width - 1)).flatten(1).unsqueeze(1)
+    source, inside = source.to(images.device), inside.flatten(1).unsqueeze(1).to(images.device)
+    pixels = images.flatten(2).gather(2, source.expand(-1, channels, -1))
+    return (pixels * inside).view(images.shape)
+
+
+def _fix(values):
+    return (values * 65536.0 + 0.5).floor().long()

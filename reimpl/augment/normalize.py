@@ -1,0 +1,16 @@
+"""From pixels to what a network is fed."""
+
+import torch
+
+
+class Normalize:
+    """uint8 [b, c, h, w] -> float32 [b, c, h, w]: (pixel / 255 - mean) / std per channel."""
+
+    def __init__(self, mean, std):
+        self.mean = torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1)
+        self.std = torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1)
+
+    def __call__(self, images):
+        self.mean, self.std = self.mean.to(images.device), self.std.to(images.device)
+        normalised = (images.to(torch.float32) / 255 - self.mean) / self.std
+        return normalised.contiguous(memory_format=torch.channels_last)

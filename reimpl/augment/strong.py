@@ -1,0 +1,93 @@
+"""The paper's strong augmentation: a flip, operations drawn from RandAugment's, Cutout (section 3.1; Cubuk et al. 2020)."""
+
+from dataclasses import dataclass
+
+import torch
+
+from harness.settings import need
+from reimpl.augment import color
+from reimpl.augment.geometry import affine, draw_flip, flip, rotation, warp
+
+# Operation, least and greatest magnitude: those of the reference (data/augment.py).
+TONES = (
+    (color.autocontrast, 0, 1),
+    (color.equalize, 0, 1),
+    (color.solarize, 0, 256),
+    (color.saturation, 0.05, 0.95),
+    (color.contrast, 0.05, 0.95),
+    (color.brightness, 0.05, 0.95),
+    (color.sharpness, 0.05, 0.95),
+    (color.posterize, 4, 8),
+)
+WARPS = (  # magnitude v, height, width -> matrices; v in degrees, or as a share of the side
+    (lambda v, height, width: rotation(v, height, width), -30, 30),
+    (lambda v, height, width: affine(len(v), b=v), -0.1, 0.1),
+    (lambda v, height, width: affine(len(v), d=v), -0.1, 0.1),
+    (lambda v, height, width: affine(len(v), c=v * width), -0.1, 0.1),
+    (lambda v, height, width: affine(len(v), f=v * height), -0.1, 0.1),
+)
+OPERATIONS = 1 + len(TONES) + len(WARPS)  # the first changes nothing
+
+
+class Strong:
+    @dataclass(frozen=True, slots=True)
+    class Settings:
+        flip: float
+        """Probability of a mirror image [0.5]."""
+        operations: int
+        """Operations drawn for each image, with replacement, out of 14 [4]."""
+        cutout: int
+        """Greatest side of the hole, in pixels; 0 cuts none [16]."""
+
+        def __post_init__(self):
+            need(0 <= self.flip <= 1, "flip", self.flip, "from 0 to 1")
+            need(self.operations >= 0, "operations", self.operations, "0 or more")
+            need(self.cutout >= 0, "cutout", self.cutout, "0 or more pixels")
+
+    def __init__(self, settings, normalize):
+        self.settings, self.normalize = settings, normalize
+
+    def __call__(self, images, generator):
+        count, _, height, width = images.shape
+        images = flip(images, draw_flip(count, self.settings.flip, generator))
+        for _ in range(self.settings.operations):
+            images = one_operation(images, generator)
+        kept = draw_cutout(count, height, width, self.settings.cutout, generator)
+        return self.normalize(images) * kept.to(images.device)
+
+
+def one_operation(images, generator):
+    """One of the 14 operations for each image, with a magnitude of its own."""
+    count, _, height, width = images.shape
+    choice = torch.randint(OPERATIONS, (count,), generator=generator)
+    magnitude = torch.rand(count, generator=generator, dtype=torch.float64)
+    images = images.clone()
+    for index, (operation, low, high) in enumerate(TONES, start=1):
+        rows = (choice == index).nonzero().squeeze(1)
+        here = rows.to(images.device)
+        images[here] = operation(images[here], low + magnitude[rows] * (high - low))
+    # The reference draws a sign on top of a range that is symmetric already: the same distribution as without.
+    matrices = affine(count)
+    for index, (matrix, low, high) in enumerate(WARPS, start=1 + len(TONES)):
+        rows = (choice == index).nonzero().squeeze(1)
+        matrices[rows] = matrix(low + magnitude[rows] * (high - low), height, width)
+    rows = (choice > len(TONES)).nonzero().squeeze(1)
+    here = rows.to(images.device)
+    images[here] = warp(images[here], matrices[rows])
+    return images
+
+
+def draw_cutout(count, height, width, longest, generator):
+    """float32 [count, 1, h, w]: 0 in the hole, 1 elsewhere (DeVries and Taylor 2017).
+
+    The side is 2 * (L // 2) with L uniform in 1..longest, so that L = 1 cuts nothing; the centre is any pixel, and the hole
+    ends at the border. It is filled after normalisation, so with the mean colour.
+    """
+    if longest == 0:
+        return torch.ones(count, 1, 1, 1)
+    half = torch.randint(1, longest + 1, (count, 1, 1, 1), generator=generator) // 2
+    y = torch.randint(height, (count, 1, 1, 1), generator=generator)
+    x = torch.randint(width, (count, 1, 1, 1), generator=generator)
+    rows, columns = torch.arange(height).view(1, 1, -1, 1), torch.arange(width).view(1, 1, 1, -1)
+    hole = (rows >= y - half) & (rows < y + half) & (columns >= x - half) & (columns < x + half)
+    return (~hole).to(torch.float32)

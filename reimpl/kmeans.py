@@ -1,0 +1,47 @@
+"""The baselines: k-means on pixels, and on the embedding of the pretext task (the paper's table 2)."""
+
+import numpy as np
+from sklearn.cluster import KMeans as ScikitKMeans
+
+from harness.datasets import SPLITS, PreparedDataset
+from harness.errors import UserError
+from harness.files import read_npz
+from harness.metrics import empty_clusters, score
+from harness.record import score_metrics
+from harness.settings import KMeans
+from reimpl.training import Session, derive_seed
+
+INPUTS = ("data", "features")
+VARIANT = "on"
+
+
+def pixels(folder):
+    """float32 [n, h * w * c] in 0..1, for train and test."""
+    return [PreparedDataset(folder).images(split).reshape(-1, _size(folder)) / np.float32(255) for split in SPLITS]
+
+
+def _size(folder):
+    return int(np.prod(PreparedDataset(folder).facts["shape"]))
+
+
+def embeddings(folder):
+    """float32 [n, dim] for train and test; what is not finite counts as zero."""
+    return [np.nan_to_num(part, posinf=0, neginf=0) for part in read_npz(folder / "embeddings.npz", *SPLITS)]
+
+
+FEATURES = {"pixels": pixels, "embeddings": embeddings}
+
+
+def run(cell, inputs, out):
+    """Clusters the training images, assigns the test images to the nearest centre, and writes metrics.json."""
+    if cell.variant not in FEATURES:
+        raise UserError(f"--on is '{cell.variant}', and should be one of {', '.join(FEATURES)}")
+    dataset = PreparedDataset(inputs["data"])
+    settings = cell.settings("kmeans", KMeans)
+    session = Session(cell, inputs, {"kmeans": settings})
+    train, test = FEATURES[cell.variant](inputs["features"])
+    state = derive_seed(cell.stage, cell.seed) % 2**32
+    kmeans = ScikitKMeans(settings.clusters, n_init=settings.restarts, random_state=state).fit(train)
+    predictions = kmeans.predict(test)
+    scores = score(dataset.labels("test"), predictions, len(dataset.classes), settings.clusters)
+    session.record(out, score_metrics(scores), degenerate=empty_clusters(predictions, settings.clusters))

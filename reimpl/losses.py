@@ -1,0 +1,62 @@
+"""The losses of the three stages, as pure functions of float32 tensors."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+
+
+def nt_xent(views, temperature):
+    """Contrastive loss with the anchors from the first view only, as the reference has it.
+
+    Args: views [2, b, dim], unit vectors, the two views of b images. Returns: a scalar.
+    Source: equation 1 of SimCLR (Chen et al. 2020) without its second half; losses/losses.py:144-163 of the reference.
+    """
+    first, second = views
+    similarity = first @ torch.cat([first, second]).T / temperature
+    batch = len(first)
+    itself = torch.eye(batch, 2 * batch, dtype=torch.bool, device=first.device)
+    positive = torch.arange(batch, 2 * batch, device=first.device)
+    return F.cross_entropy(similarity.masked_fill(itself, -math.inf), positive)
+
+
+def entropy(distribution):
+    """Entropy in nats of a distribution [..., k]; probabilities under 1e-8 count as 1e-8, as in the reference."""
+    clamped = distribution.clamp(min=1e-8)
+    return -(clamped * clamped.log()).sum(-1)
+
+
+def scan_loss(anchors, neighbors):
+    """The two terms of the paper's equation 2, for one cluster head.
+
+    Args: logits [b, clusters] of images and of one neighbor each.
+    Returns: consistency, -mean log <p(anchor), p(neighbor)>, and the entropy of the mean prediction over the anchors.
+    The loss is consistency - lambda * entropy.
+    """
+    p_anchors, p_neighbors = anchors.softmax(1), neighbors.softmax(1)
+    return -log_likelihood((p_anchors * p_neighbors).sum(1)).mean(), entropy(p_anchors.mean(0))
+
+
+def self_label_loss(targets, predictions, threshold, class_balancing):
+    """Weighted cross-entropy on confident images (the paper's section 2.3).
+
+    Args: logits [b, clusters] of the images as they are and of their strong augmentations.
+    Returns: the loss, 0 where no image is confident, and the share of confident images.
+    With class balancing, each class present weighs the same, however many images it has.
+    Written as sums over the whole batch, so that no step waits for a count.
+    """
+    probability, label = targets.softmax(1).max(1)
+    confident = (probability > threshold).to(predictions.dtype)
+    if class_balancing:
+        per_class = torch.zeros(targets.shape[1], device=targets.device).index_add_(0, label, confident)
+        weight = confident / per_class.clamp(min=1)[label]
+    else:
+        weight = confident
+    loss = (weight * F.cross_entropy(predictions, label, reduction="none")).sum() / weight.sum().clamp(min=1e-12)
+    return loss, confident.mean()
+
+
+def log_likelihood(probability):
+    """The logarithm, -100 at 0 as in PyTorch's binary cross-entropy (the reference's), with a finite gradient there."""
+    smallest = torch.finfo(probability.dtype).tiny
+    return torch.where(probability == 0, -100.0, probability.clamp(min=smallest).log())

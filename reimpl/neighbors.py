@@ -1,0 +1,39 @@
+"""Step 1b: mine each image's nearest neighbors in the pretext task's embedding (the paper's section 2.1)."""
+
+import faiss
+
+from harness.datasets import SPLITS, PreparedDataset
+from harness.files import write_npz
+from harness.settings import Neighbors
+from reimpl import weights
+from reimpl.augment import Normalize
+from reimpl.mining import mine, neighbor_accuracy
+from reimpl.pretext import build_network, embed_all, load_settings, load_task
+from reimpl.training import Session
+
+INPUTS = ("data", "pretext")
+VARIANT = "task"
+
+
+def run(cell, inputs, out):
+    """Writes neighbors.npz and embeddings.npz (arrays `train` and `test` each) and metrics.json."""
+    dataset = PreparedDataset(inputs["data"])
+    task = load_task(cell.variant)
+    settings = load_settings(cell, task) | {"neighbors": cell.settings("neighbors", Neighbors)}
+    session = Session(cell, inputs, settings)
+    faiss.omp_set_num_threads(session.execution.threads)
+    model = build_network(task, settings, dataset.facts["shape"][2])
+    weights.load_into(model, inputs["pretext"] / "model.pt", "dvc repro")
+    model.to(session.device)
+    normalize = Normalize(settings["dataset"].mean, settings["dataset"].std)
+    wanted = {"train": settings["neighbors"].train, "test": settings["neighbors"].test}
+    neighbors, embeddings, metrics, degenerate = {}, {}, {}, []
+    for split in SPLITS:
+        embeddings[split] = embed_all(task, model, session.images(dataset, split), normalize)
+        neighbors[split], broken = mine(embeddings[split], wanted[split])
+        metrics[f"{split}_accuracy"] = neighbor_accuracy(neighbors[split], dataset.labels(split))
+        if broken:
+            degenerate.append(f"{broken} {split} embeddings are not finite")
+    write_npz(out / "neighbors.npz", **neighbors)
+    write_npz(out / "embeddings.npz", **embeddings)
+    session.record(out, metrics, degenerate=degenerate)

@@ -1,0 +1,95 @@
+"""The networks: a ResNet backbone, a contrastive head, cluster heads.
+
+Parameter names are those of the reference, so that weights can be carried over either way.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions with a shortcut (He et al. 2016, figure 5 left)."""
+
+    def __init__(self, channels_in, channels, stride):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels_in, channels, 3, stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.shortcut = nn.Sequential()
+        if stride != 1 or channels_in != channels:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(channels_in, channels, 1, stride, bias=False), nn.BatchNorm2d(channels))
+
+    def forward(self, x):
+        out = F.relu(self.bn1(self.conv1(x)))
+        return F.relu(self.bn2(self.conv2(out)) + self.shortcut(x))
+
+
+class ResNet(nn.Module):
+    """float32 [n, channels, height, width] -> float32 [n, dim].
+
+    A 3x3 stem without pooling, then one stage per entry of `blocks`, each but the first halving height and width and
+    doubling the channels; the mean over all positions. Width 64 and blocks (2, 2, 2, 2) make the CIFAR ResNet-18.
+    """
+
+    def __init__(self, channels, width, blocks):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, width, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        before, self.stages = width, len(blocks)
+        for stage, count in enumerate(blocks):
+            after = width * 2**stage
+            layer = [BasicBlock(before, after, 1 if stage == 0 else 2)]
+            layer += [BasicBlock(after, after, 1) for _ in range(count - 1)]
+            setattr(self, f"layer{stage + 1}", nn.Sequential(*layer))
+            before = after
+        self.dim = before
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, x):
+        x = F.relu(self.bn1(self.conv1(x)))
+        for stage in range(self.stages):
+            x = getattr(self, f"layer{stage + 1}")(x)
+        return x.mean((2, 3))
+
+
+class ContrastiveModel(nn.Module):
+    """Backbone and two-layer head: float32 [n, c, h, w] -> unit vectors float32 [n, dim] (SimCLR, section 2)."""
+
+    def __init__(self, backbone, dim):
+        super().__init__()
+        self.backbone = backbone
+        self.contrastive_head = nn.Sequential(
+            nn.Linear(backbone.dim, backbone.dim), nn.ReLU(), nn.Linear(backbone.dim, dim))
+
+    def forward(self, x):
+        return F.normalize(self.contrastive_head(self.backbone(x)), dim=1)
+
+
+class ClusteringModel(nn.Module):
+    """Backbone and linear cluster heads: float32 [n, c, h, w] -> a list of logits float32 [n, clusters], one a head."""
+
+    def __init__(self, backbone, clusters, heads=1):
+        super().__init__()
+        self.backbone = backbone
+        self.cluster_head = nn.ModuleList(nn.Linear(backbone.dim, clusters) for _ in range(heads))
+
+    def forward(self, x):
+        return self.heads(self.backbone(x))
+
+    def heads(self, features):
+        return [head(features) for head in self.cluster_head]
+
+    def keep_head(self, head):
+        """Drop all cluster heads but one."""
+        self.cluster_head = nn.ModuleList([self.cluster_head[head]])
+
+
+@torch.no_grad()
+def in_batches(function, images, batch_size=1024):
+    """`function` over uint8 images [n, c, h, w] in batches; its outputs concatenated."""
+    return torch.cat([function(images[start : start + batch_size]) for start in range(0, len(images), batch_size)])

@@ -1,0 +1,46 @@
+"""Predictions of a clustering model on the test images, their scores, and their file."""
+
+from dataclasses import dataclass
+
+import torch
+
+from harness.files import write_npz
+from harness.metrics import empty_clusters, score
+from reimpl.networks import in_batches
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """features: float32 [n, dim], of the backbone; probabilities: float32 [heads, n, clusters]."""
+
+    features: torch.Tensor
+    probabilities: torch.Tensor
+
+    def clusters(self, head=0):
+        """The most likely cluster of each image, int64 [n], as NumPy."""
+        return self.probabilities[head].argmax(1).cpu().numpy()
+
+    def scores(self, dataset, head=0):
+        """Against the test labels."""
+        return score(dataset.labels("test"), self.clusters(head), len(dataset.classes), self.probabilities.shape[2])
+
+    def degenerate(self):
+        return empty_clusters(self.clusters(), self.probabilities.shape[2])
+
+    def write(self, path):
+        """Arrays `probabilities` float32 [n, clusters] and `features` float32 [n, dim]."""
+        write_npz(path, probabilities=self.probabilities[0].cpu().numpy(), features=self.features.cpu().numpy())
+
+
+def predict(model, images, normalize):
+    """Predictions of a ClusteringModel, in evaluation mode, on uint8 images [n, c, h, w]."""
+    model.eval()
+    features = in_batches(lambda batch: model.backbone(normalize(batch)), images)
+    with torch.no_grad():
+        probabilities = torch.stack([logits.softmax(1) for logits in model.heads(features)])
+    return Predictions(features, probabilities)
+
+
+def row_of(scores):
+    """The part of an epoch's row that scores are."""
+    return {"acc": scores.acc, "nmi": scores.nmi, "ari": scores.ari}

@@ -1,0 +1,99 @@
+"""Step 2: semantic clustering by adopting nearest neighbors (the paper's section 2.2)."""
+
+import math
+
+import torch
+
+from harness.datasets import PreparedDataset
+from harness.errors import UserError
+from harness.files import existing, read_npz
+from harness.record import score_metrics
+from harness.settings import Dataset, Network, Scan
+from reimpl import weights
+from reimpl.augment import Normalize, load_augmentation
+from reimpl.losses import entropy, log_likelihood, scan_loss
+from reimpl.networks import ClusteringModel, ResNet
+from reimpl.predict import predict, row_of
+from reimpl.training import Fit, Session
+
+INPUTS = ("data", "pretext", "neighbors")
+
+
+def candidates(neighbors, settings):
+    """The columns of int64 [n, k + 1] that a training image's neighbor is drawn from."""
+    if neighbors.shape[1] <= settings.num_neighbors:
+        raise UserError(f"scan.num_neighbors is {settings.num_neighbors}, but only {neighbors.shape[1] - 1} are mined; "
+                        "raise neighbors.train or lower it")
+    return neighbors[:, 0 if settings.draw_itself else 1 : settings.num_neighbors + 1]
+
+
+def validation_loss(probabilities, neighbors, entropy_weight):
+    """The loss that picks epoch and head, without labels: over all neighbors of all test images, no augmentation.
+
+    Args: probabilities float32 [n, clusters]; neighbors int64 [n, k + 1]. Source: utils/evaluate_utils.py:85-116.
+    """
+    similarity = (probabilities.unsqueeze(1) * probabilities[neighbors]).sum(2)
+    return (-log_likelihood(similarity).mean() - entropy_weight * entropy(probabilities.mean(0))).item()
+
+
+def run(cell, inputs, out):
+    """Writes model.pt (the best epoch's weights, with the best head alone), predictions.npz and metrics.json."""
+    dataset = PreparedDataset(inputs["data"])
+    settings = {
+        "dataset": cell.settings("dataset", Dataset),
+        "network": cell.settings("network", Network),
+        "scan": cell.settings("scan", Scan),
+    }
+    scan = settings["scan"]
+    augment, settings["augmentation"] = load_augmentation(scan.augmentation, cell, settings["dataset"])
+    session = Session(cell, inputs, settings)
+    images, test_images = session.images(dataset, "train"), session.images(dataset, "test")
+    mined = existing(inputs["neighbors"] / "neighbors.npz", "dvc repro")
+    train_neighbors, test_neighbors = map(torch.from_numpy, read_npz(mined, "train", "test"))
+    drawn_from, test_neighbors = candidates(train_neighbors, scan), test_neighbors.to(session.device)
+    model = start_from_pretext(inputs["pretext"] / "model.pt", images.shape[1], settings)
+    normalize = Normalize(settings["dataset"].mean, settings["dataset"].std)
+
+    def step(indices):
+        column = torch.randint(drawn_from.shape[1], indices.shape, generator=session.generator)
+        neighbors = drawn_from[indices, column]
+        # Two forward passes, so that each side has BatchNorm statistics of its own (utils/train_utils.py:72-73).
+        of_anchors = model(augment(images[indices.to(images.device)], session.generator))
+        of_neighbors = model(augment(images[neighbors.to(images.device)], session.generator))
+        terms = torch.stack([torch.stack(scan_loss(*pair)) for pair in zip(of_anchors, of_neighbors)])
+        consistency, entropy_term = terms.unbind(1)
+        loss = (consistency - scan.entropy_weight * entropy_term).sum()
+        return {"loss": loss, "consistency": consistency.mean(), "entropy": entropy_term.mean()}
+
+    def after_epoch(kept):
+        kept["epochs"] = kept.get("epochs", 0) + 1
+        predictions = predict(model, test_images, normalize)
+        losses = [validation_loss(head, test_neighbors, scan.selection_entropy_weight) for head in predictions.probabilities]
+        head = min(range(scan.heads), key=losses.__getitem__)
+        if "loss" not in kept or losses[head] < kept["loss"]:
+            best = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+            kept.update(loss=losses[head], epoch=kept["epochs"], head=head, weights=best)
+        return {"validation_loss": losses[head], "head": head, **row_of(predictions.scores(dataset, head))}
+
+    fit = Fit(session, model, scan.training, len(images), step, after_epoch)
+    fit.run()
+    best = fit.kept
+    model.load_state_dict(best["weights"])
+    model.keep_head(best["head"])
+    predictions = predict(model, test_images, normalize)
+    weights.save(out / "model.pt", model.state_dict())
+    predictions.write(out / "predictions.npz")
+    chosen = {"epoch": best["epoch"], "head": best["head"],
+              "validation_loss": best["loss"] if math.isfinite(best["loss"]) else None}
+    fit.finish(out, {**score_metrics(predictions.scores(dataset)), **chosen}, predictions.degenerate())
+
+
+def start_from_pretext(path, channels, settings):
+    """A clustering model on the backbone of the pretext task; its cluster heads are new."""
+    backbone = ResNet(channels, settings["network"].width, settings["network"].blocks)
+    mend = "remove it and run `dvc repro`"
+    state = weights.load(existing(path, "dvc repro"), mend)
+    prefix = "backbone."
+    weights.fill(backbone, {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)},
+                 path, mend)
+    return ClusteringModel(backbone, settings["scan"].clusters, settings["scan"].heads)

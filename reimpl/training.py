@@ -1,0 +1,183 @@
+"""What all training stages share: seeds, the epoch loop, learning rates, checkpoints, the record.
+
+A stage killed at any moment and run again goes on from its last checkpoint, and on a CPU ends with the same bits: every
+random draw comes from the session's generator, which the checkpoint holds.
+"""
+
+import hashlib
+import json
+import math
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from harness.errors import UserError
+from harness.metrics import degeneracies
+from harness.record import hashes, write_record
+from harness.settings import execution
+from harness.tracking import Tracker
+from reimpl import weights
+from reimpl.progress import Progress
+
+CHECKPOINTS = Path("checkpoints")
+
+
+def find_device(choice):
+    """`auto` takes a GPU where there is one."""
+    if choice == "cuda" and not torch.cuda.is_available():
+        raise UserError("params.yaml: execution.device is cuda, and torch finds no GPU: set it to auto or cpu")
+    return torch.device("cuda" if choice != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def derive_seed(stage, seed):
+    """A seed of its own for each stage, so that no two stages share their draws."""
+    return int.from_bytes(hashlib.sha256(f"{stage}/{seed}".encode()).digest()[:8], "big") >> 1
+
+
+class Session:
+    """One stage at work: its device, its random generator, its clock, its inputs' hashes.
+
+    Args: settings: the settings dataclasses in force, by section, for the record.
+    """
+
+    def __init__(self, cell, inputs, settings):
+        self.cell, self.settings, self.execution = cell, settings, execution()
+        self.device = find_device(self.execution.device)
+        torch.set_num_threads(self.execution.threads)
+        torch.manual_seed(derive_seed(cell.stage, cell.seed))  # initial weights
+        self.generator = torch.Generator().manual_seed(derive_seed(cell.stage + " training", cell.seed))
+        self.inputs = hashes(inputs.values())
+        self.began, self.seconds_before = time.monotonic(), 0.0
+
+    def seconds(self):
+        """Wall time so far, interrupted attempts up to their last checkpoint included."""
+        return self.seconds_before + time.monotonic() - self.began
+
+    def images(self, dataset, split):
+        """All images of a split on the device, uint8 [n, c, h, w]."""
+        return torch.from_numpy(dataset.images(split).copy()).permute(0, 3, 1, 2).contiguous().to(self.device)
+
+    def record(self, out, metrics, curves=(), degenerate=()):
+        write_record(out, self.cell, settings=self.settings, metrics=metrics, curves=list(curves), degenerate=list(degenerate),
+                     inputs=self.inputs, seconds=self.seconds(), device=self.device, threads=self.execution.threads)
+
+    def identity(self):
+        """A hash of all that decides the result of this stage: cell, settings, inputs, code, torch."""
+        parts = [asdict(self.cell), {key: asdict(value) for key, value in self.settings.items()}, self.inputs, torch.__version__]
+        digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode())
+        for file in source_files():
+            digest.update(file.read_bytes())
+        return digest.hexdigest()
+
+
+def source_files():
+    """The project's files that this process has imported."""
+    root = Path(__file__).parent.parent
+    files = {Path(module.__file__) for module in list(sys.modules.values()) if getattr(module, "__file__", None)}
+    return sorted(file for file in files if file.parent.is_relative_to(root / "reimpl") or file.parent == root / "harness")
+
+
+class Fit:
+    """A training: the model and optimizer, the curves so far, and what the stage wants kept (SCAN: its best epoch).
+
+    Args:
+        count: images in the training set.
+        step: from int64 [b] indices to a mapping of scalar tensors, of which `loss` is minimised.
+        after_epoch: from `kept` to a mapping of further figures for the epoch's row; it may change `kept`.
+    """
+
+    def __init__(self, session, model, training, count, step, after_epoch=lambda kept: {}):
+        if training.batch_size > count:
+            raise UserError(f"{session.cell}: training.batch_size is {training.batch_size}, but there are only {count} training "
+                            f"images; it should be at most {count}")
+        self.session, self.training, self.count = session, training, count
+        self.model = model.to(session.device, memory_format=torch.channels_last)
+        self.optimizer = make_optimizer(self.model.parameters(), training.optimizer)
+        self.step, self.after_epoch = step, after_epoch
+        self.curves, self.kept = [], {}
+        self.identity = session.identity()
+        self.file = CHECKPOINTS / f"{session.cell.stage}-{self.identity[:24]}.pt"
+
+    def run(self):
+        """Train to the last epoch, or to the first whose loss is not finite. Returns the curves, a mapping an epoch."""
+        self._restore()
+        session, training = self.session, self.training
+        tracker = Tracker(session.execution.tracking, session.cell, session.settings, self.identity)
+        steps = self.count // training.batch_size
+        progress = Progress(str(session.cell), training.epochs, steps * training.batch_size, len(self.curves))
+        saved = time.monotonic()
+        while len(self.curves) < training.epochs and not self._broken():
+            self.curves.append(self._epoch(len(self.curves), steps, progress))
+            tracker.log(self.curves[-1])
+            progress.epoch(self.curves[-1])
+            if time.monotonic() - saved >= session.execution.checkpoint_seconds:
+                self._save()
+                saved = time.monotonic()
+        progress.close()
+        self.tracker = tracker
+        return self.curves
+
+    def finish(self, out, metrics, degenerate=()):
+        """Write the record, close the W&B run, and remove the checkpoint: the stage's files are all there."""
+        losses = [row["loss"] for row in self.curves]
+        self.session.record(out, metrics, self.curves, [*degenerate, *degeneracies(losses)])
+        self.tracker.finish(metrics)
+        self.file.unlink(missing_ok=True)
+
+    def _epoch(self, epoch, steps, progress):
+        lr = learning_rate(self.training, epoch)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        self.model.train()
+        order = torch.randperm(self.count, generator=self.session.generator)
+        totals = None
+        for indices in order[: steps * self.training.batch_size].view(steps, -1):
+            terms = self.step(indices)
+            self.optimizer.zero_grad(set_to_none=True)
+            terms["loss"].backward()
+            self.optimizer.step()
+            values = torch.stack([value.detach() for value in terms.values()])
+            totals = values if totals is None else totals + values
+            progress.step(len(indices), terms["loss"])
+        means = dict(zip(terms, (totals / steps).tolist()))
+        return {"epoch": epoch + 1, "lr": lr, **means, **self.after_epoch(self.kept)}
+
+    def _broken(self):
+        return bool(self.curves) and not math.isfinite(self.curves[-1]["loss"])
+
+    def _save(self):
+        weights.save(self.file, {
+            "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
+            "generator": self.session.generator.get_state(), "curves": self.curves, "kept": self.kept,
+            "seconds": self.session.seconds(),
+        })
+
+    def _restore(self):
+        if not self.file.exists():
+            return
+        mend = "remove it, and the stage starts anew"
+        state = weights.load(self.file, mend)
+        weights.fill(self.model, state["model"], self.file, mend)
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.session.generator.set_state(state["generator"])
+        self.curves, self.kept = state["curves"], state["kept"]
+        self.session.seconds_before = state["seconds"]
+        print(f"{self.session.cell}: going on after epoch {len(self.curves)}", file=sys.stderr)
+
+
+def make_optimizer(parameters, settings):
+    if settings.kind == "sgd":
+        return torch.optim.SGD(parameters, settings.lr, momentum=settings.momentum, weight_decay=settings.weight_decay)
+    return torch.optim.Adam(parameters, settings.lr, weight_decay=settings.weight_decay)
+
+
+def learning_rate(training, epoch):
+    """The rate during `epoch`, from 0: constant, or along half a cosine towards lr * 0.001 (utils/common_config.py:259-264)."""
+    optimizer = training.optimizer
+    if optimizer.schedule == "constant":
+        return optimizer.lr
+    least = optimizer.lr * 1e-3
+    return least + (optimizer.lr - least) * (1 + math.cos(math.pi * epoch / training.epochs)) / 2

@@ -1,0 +1,41 @@
+"""Weights and checkpoints on disk: written whole or not at all, read without unpickling."""
+
+import pickle
+import zipfile
+
+import torch
+
+from harness.errors import UserError
+from harness.files import existing, writing
+
+
+def save(path, value):
+    """Tensors, numbers, strings, and lists and mappings of them."""
+    with writing(path) as temporary:
+        torch.save(value, temporary)
+
+
+def load(path, mend):
+    """What `save` wrote, on the CPU. `mend` says in messages what to do about a file that cannot be read."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path} is truncated or no file of weights ({_first_line(error)}): {mend}") from None
+
+
+def load_into(model, path, made_by):
+    """Fill `model` with the weights of `path`, all of them and no others."""
+    state = load(existing(path, made_by), f"remove it and run `{made_by}`")
+    fill(model, state, path, f"remove it and run `{made_by}`")
+
+
+def fill(model, state, path, mend):
+    try:
+        model.load_state_dict(state)
+    except (RuntimeError, AttributeError, TypeError) as error:
+        raise UserError(f"{path} holds the weights of another network ({_first_line(error)}): {mend}") from None
+
+
+def _first_line(error):
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[min(1, len(lines) - 1)][:120] if lines else type(error).__name__

@@ -1,0 +1,194 @@
+"""Every augmentation against PIL, image by image, on real photographs and real digits: the same parameters, the same bytes."""
+
+import numpy as np
+import PIL.Image
+import PIL.ImageEnhance
+import PIL.ImageOps
+import pytest
+import torch
+import torchvision.transforms.functional as TF
+from torchvision.transforms import RandomResizedCrop
+
+from reimpl.augment import KINDS, Normalize, color, geometry, strong
+
+
+def pil(image):
+    """uint8 [c, h, w] as a PIL image."""
+    array = image.permute(1, 2, 0).numpy()
+    return PIL.Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
+
+
+def by_pil(images, operation, *parameters):
+    """`operation(PIL image, parameter...)` for each image, with each parameter's value for it."""
+    results = [np.atleast_3d(np.asarray(operation(pil(image), *values)))
+               for image, *values in zip(images, *[p.tolist() for p in parameters])]
+    return torch.from_numpy(np.stack(results)).permute(0, 3, 1, 2)
+
+
+def factors(count, low, high):
+    """Evenly spread over the range, both ends and 1 among them."""
+    values = torch.linspace(low, high, count, dtype=torch.float64)
+    values[0] = min(max(1.0, low), high)
+    return values
+
+
+def transform(entries):
+    return lambda image, *values: image.transform(image.size, PIL.Image.Transform.AFFINE, entries(*values))
+
+
+COLORS = [
+    ("brightness", color.brightness, lambda im, v: PIL.ImageEnhance.Brightness(im).enhance(v), 0.0, 1.9),
+    ("contrast", color.contrast, lambda im, v: PIL.ImageEnhance.Contrast(im).enhance(v), 0.0, 1.9),
+    ("saturation", color.saturation, lambda im, v: PIL.ImageEnhance.Color(im).enhance(v), 0.0, 1.9),
+    ("sharpness", color.sharpness, lambda im, v: PIL.ImageEnhance.Sharpness(im).enhance(v), 0.05, 0.95),
+    ("hue", color.hue, TF.adjust_hue, -0.5, 0.5),
+    ("autocontrast", color.autocontrast, lambda im, v: PIL.ImageOps.autocontrast(im), 0, 1),
+    ("equalize", color.equalize, lambda im, v: PIL.ImageOps.equalize(im), 0, 1),
+    ("solarize", color.solarize, lambda im, v: PIL.ImageOps.solarize(im, v), 0, 256),
+    ("posterize", color.posterize, lambda im, v: PIL.ImageOps.posterize(im, int(v)), 4, 8),
+]
+
+
+@pytest.mark.parametrize("name, operation, reference, low, high", COLORS, ids=[row[0] for row in COLORS])
+@pytest.mark.parametrize("kind", ["photos", "digits"])
+def test_color_equals_pil(request, kind, name, operation, reference, low, high):
+    images = request.getfixturevalue(kind)
+    values = factors(len(images), low, high)
+    assert torch.equal(operation(images, values), by_pil(images, reference, values))
+
+
+def test_hue_equals_pil_on_every_kind_of_color():
+    levels = torch.arange(0, 256, 5, dtype=torch.uint8)
+    cube = torch.cartesian_prod(levels, levels, levels).T.reshape(1, 3, len(levels) ** 2, len(levels))
+    for shift in (-0.5, -0.1, 0.0, 0.07, 0.5):
+        value = torch.tensor([shift], dtype=torch.float64)
+        assert torch.equal(color.hue(cube, value), by_pil(cube, TF.adjust_hue, value)), shift
+
+
+def test_an_operation_that_no_image_drew_is_no_error(photos):
+    nothing, no_values = photos[:0], torch.zeros(0, dtype=torch.float64)
+    for _, operation, *_ in COLORS:
+        assert operation(nothing, no_values).shape == nothing.shape
+    for _, matrix, *_ in WARPS:
+        assert geometry.warp(nothing, matrix(no_values, 32, 32)).shape == nothing.shape
+
+
+def test_gray_equals_pil(photos):
+    expected = by_pil(photos, lambda image: image.convert("L"))
+    assert torch.equal(color.grayscale(photos), expected.expand_as(photos))
+
+
+@pytest.mark.parametrize("flat", [0, 7, 255])
+def test_a_flat_image_stays_as_pil_has_it(flat):
+    images = torch.full((1, 3, 8, 8), flat, dtype=torch.uint8)
+    for name, operation, reference, low, high in COLORS:
+        middle = torch.tensor([(low + high) / 2], dtype=torch.float64)
+        assert torch.equal(operation(images, middle), by_pil(images, reference, middle)), name
+
+
+WARPS = [
+    ("rotate", strong.WARPS[0][0], lambda im, v: im.rotate(v), 30),
+    ("shear_x", strong.WARPS[1][0], transform(lambda v: (1, v, 0, 0, 1, 0)), 0.1),
+    ("shear_y", strong.WARPS[2][0], transform(lambda v: (1, 0, 0, v, 1, 0)), 0.1),
+    ("translate_x", strong.WARPS[3][0], lambda im, v: transform(lambda u: (1, 0, u * im.size[0], 0, 1, 0))(im, v), 0.1),
+    ("translate_y", strong.WARPS[4][0], lambda im, v: transform(lambda u: (1, 0, 0, 0, 1, u * im.size[1]))(im, v), 0.1),
+]
+
+
+@pytest.mark.parametrize("name, matrix, reference, most", WARPS, ids=[row[0] for row in WARPS])
+@pytest.mark.parametrize("kind", ["photos", "digits"])
+def test_warp_equals_pil(request, kind, name, matrix, reference, most):
+    images = request.getfixturevalue(kind)
+    values = torch.linspace(-most, most, len(images), dtype=torch.float64)
+    values[0] = 0
+    warped = geometry.warp(images, matrix(values, *images.shape[2:]))
+    assert torch.equal(warped, by_pil(images, reference, values))
+
+
+@pytest.mark.parametrize("kind", ["photos", "digits"])
+def test_crop_and_resize_equals_pil(request, kind, generator):
+    images = request.getfixturevalue(kind)
+    side = images.shape[2]
+    boxes = geometry.draw_crop(len(images), side, side, (0.08, 1.0), generator)
+    expected = by_pil(images, lambda im, t, le, h, w: im.crop((le, t, le + w, t + h)).resize(
+        (side, side), PIL.Image.Resampling.BILINEAR), *boxes)
+    assert torch.equal(geometry.crop_and_resize(images, *boxes), expected)
+
+
+def test_crops_are_distributed_as_torchvision_draws_them(generator):
+    """Means and deviations of area, shape and place over 20,000 draws, within three standard errors or so."""
+    ours = torch.stack(geometry.draw_crop(20_000, 32, 32, (0.2, 1.0), generator)).to(torch.float64)
+    torch.manual_seed(0)
+    image = torch.empty(3, 32, 32)
+    theirs = torch.tensor([RandomResizedCrop.get_params(image, (0.2, 1.0), (3 / 4, 4 / 3)) for _ in range(20_000)]).T
+    for name, of in {
+        "area": lambda t, le, h, w: h * w / 32**2,
+        "aspect": lambda t, le, h, w: (w / h).log(),
+        "middle": lambda t, le, h, w: (t + h / 2) / 32,
+        "left": lambda t, le, h, w: le / 32,
+    }.items():
+        a, b = of(*ours), of(*theirs.to(torch.float64))
+        assert abs(a.mean() - b.mean()) < 4 * a.std() / 100, name
+        assert abs(a.std() / b.std() - 1) < 0.03, name
+    assert (ours[0] + ours[2]).max() <= 32 and ours[:2].min() >= 0
+
+
+def test_the_fourteen_operations_are_equally_likely_and_all_reached(photos):
+    """With each operation marked by what it does to a known image, 14 equal shares come out."""
+    drawn = []
+    original = torch.randint
+
+    def spy(high, size, generator):
+        values = original(high, size, generator=generator)
+        drawn.append((high, values))
+        return values
+
+    torch.randint = spy
+    try:
+        for seed in range(20):
+            strong.one_operation(photos, torch.Generator().manual_seed(seed))
+    finally:
+        torch.randint = original
+    assert {high for high, _ in drawn} == {14}
+    shares = torch.cat([values for _, values in drawn]).bincount(minlength=14) / (20 * len(photos))
+    assert (shares - 1 / 14).abs().max() < 0.015
+
+
+def test_cutout_hole_is_the_reference_formula():
+    """Side 2 * (L // 2) for L in 1..16, cut at the border; 1 in 16 is empty."""
+    kept = strong.draw_cutout(40_000, 64, 64, 16, torch.Generator().manual_seed(1))
+    holes = (1 - kept).sum((1, 2, 3))
+    assert abs((holes == 0).float().mean() - 1 / 16) < 0.005
+    assert set(holes[holes > 0].sqrt().unique().tolist()) >= {2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 16.0}
+    assert holes.max() == 16**2
+    one = (1 - kept[holes == 16**2][0, 0]).nonzero()
+    assert (one.max(0).values - one.min(0).values + 1).tolist() == [16, 16]
+    assert strong.draw_cutout(8, 64, 64, 0, torch.Generator()).min() == 1
+
+
+SETTINGS = {
+    "none": {},
+    "standard": dict(crop_scale=(0.2, 1.0), flip=0.5),
+    "simclr": dict(crop_scale=(0.2, 1.0), flip=0.5, jitter=0.8, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1,
+                   gray=0.2, rotation=15.0),
+    "strong": dict(flip=0.5, operations=4, cutout=16),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_augmentation_draws_per_image_from_its_generator_alone(photos, kind):
+    augment = KINDS[kind](KINDS[kind].Settings(**SETTINGS[kind]), Normalize((0.5, 0.4, 0.3), (0.2, 0.2, 0.2)))
+    same = photos[:1].repeat(64, 1, 1, 1)
+    before = same.clone()
+    first = augment(same, torch.Generator().manual_seed(3))
+    torch.manual_seed(99)
+    again = augment(same, torch.Generator().manual_seed(3))
+    assert torch.equal(first, again) and torch.equal(same, before)
+    assert first.dtype == torch.float32 and first.shape == same.shape
+    assert len(torch.unique(first.flatten(1), dim=0)) == (1 if kind == "none" else pytest.approx(62, abs=2))
+
+
+def test_normalize_by_hand():
+    images = torch.tensor([0, 51, 255], dtype=torch.uint8).view(1, 3, 1, 1)
+    result = Normalize((0.5, 0.1, 0.0), (0.5, 0.2, 2.0))(images).flatten().tolist()
+    assert result == pytest.approx([-1.0, 0.5, 0.5])
