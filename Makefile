@@ -1,0 +1,39 @@
+# make repro   run every stage that is not up to date, and build the report
+# make test    lint and test
+# make lock    pin and hash the newest versions that pyproject.toml allows
+# make clean   remove what stages made, not the environment
+
+PYTHON ?= python3
+VENV := .venv
+UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
+READY := $(VENV)/.installed
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: repro test lint lock clean
+
+repro: $(READY)
+	dvc repro
+	@echo "The reports:" report/output/*/index.html
+
+test: lint
+	python -m pytest
+
+lint: $(READY)
+	ruff check .
+
+lock: | $(UV)
+	$(UV) pip compile --quiet --universal --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-annotate --no-header pyproject.toml --output-file requirements.lock
+
+clean:
+	rm -rf runs data report/output checkpoints wandb
+
+# The environment, made anew when the lock file is newer than it.
+$(READY): requirements.lock | $(UV)
+	$(UV) venv --quiet --clear --python '>=3.11,<3.14' $(VENV)
+	$(UV) pip sync --quiet --python $(VENV) --require-hashes requirements.lock
+	touch $(READY)
+
+.tools/bin/uv:
+	$(PYTHON) -m venv .tools
+	.tools/bin/python -m pip install --quiet --disable-pip-version-check uv

@@ -1,0 +1,136 @@
+"""Figures, as SVG text for the page and files beside it. Drawn from summaries alone; every seed is shown."""
+
+import io
+
+import matplotlib
+
+matplotlib.use("svg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+INK, MUTED, GRID = "#1c2430", "#657184", "#dfe4ea"
+COLORS = ("#1f5fbf", "#c8501e", "#23845a", "#7a4bb3", "#99701a")
+STYLE = {
+    "font.family": "sans-serif", "font.size": 10, "svg.fonttype": "none", "svg.hashsalt": "report",
+    "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": MUTED, "xtick.color": MUTED, "ytick.color": MUTED,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": GRID, "grid.linewidth": 0.8,
+    "axes.titlesize": 10, "axes.titleweight": "bold", "axes.titlelocation": "left", "legend.frameon": False,
+}
+
+
+def as_svg(figure):
+    """The figure as an SVG element, the same bytes for the same figure."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
+    plt.close(figure)
+    text = buffer.getvalue()
+    return text[text.index("<svg"):]
+
+
+def seeds_figure(table, metric):
+    """A row for each step run here: every seed as a point, the mean as a bar; published means as diamonds."""
+    steps = list(dict.fromkeys(row.step for row in table.rows))
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(7.2, 0.55 * len(steps) + 1.1))
+        labelled = set()
+        for position, step in enumerate(steps):
+            for row in (row for row in table.rows if row.step == step and row.entries[metric].mean is not None):
+                entry = row.entries[metric]
+                if row.ours:
+                    style = dict(marker="o", s=34, color=COLORS[0], alpha=0.75, linewidths=0)
+                    offsets = np.linspace(-0.13, 0.13, entry.n) if entry.n > 1 else [0.0]
+                    axes.scatter(entry.values, position + np.asarray(offsets), label=_once("here, one seed", labelled), **style)
+                    axes.plot([entry.mean] * 2, [position - 0.28, position + 0.28], color=COLORS[0], linewidth=2,
+                              label=_once("here, mean", labelled))
+                else:
+                    color = COLORS[1] if row.source == "paper" else COLORS[3]
+                    name = f"{'paper' if row.source == 'paper' else 'reproduction study'} ({row.dataset})"
+                    axes.errorbar(entry.mean, position, xerr=entry.std, fmt="D", markersize=5, color=color, capsize=3,
+                                  markerfacecolor="white", label=_once(name, labelled))
+        axes.set_yticks(range(len(steps)), steps)
+        axes.tick_params(axis="y", colors=INK, length=0)
+        axes.set_ylim(len(steps) - 0.5, -0.5)
+        axes.set_xlim(0, 101)
+        axes.set_xlabel(f"{table.metrics[metric]} in percent")
+        axes.grid(axis="y", visible=False)
+        axes.legend(loc="upper left", bbox_to_anchor=(0, 1.22), ncols=2, fontsize=9, handletextpad=0.4)
+        return as_svg(figure)
+
+
+def _once(label, seen):
+    """The label the first time, afterwards none: a legend names each mark once."""
+    if label in seen:
+        return None
+    seen.add(label)
+    return label
+
+
+def curves_figure(panels):
+    """Learning curves side by side.
+
+    Args: panels: (title, axis label, [(label, [(epochs, values) per seed]), ...]) each.
+    """
+    with plt.rc_context(STYLE):
+        columns = 2 if len(panels) > 1 else 1
+        lines = -(-len(panels) // columns)
+        figure, grid = plt.subplots(lines, columns, figsize=(3.7 * columns, 2.5 * lines), squeeze=False)
+        for axes, (title, unit, series) in zip(grid.flat, panels):
+            for color, (label, seeds) in zip(COLORS, series):
+                for index, (epochs, values) in enumerate(seeds):
+                    axes.plot(epochs, values, color=color, linewidth=1.2, alpha=0.8, label=label if index == 0 else None)
+            axes.set_title(title)
+            axes.set_xlabel("epoch")
+            axes.set_ylabel(unit)
+            if len(series) > 1:
+                axes.legend(fontsize=8.5, handlelength=1.4)
+        for axes in list(grid.flat)[len(panels):]:
+            axes.axis("off")
+        figure.tight_layout()
+        return as_svg(figure)
+
+
+def confusion_figure(counts, classes):
+    """Share of each class in each cluster. Args: counts [classes, clusters], summed over seeds, clusters in matched order."""
+    share = counts / counts.sum(1, keepdims=True).clip(1)
+    extra = [f"+{index + 1}" for index in range(share.shape[1] - len(classes))]
+    with plt.rc_context({**STYLE, "axes.grid": False}):
+        side = 0.36 * len(classes) + 1.4
+        figure, axes = plt.subplots(figsize=(side + 0.36 * len(extra), side))
+        axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+        for (row, column), value in np.ndenumerate(share):
+            if value >= 0.005:
+                axes.text(column, row, f"{100 * value:.0f}", ha="center", va="center", fontsize=8,
+                          color="white" if value > 0.5 else INK)
+        axes.set_xticks(range(share.shape[1]), [*classes, *extra], rotation=0 if max(map(len, classes)) < 3 else 60)
+        axes.set_yticks(range(len(classes)), classes)
+        axes.set_xlabel("cluster, named after its matched class")
+        axes.set_ylabel("class")
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        return as_svg(figure)
+
+
+def picture_wall(images, captions, marks, columns, first_apart=False):
+    """A grid of small pictures with a caption each, as SVG.
+
+    Args: images uint8 [n, h, w, c]; captions; marks: True where the caption is to be shown as wrong; with
+    `first_apart`, the first column stands a little apart (the query and its neighbors).
+    """
+    rows = -(-len(images) // columns)
+    with plt.rc_context({**STYLE, "axes.grid": False}):
+        ratios = [1, 0.25] + [1] * (columns - 1) if first_apart else [1] * columns
+        figure = plt.figure(figsize=(0.78 * sum(ratios), 0.98 * rows))
+        grid = figure.add_gridspec(rows, len(ratios), width_ratios=ratios, wspace=0.08, hspace=0.38)
+        for index, (image, caption, mark) in enumerate(zip(images, captions, marks)):
+            row, column = divmod(index, columns)
+            axes = figure.add_subplot(grid[row, column + (1 if first_apart and column > 0 else 0)])
+            gray = image.shape[2] == 1
+            axes.imshow(image[..., 0] if gray else image, cmap="gray" if gray else None, vmin=0, vmax=255,
+                        interpolation="nearest")
+            axes.set_xticks([])
+            axes.set_yticks([])
+            axes.spines[:].set_visible(mark)
+            axes.spines[:].set(color=COLORS[1], linewidth=2)
+            axes.set_title(caption, fontsize=8, fontweight="normal", loc="center", pad=2, color=COLORS[1] if mark else INK)
+        return as_svg(figure)

@@ -1,0 +1,53 @@
+"""The summaries of all studies on one data set, as the report reads them (written by studies/summary.py)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from harness.errors import UserError
+from harness.files import existing, read_csv, read_json
+from report.statistics import spread
+from studies.study import Study, load_study
+
+
+@dataclass(frozen=True)
+class Summary:
+    """rows: of cells.csv; records: of records.json; pictures: arrays of gallery.npz, by name."""
+
+    name: str
+    study: Study
+    rows: list
+    records: list
+    pictures: dict
+
+    def values(self, step, metric):
+        """The metric of each seed of a step, as floats; empty where there are none."""
+        return [float(row["value"]) for row in self.rows if row["step"] == step and row["metric"] == metric]
+
+    def spread(self, step, metric):
+        """The Spread over seeds, or None where nothing was run."""
+        values = self.values(step, metric)
+        return spread(values) if values else None
+
+    def cells(self, step):
+        """The cells (step, seed, path, sha256, record) of a step, one a seed."""
+        return [cell for cell in self.records if cell["step"] == step]
+
+    def evidence(self, step):
+        """The paths of the step's records."""
+        return [cell["path"] for cell in self.cells(step)]
+
+
+def read_summaries(folder):
+    """Every summary under `folder`, which has a folder a study. Raises UserError where there is none."""
+    found = []
+    for path in sorted(Path(existing(folder, "dvc repro")).iterdir()):
+        if (path / "cells.csv").exists():
+            with np.load(path / "gallery.npz", allow_pickle=False) as archive:
+                pictures = {name: archive[name] for name in archive.files}
+            found.append(Summary(path.name, load_study(path.name), read_csv(path / "cells.csv"),
+                                 read_json(path / "records.json"), pictures))
+    if not found:
+        raise UserError(f"{folder} holds no summary: `dvc repro` makes them")
+    return found

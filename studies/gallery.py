@@ -1,0 +1,59 @@
+"""Images worth looking at: what the pretext task takes for neighbors, and what each cluster stands for."""
+
+import numpy as np
+
+from harness.files import read_npz
+from harness.metrics import count, hungarian_match
+
+QUERIES, NEIGHBORS = 8, 8
+CONFIDENT = 0.1  # share of a cluster's images, the most confident ones, whose mean is the cluster's
+
+
+def gallery(dataset, found):
+    """Images and labels for the report, from the first seed's cells among `found` (a list of study.Place).
+
+    Returns arrays: `neighbors_images` uint8 [queries, 1 + neighbors, h, w, c], the query first, `neighbors_labels`
+    alike; and per step with predictions, `prototypes/<step>/images` uint8 [clusters, h, w, c], `.../labels` and
+    `.../classes` int64 [clusters]: the prototype's own label, and the class that its cluster is matched to (-1: none).
+    """
+    first_seed = found[0].seed
+    arrays = {}
+    for place in found:
+        if place.seed != first_seed:
+            continue
+        if place.step.startswith("neighbors/"):
+            (mined,) = read_npz(place.folder / "neighbors.npz", "train")
+            queries = np.random.default_rng(0).choice(len(mined), QUERIES, replace=False)
+            rows = mined[queries, : 1 + NEIGHBORS]
+            arrays["neighbors_images"] = dataset.images("train")[rows]
+            arrays["neighbors_labels"] = dataset.labels("train")[rows]
+        elif (place.folder / "predictions.npz").exists():
+            probabilities, features = read_npz(place.folder / "predictions.npz", "probabilities", "features")
+            labels = dataset.labels("test")
+            chosen = prototypes(probabilities, features)
+            clusters = probabilities.shape[1]
+            match = hungarian_match(count(labels, probabilities.argmax(1), len(dataset.classes), clusters))
+            present = chosen >= 0
+            order = np.lexsort((np.arange(clusters)[present], match[present]))
+            rows = chosen[present][order]
+            arrays[f"prototypes/{place.step}/images"] = dataset.images("test")[rows]
+            arrays[f"prototypes/{place.step}/labels"] = labels[rows]
+            arrays[f"prototypes/{place.step}/classes"] = match[present][order]
+    return arrays
+
+
+def prototypes(probabilities, features):
+    """For each cluster, the image nearest to the mean feature of its most confident images (the paper's section 3.4).
+
+    Args: probabilities float32 [n, clusters]; features float32 [n, dim], compared by angle.
+    Returns: int64 [clusters], -1 for an empty cluster.
+    """
+    predictions, confidence = probabilities.argmax(1), probabilities.max(1)
+    unit = features / np.linalg.norm(features, axis=1, keepdims=True).clip(1e-12)
+    chosen = np.full(probabilities.shape[1], -1)
+    for cluster in range(probabilities.shape[1]):
+        members = np.flatnonzero(predictions == cluster)
+        if len(members):
+            surest = members[np.argsort(-confidence[members], kind="stable")[: max(1, round(CONFIDENT * len(members)))]]
+            chosen[cluster] = members[np.argmax(unit[members] @ unit[surest].mean(0))]
+    return chosen

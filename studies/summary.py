@@ -1,0 +1,53 @@
+"""The last stage of a study: its records, gathered into one folder that the report can be built from alone.
+
+    cells.csv      a row per cell and figure: step, seed, metric, value, record
+    records.json   the records themselves, each with its path and hash
+    gallery.npz    images for the report: nearest neighbors, and a prototype of each cluster
+
+cells.csv holds nothing that differs between two runs of the same seeds on the same machine.
+"""
+
+import json
+
+from harness.datasets import PreparedDataset
+from harness.errors import UserError
+from harness.files import read_json, sha256, write_csv, write_json, write_npz
+from harness.record import FILE
+from harness.settings import seeds
+from studies.gallery import gallery
+from studies.study import load_study, places
+
+COLUMNS = ("step", "seed", "metric", "value", "record")
+
+
+def rows(cells):
+    """A row for each figure (whole and real numbers) of each record, in the order given."""
+    return [
+        {"step": cell["step"], "seed": cell["seed"], "metric": metric, "value": json.dumps(value), "record": cell["path"]}
+        for cell in cells
+        for metric, value in cell["record"]["metrics"].items()
+        if isinstance(value, (int, float)) and not isinstance(value, bool)
+    ]
+
+
+def collect(found):
+    """The records at `found` (study.Place), each with its path and hash. Raises UserError for one that is missing."""
+    cells = []
+    for place in found:
+        file = place.folder / FILE
+        if not file.exists():
+            raise UserError(f"{file} is missing: it is made by `dvc repro`")
+        cells.append({"step": place.step, "seed": place.seed, "path": str(file), "sha256": sha256(file),
+                      "record": read_json(file)})
+    return cells
+
+
+def summarise(name, dataset, out):
+    """Write the summary of study `name` on `dataset` into the folder `out`."""
+    study = load_study(name)
+    found = places(study, name, dataset, seeds())
+    cells = collect(found)
+    pictures = gallery(PreparedDataset(f"data/{dataset}"), found)
+    write_npz(out / "gallery.npz", **pictures)
+    write_json(out / "records.json", cells)
+    write_csv(out / "cells.csv", COLUMNS, rows(cells))
