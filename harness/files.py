@@ -99,7 +99,7 @@ def write_npz(path, **arrays):
 def read_npz(path, *names):
     """The arrays `names` of an .npz file, as a list; never unpickles."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             return [archive[name] for name in names]
     except FileNotFoundError:
         raise UserError(f"{path} is missing") from None

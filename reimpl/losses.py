@@ -1,23 +1,7 @@
-"""The losses of the three stages, as pure functions of float32 tensors."""
-
-import math
+"""The losses of the two clustering stages, as pure functions of float32 tensors."""
 
 import torch
 import torch.nn.functional as F
-
-
-def nt_xent(views, temperature):
-    """Contrastive loss with the anchors from the first view only, as the reference has it.
-
-    Args: views [2, b, dim], unit vectors, the two views of b images. Returns: a scalar.
-    Source: equation 1 of SimCLR (Chen et al. 2020) without its second half; losses/losses.py:144-163 of the reference.
-    """
-    first, second = views
-    similarity = first @ torch.cat([first, second]).T / temperature
-    batch = len(first)
-    itself = torch.eye(batch, 2 * batch, dtype=torch.bool, device=first.device)
-    positive = torch.arange(batch, 2 * batch, device=first.device)
-    return F.cross_entropy(similarity.masked_fill(itself, -math.inf), positive)
 
 
 def entropy(distribution):

@@ -1,5 +1,6 @@
 """Weights and checkpoints on disk: written whole or not at all, read without unpickling."""
 
+import io
 import pickle
 import zipfile
 
@@ -11,8 +12,10 @@ from harness.files import existing, writing
 
 def save(path, value):
     """Tensors, numbers, strings, and lists and mappings of them."""
+    buffer = io.BytesIO()  # torch's own writer would turn a full disk into an error without a name
+    torch.save(value, buffer)
     with writing(path) as temporary:
-        torch.save(value, temporary)
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def load(path, mend):

@@ -1,11 +1,12 @@
 """Instance discrimination: tell an image's two views from the views of all others (SimCLR, Chen et al. 2020)."""
 
+import math
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 
 from harness import settings
-from reimpl.losses import nt_xent
 from reimpl.networks import ContrastiveModel
 
 
@@ -30,6 +31,20 @@ def loss(model, images, augment, generator, settings):
     """Both views go through the network as one batch, so they share their BatchNorm statistics, as in the reference."""
     views = torch.cat([augment(images, generator), augment(images, generator)])
     return nt_xent(model(views).view(2, len(images), -1), settings.temperature)
+
+
+def nt_xent(views, temperature):
+    """Contrastive loss with the anchors from the first view only, as the reference has it.
+
+    Args: views [2, b, dim], unit vectors, the two views of b images. Returns: a scalar.
+    Source: equation 1 of SimCLR (Chen et al. 2020) without its second half; losses/losses.py:144-163 of the reference.
+    """
+    first, second = views
+    similarity = first @ torch.cat([first, second]).T / temperature
+    batch = len(first)
+    itself = torch.eye(batch, 2 * batch, dtype=torch.bool, device=first.device)
+    positive = torch.arange(batch, 2 * batch, device=first.device)
+    return F.cross_entropy(similarity.masked_fill(itself, -math.inf), positive)
 
 
 def embed(model, normalised):

@@ -1,0 +1,89 @@
+"""Records carry their evidence, and W&B can break without breaking anything."""
+
+import subprocess
+import sys
+import types
+
+import pytest
+
+from harness import record
+from harness.record import Cell
+from harness.tracking import Tracker
+
+CELL = Cell("reimpl", "scan", "digits", 3, "main", "default")
+
+
+def test_the_revision_is_the_commit_and_says_whether_files_differ(tmp_path, monkeypatch):
+    def git(*arguments):
+        subprocess.run(["git", "-C", tmp_path, "-c", "user.name=t", "-c", "user.email=t@t", *arguments], check=True,
+                       capture_output=True)
+
+    (tmp_path / "harness").mkdir()
+    code = tmp_path / "harness/record.py"
+    code.write_text("a = 1\n")
+    (tmp_path / "dvc.lock").write_text("1\n")
+    monkeypatch.setattr(record, "__file__", str(code))
+    assert record.revision() == "unknown"
+    git("init")
+    git("add", ".")
+    git("commit", "-m", "first")
+    head = subprocess.run(["git", "-C", tmp_path, "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
+    assert record.revision() == head
+    (tmp_path / "dvc.lock").write_text("2\n")  # which every run writes
+    assert record.revision() == head
+    code.write_text("a = 2\n")
+    assert record.revision() == head + "+changes"
+
+
+def test_hashes_are_of_what_later_stages_read(tmp_path):
+    (tmp_path / "model.pt").write_bytes(b"abc")
+    (tmp_path / "metrics.json").write_text("{}")
+    assert record.hashes([tmp_path]) == {
+        str(tmp_path / "model.pt"): "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"}
+
+
+class BrokenRun:
+    def log(self, *arguments, **options):
+        raise ConnectionError("no network\nat all")
+
+    def finish(self):
+        raise ConnectionError
+
+
+@pytest.mark.parametrize("broken_at", ["init", "log"])
+def test_a_failing_wandb_is_one_warning(monkeypatch, capsys, broken_at):
+    def init(**options):
+        if broken_at == "init":
+            raise ConnectionError("no network")
+        return BrokenRun()
+
+    fake = types.SimpleNamespace(init=init, Settings=lambda **options: None)
+    monkeypatch.setitem(sys.modules, "wandb", fake)
+    tracker = Tracker("online", CELL, {}, "0" * 64)
+    tracker.log({"epoch": 1, "loss": 0.5})
+    tracker.log({"epoch": 2, "loss": 0.5})
+    tracker.finish({"acc": 0.5})
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("warning: W&B run") and "ConnectionError: no network" in lines[0]
+
+
+def test_a_wandb_run_is_grouped_and_carries_its_seed(monkeypatch):
+    seen = {}
+
+    class Run:
+        summary = {}
+
+        def log(self, row, step):
+            seen["row"] = (row, step)
+
+        def finish(self):
+            seen["finished"] = True
+
+    monkeypatch.setitem(sys.modules, "wandb", types.SimpleNamespace(
+        init=lambda **options: seen.update(options) or Run(), Settings=lambda **options: None))
+    tracker = Tracker("offline", CELL, {}, "ab" * 32)
+    tracker.log({"epoch": 4, "loss": 0.5})
+    tracker.finish({"acc": 0.5, "confusion": [[1]]})
+    assert (seen["group"], seen["job_type"], seen["config"]["seed"]) == ("main/default", "scan", 3)
+    assert seen["mode"] == "offline" and seen["row"] == ({"epoch": 4, "loss": 0.5}, 4) and seen["finished"]
+    assert Run.summary == {"acc": 0.5}

@@ -1,0 +1,81 @@
+"""Settings: a typo, a wrong type or a value out of range is one clear line, never a silent default."""
+
+import pytest
+
+from harness.errors import UserError
+from harness.files import read_yaml
+from harness.settings import Network, Optimizer, Scan, Section, build, overlay, seeds
+
+OPTIMIZER = {"kind": "adam", "lr": 0.1, "weight_decay": 0}
+SCAN = {"training": {"epochs": 1, "batch_size": 2, "optimizer": OPTIMIZER}, "clusters": 10, "augmentation": "strong",
+        "num_neighbors": 20, "entropy_weight": 5, "heads": 1}
+
+
+def without(mapping, key):
+    return {name: value for name, value in mapping.items() if name != key}
+
+
+def test_values_are_converted_to_the_annotated_types():
+    scan = build(Scan, SCAN, "x")
+    assert scan.entropy_weight == 5.0 and isinstance(scan.entropy_weight, float)
+    assert scan.training.optimizer.lr == 0.1
+    assert build(Network, {"width": 4, "blocks": [1, 2]}, "x").blocks == (1, 2)
+    assert build(Optimizer, {**OPTIMIZER, "lr": "1e-4"}, "x").lr == 1e-4  # what YAML 1.1 reads 1e-4 as
+
+
+@pytest.mark.parametrize("mapping, says", [
+    ({**SCAN, "num_neighbours": 5}, "x: unknown setting 'num_neighbours'; did you mean 'num_neighbors'?"),
+    (without(SCAN, "heads"), "x: the setting 'heads' is missing"),
+    ({**SCAN, "heads": "two"}, "x.heads is 'two', and should be of type int"),
+    ({**SCAN, "heads": True}, "x.heads is True, and should be of type int"),
+    ({**SCAN, "heads": 0}, "x: heads is 0, and should be at least 1"),
+    ({**SCAN, "training": {**SCAN["training"], "optimizer": {**OPTIMIZER, "lr": -1}}},
+     "x.training.optimizer: lr is -1.0, and should be above 0"),
+    ({**SCAN, "num_neighbors": 0, "draw_itself": False},
+     "x: draw_itself is False, and should be true where num_neighbors is 0"),
+    ([], "x should be a mapping of settings, not []"),
+])
+def test_what_is_wrong_is_named(mapping, says):
+    with pytest.raises(UserError) as error:
+        build(Scan, mapping, "x")
+    assert str(error.value) == says
+
+
+def test_overlay_goes_key_by_key_and_leaves_its_arguments_alone():
+    base = {"a": {"b": 1, "c": [1, 2]}, "d": 4}
+    assert overlay(base, {"a": {"c": [3]}, "e": 5}) == {"a": {"b": 1, "c": [3]}, "d": 4, "e": 5}
+    assert base == {"a": {"b": 1, "c": [1, 2]}, "d": 4}
+
+
+def test_an_arm_is_laid_over_the_data_set(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "studies/s").mkdir(parents=True)
+    (tmp_path / "params.yaml").write_text("datasets: {d: {network: {width: 8, blocks: [1]}}}")
+    (tmp_path / "studies/s/study.yaml").write_text("arms: {reimpl: {wide: {network: {width: 32}}}}")
+    assert Section("d").read("network", Network).width == 8
+    assert Section("d", "s", "reimpl", "wide").read("network", Network) == Network(32, (1,))
+    with pytest.raises(UserError, match=r"studies/s/study.yaml: arms.reimpl has no 'narrow'; it has wide"):
+        Section("d", "s", "reimpl", "narrow")
+    with pytest.raises(UserError, match="params.yaml: datasets has no 'e'; it has d"):
+        Section("e")
+
+
+@pytest.mark.parametrize("text, says", [
+    ("seeds: [0, 1, 0]", "params.yaml: seeds holds 0 twice; a seed counts once"),
+    ("seeds: [0, -1]", "params.yaml: seeds holds -1, and should hold whole numbers of 0 or more"),
+    ("seeds: []", "params.yaml: seeds is [], and should be a list of whole numbers"),
+    ("seeds: [0]\nseeds: [1]", "params.yaml, line 2: the key 'seeds' is given twice"),
+    ("seeds: [0", "params.yaml, line 1: expected ',' or ']', but got '<stream end>'"),
+])
+def test_seeds(tmp_path, monkeypatch, text, says):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(UserError) as error:
+        seeds()
+    assert str(error.value) == says
+
+
+def test_yaml_that_asks_for_python_objects_is_refused(tmp_path):
+    (tmp_path / "evil.yaml").write_text("a: !!python/object/apply:os.system [true]")
+    with pytest.raises(UserError, match="evil.yaml, line 1: could not determine a constructor"):
+        read_yaml(tmp_path / "evil.yaml")

@@ -1,0 +1,71 @@
+"""What is SCAN's own: whom a neighbor is drawn from, and which epoch is kept."""
+
+import math
+
+import pytest
+import torch
+
+from harness.errors import UserError
+from harness.settings import Optimizer, Scan, Training
+from reimpl.pretext import load_task
+from reimpl.scan import candidates, validation_loss
+from reimpl.selflabel import nothing_learned
+
+
+def scan(**changes):
+    return Scan(**{"training": Training(1, 2, Optimizer("adam", 1e-4, 0.0)), "clusters": 3, "augmentation": "strong",
+                   "num_neighbors": 2, "entropy_weight": 5.0, "heads": 1, **changes})
+
+
+MINED = torch.tensor([[0, 3, 2, 1], [1, 2, 0, 3]])
+
+
+@pytest.mark.parametrize("changes, expected", [
+    ({}, [[0, 3, 2], [1, 2, 0]]),
+    ({"draw_itself": False}, [[3, 2], [2, 0]]),
+    ({"num_neighbors": 0}, [[0], [1]]),
+    ({"num_neighbors": 3}, MINED.tolist()),
+])
+def test_a_neighbor_is_drawn_from_the_nearest_and_the_image_itself(changes, expected):
+    assert candidates(MINED, scan(**changes)).tolist() == expected
+
+
+def test_more_neighbors_than_mined_is_an_error():
+    with pytest.raises(UserError, match="scan.num_neighbors is 4, but only 3 are mined; raise neighbors.train or lower it"):
+        candidates(MINED, scan(num_neighbors=4))
+
+
+@pytest.mark.parametrize("weight", [0.0, 1.0, 5.0])
+def test_validation_loss_equals_a_naive_derivation(weight, generator):
+    probabilities = torch.randn(6, 3, generator=generator, dtype=torch.float64).softmax(1)
+    neighbors = torch.randint(6, (6, 4), generator=generator)
+    p = probabilities.tolist()
+    pairs = [(i, j) for i in range(6) for j in neighbors[i].tolist()]
+    consistency = -sum(math.log(sum(a * b for a, b in zip(p[i], p[j]))) for i, j in pairs) / len(pairs)
+    mean = [sum(column) / 6 for column in zip(*p)]
+    expected = consistency + weight * sum(m * math.log(m) for m in mean)
+    assert validation_loss(probabilities, neighbors, weight) == pytest.approx(expected)
+
+
+def test_self_labeling_that_learns_nothing_says_so():
+    assert nothing_learned([{"confident": 0.0}, {"confident": 0.1}], 0.99) == []
+    assert nothing_learned([{"confident": 0.0}], 0.99) == ["no image was ever more confident than 0.99: nothing was learned"]
+
+
+def test_rotation_labels_are_the_quarter_turns(photos):
+    """A network that is handed the answer by the picture's corners has no loss; one that is off by a turn has."""
+    task = load_task("rotation")
+    marked = torch.zeros(3, 1, 8, 8)
+    marked[:, :, 0, 0] = 100.0  # a mark in the top left corner; a turn counter-clockwise takes it down, then right, then up
+
+    def by_corner(x):
+        return torch.stack([x[:, 0, 0, 0], x[:, 0, -1, 0], x[:, 0, -1, -1], x[:, 0, 0, -1]], 1)
+
+    loss = task.loss(by_corner, marked, lambda images, generator: images, None, None)
+    wrong = task.loss(lambda x: by_corner(x).roll(1, 1), marked, lambda images, generator: images, None, None)
+    assert loss.item() == pytest.approx(0, abs=1e-6) and wrong.item() > 10
+
+
+def test_an_unknown_pretext_task_is_named():
+    with pytest.raises(UserError, match="the pretext task is 'jigsaw', and should be one of rotation, simclr"):
+        load_task("jigsaw")

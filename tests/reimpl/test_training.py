@@ -1,0 +1,57 @@
+"""Learning rates by hand, optimizers as the settings ask, seeds apart, lines in a log."""
+
+import pytest
+import torch
+
+from harness.settings import Optimizer, Training
+from reimpl.progress import Progress
+from reimpl.training import derive_seed, learning_rate, make_optimizer
+
+
+def training(**changes):
+    return Training(4, 8, Optimizer(**{"kind": "sgd", "lr": 0.4, "weight_decay": 1e-4, "momentum": 0.9, **changes}))
+
+
+def test_cosine_schedule_by_hand():
+    """From lr, through the middle between lr and lr / 1000, never quite to lr / 1000."""
+    rates = [learning_rate(training(schedule="cosine"), epoch) for epoch in range(4)]
+    low = 0.0004
+    assert rates == pytest.approx([0.4, low + 0.3996 * (1 + 2**-0.5) / 2, 0.2002, low + 0.3996 * (1 - 2**-0.5) / 2])
+    assert learning_rate(training(), 3) == 0.4
+
+
+def test_optimizers_are_what_the_settings_ask_for():
+    sgd = make_optimizer([torch.nn.Parameter(torch.ones(1))], training().optimizer)
+    assert isinstance(sgd, torch.optim.SGD)
+    assert {k: sgd.defaults[k] for k in ("lr", "momentum", "weight_decay", "nesterov")} == {
+        "lr": 0.4, "momentum": 0.9, "weight_decay": 1e-4, "nesterov": False}
+    adam = make_optimizer([torch.nn.Parameter(torch.ones(1))], training(kind="adam", momentum=0.0).optimizer)
+    assert isinstance(adam, torch.optim.Adam) and adam.defaults["weight_decay"] == 1e-4 and adam.defaults["betas"] == (0.9, 0.999)
+
+
+def test_every_stage_and_seed_has_draws_of_its_own():
+    seeds = {derive_seed(stage, seed) for stage in ("pretext", "scan", "selflabel") for seed in range(100)}
+    assert len(seeds) == 300 and all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_a_log_gets_plain_lines_with_loss_rate_and_time_left(capsys, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("reimpl.progress.time.monotonic", lambda: clock[0])
+    progress = Progress("scan/seed 0", epochs=4, images=100, start=1)
+    for epoch in (2, 3, 4):
+        clock[0] += 8
+        progress.step(100, torch.tensor(1.0))
+        progress.epoch({"epoch": epoch, "loss": 0.25})
+    assert capsys.readouterr().err.splitlines() == [
+        "scan/seed 0: epoch 3/4, loss 0.2500, 12 images/s, 8 s left",
+        "scan/seed 0: epoch 4/4, loss 0.2500, 12 images/s, 0 s left"]
+
+
+def test_a_terminal_gets_a_bar(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    progress = Progress("scan/seed 0", epochs=1, images=100, start=0)
+    progress.shown -= 5
+    progress.step(100, torch.tensor(1.5))
+    progress.close()
+    last = capsys.readouterr().err
+    assert "scan/seed 0: 100%" in last and "loss=1.5000" in last and "images/s" in last
