@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from harness.errors import UserError
-from harness.files import existing
+from harness.files import alone, existing
 from harness.record import Cell
 from harness.settings import seeds
 
@@ -69,4 +69,5 @@ def _run(implementation, stage, module_name, arguments):
     cell = Cell(implementation, stage, options.dataset, options.seed, options.study, options.arm,
                 options.variant if variant else "")
     inputs = {name: existing(getattr(options, name), "dvc repro") for name in module.INPUTS}
-    module.run(cell, inputs, options.out)
+    with alone(options.out):
+        module.run(cell, inputs, options.out)

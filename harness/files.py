@@ -5,10 +5,12 @@ Every reader turns a missing, truncated or foreign file into a `UserError` that 
 """
 
 import csv
+import fcntl
 import hashlib
 import json
 import math
 import os
+import sys
 import zipfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +32,23 @@ def writing(path):
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def alone(out):
+    """Hold the folder `out` against other processes: a second one waits until the first has ended, however it ends.
+
+    A pipeline that is killed can leave the stage it started at work; its successor must not write the same files beside it.
+    """
+    lock = Path("checkpoints") / (str(out).strip("/").replace("/", "-") + ".lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with open(lock, "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"{out}: another process is at work on it; waiting until it ends", file=sys.stderr, flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def existing(path, made_by):

@@ -22,7 +22,7 @@ def load(path, mend):
     """What `save` wrote, on the CPU. `mend` says in messages what to do about a file that cannot be read."""
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+    except (RuntimeError, OSError, EOFError, ValueError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
         raise UserError(f"{path} is truncated or no file of weights ({_first_line(error)}): {mend}") from None
 
 

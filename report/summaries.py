@@ -7,8 +7,9 @@ import numpy as np
 
 from harness.errors import UserError
 from harness.files import existing, read_csv, read_json
+from harness.settings import build
 from report.statistics import spread
-from studies.study import Study, load_study
+from studies.study import Study
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ def read_summaries(folder):
         if (path / "cells.csv").exists():
             with np.load(path / "gallery.npz", allow_pickle=False) as archive:
                 pictures = {name: archive[name] for name in archive.files}
-            found.append(Summary(path.name, load_study(path.name), read_csv(path / "cells.csv"),
-                                 read_json(path / "records.json"), pictures))
+            found.append(Summary(path.name, build(Study, read_json(path / "study.json"), str(path / "study.json")),
+                                 read_csv(path / "cells.csv"), read_json(path / "records.json"), pictures))
     if not found:
         raise UserError(f"{folder} holds no summary: `dvc repro` makes them")
     return found

@@ -1,5 +1,6 @@
 """The last stage of a study: its records, gathered into one folder that the report can be built from alone.
 
+    study.json     study.yaml as it was read
     cells.csv      a row per cell and figure: step, seed, metric, value, record
     records.json   the records themselves, each with its path and hash
     gallery.npz    images for the report: nearest neighbors, and a prototype of each cluster
@@ -8,6 +9,7 @@ cells.csv holds nothing that differs between two runs of the same seeds on the s
 """
 
 import json
+from dataclasses import asdict
 
 from harness.datasets import PreparedDataset
 from harness.errors import UserError
@@ -48,6 +50,7 @@ def summarise(name, dataset, out):
     found = places(study, name, dataset, seeds())
     cells = collect(found)
     pictures = gallery(PreparedDataset(f"data/{dataset}"), found)
+    write_json(out / "study.json", asdict(study))
     write_npz(out / "gallery.npz", **pictures)
     write_json(out / "records.json", cells)
     write_csv(out / "cells.csv", COLUMNS, rows(cells))

@@ -1,6 +1,7 @@
 """A small project of its own: this repository's code, digits at 8x8, a tiny network, few epochs."""
 
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -118,3 +119,16 @@ def finished(fresh, tmp_path_factory):
 def project(finished, tmp_path):
     """A copy of the finished project, to be spoilt at will."""
     return finished.copy(tmp_path / "project")
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """`call(project, package, *arguments)`: `python -m package arguments`, in this process: exit code and standard error."""
+    def run(project, package, *arguments):
+        monkeypatch.chdir(project.folder)
+        monkeypatch.setattr(sys, "argv", [package, *arguments])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            runpy.run_module(package, run_name="__main__")
+        return stop.value.code, capsys.readouterr().err
+    return run

@@ -111,10 +111,10 @@ def test_the_report_is_one_file_with_every_number_of_the_summary(finished):
         figure = record["metrics"].get("acc", record["metrics"].get("test_accuracy"))
         assert f"{100 * figure:.1f}" in page and f"runs/digits/{step}/metrics.json" in page
     assert "87.6" in page and "the study has no arm of original_ref" in page
-    with open(finished.folder / "report/output/digits/tables/table1.csv", newline="") as file:
+    with open(finished.folder / "report/output/digits/main/tables/table1.csv", newline="") as file:
         ours = [row for row in csv.DictReader(file) if row["source"] == "rewrite, here" and row["metric"] == "ACC"]
     assert [row["step"] for row in ours] == ["SCAN", "SCAN + self-label"] and ours[0]["n"] == "1" and ours[0]["std"] == ""
-    latex = (finished.folder / "report/output/digits/tables/table1.tex").read_text()
+    latex = (finished.folder / "report/output/digits/main/tables/table1.tex").read_text()
     assert r"$87.6 $\pm$ 0.4$" in latex or r"87.6 $\pm$ 0.4" in latex
 
 

@@ -1,0 +1,117 @@
+"""What is drawn of a study: learning curves, confusion, pictures, each with a title and a sentence that says what it shows."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from report import figures
+from report.tables import SCORES, STEPS
+from studies.study import STAGES
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """name: of its file; text: what is to be seen, also read out in its place; svg: an SVG element."""
+
+    name: str
+    title: str
+    text: str
+    svg: str
+
+    @property
+    def kind(self):
+        """seeds | curves | confusion | neighbors | prototypes: the section of the page that it belongs to."""
+        return self.name.split("-")[0]
+
+
+def study_drawings(summary, classes, table):
+    """All drawings of a study. Args: classes: names; table: the clustering table."""
+    seeds = Drawing("seeds", "Accuracy of every seed", "Accuracy in percent of each step: a point a seed, the mean as a line, "
+                    "published means as diamonds.", figures.seeds_figure(table, "acc"))
+    return [seeds, *curve_drawings(summary), *confusion_drawings(summary, classes), *picture_drawings(summary, classes)]
+
+
+def series(summary, step, key, scale=1.0):
+    """(epochs, values) of each seed; epochs without the figure are left out, as are values that are not finite."""
+    found = []
+    for cell in summary.cells(step):
+        points = [(row["epoch"], scale * row[key]) for row in cell["record"]["curves"] if row.get(key) is not None]
+        found.append(tuple(zip(*points)) if points else ((), ()))
+    return found
+
+
+def curve_drawings(summary):
+    """Learning curves of the pretext task, and of each arm's two stages."""
+    for step in summary.study.shared:
+        if step.startswith("pretext/"):
+            task = step.split("/")[1]
+            yield Drawing(
+                f"curves-{_slug(step)}", f"Pretext task: {STEPS.get(f'neighbors/{task}', task)}",
+                "Training loss, and the share of the five nearest test images that are of the same class; a line a seed.",
+                figures.curves_figure([
+                    ("Training loss", "loss", [("loss", series(summary, step, "loss"))]),
+                    ("Nearest neighbors, test", "% same class",
+                     [("accuracy", series(summary, step, "neighbor_accuracy", 100))]),
+                ]))
+    for implementation, arm in arms(summary):
+        scan, selflabel = f"{implementation}/{arm}/scan", f"{implementation}/{arm}/selflabel"
+        terms = {"consistency": "consistency", "entropy": "entropy", "validation_loss": "validation loss"}
+        panels = [
+            ("SCAN: loss terms", "nats", [(label, series(summary, scan, key)) for key, label in terms.items()]),
+            ("SCAN: test scores", "%", [(label, series(summary, scan, key, 100)) for key, label in SCORES.items()]),
+            ("Self-label: confident images", "% of training images",
+             [("confident", series(summary, selflabel, "confident", 100))]),
+            ("Self-label: test scores", "%", [(label, series(summary, selflabel, key, 100)) for key, label in SCORES.items()]),
+        ]
+        yield Drawing(
+            f"curves-{_slug(scan)}", f"SCAN and self-labeling{_of(summary, arm)}",
+            "Loss terms and test scores over the epochs of SCAN and of self-labeling; a line a seed.",
+            figures.curves_figure(panels))
+
+
+def confusion_drawings(summary, classes):
+    """One matrix for each arm and stage, over all seeds, each seed's clusters matched to the classes first."""
+    for implementation, arm in arms(summary):
+        for stage in STAGES:
+            cells = summary.cells(f"{implementation}/{arm}/{stage}")
+            counts = np.sum([cell["record"]["metrics"]["confusion"] for cell in cells], axis=0)
+            yield Drawing(
+                f"confusion-{implementation}-{arm}-{stage}", f"Confusion after {STEPS[stage]}{_of(summary, arm)}",
+                f"Percent of each class in each cluster, over {len(cells)} seeds; rows sum to 100.",
+                figures.confusion_figure(counts, classes))
+
+
+def picture_drawings(summary, classes):
+    """Nearest neighbors and prototypes, of the first seed."""
+    if "neighbors_images" in summary.pictures:
+        images, labels = summary.pictures["neighbors_images"], summary.pictures["neighbors_labels"]
+        names, wrong = [classes[label] for label in labels.flat], (labels != labels[:, :1]).flat
+        yield Drawing(
+            "neighbors", "Nearest neighbors",
+            "Training images drawn at random (left), and their nearest neighbors in the pretext embedding, nearest first; framed "
+            "where of another class.",
+            figures.picture_wall(images.reshape(-1, *images.shape[2:]), names, wrong, images.shape[1], first_apart=True))
+    for implementation, arm in arms(summary):
+        for stage in STAGES:
+            step = f"{implementation}/{arm}/{stage}"
+            images, labels, matched = (summary.pictures[f"prototypes/{step}/{part}"] for part in ("images", "labels", "classes"))
+            names = [classes[label] if label >= 0 else "none" for label in matched]
+            yield Drawing(
+                f"prototypes-{implementation}-{arm}-{stage}", f"Prototypes after {STEPS[stage]}{_of(summary, arm)}",
+                "For each cluster, the test image nearest to the mean of its most confident ones, under the class that the "
+                "cluster is matched to; framed where the image is of another class.",
+                figures.picture_wall(images, names, labels != matched, min(10, len(images))))
+
+
+def arms(summary):
+    """(implementation, arm) of every arm."""
+    return [(implementation, arm) for implementation, names in summary.study.arms.items() for arm in names]
+
+
+def _of(summary, arm):
+    """The arm's name for a title, where there are several."""
+    return f", {arm}" if len(arms(summary)) > 1 else ""
+
+
+def _slug(step):
+    return step.replace("/", "-").replace("_", "-")

@@ -1,0 +1,198 @@
+"""Killed and run again, run twice, run with other labels, run on bad input: what must not happen does not."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from .conftest import CELL, STAGES
+
+OUT = {"pretext": "runs/digits/pretext/simclr/0", "neighbors": "runs/digits/neighbors/simclr/0", "scan": f"{CELL}/scan",
+       "selflabel": f"{CELL}/selflabel"}
+TRAINING = ("pretext", "scan", "selflabel")
+
+
+def checkpoint(project):
+    """The one checkpoint there is, or None."""
+    found = list((project.folder / "checkpoints").glob("*.pt"))
+    return found[0] if found else None
+
+
+def kill_after_a_checkpoint(project, stage):
+    """Start a stage on empty outputs and kill it, as kill -9 does, once it has saved itself."""
+    for file in (project.folder / OUT[stage]).iterdir():
+        file.unlink()
+    process = project.start(*STAGES[stage])
+    deadline = time.monotonic() + 60
+    while checkpoint(project) is None and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.002)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@pytest.mark.parametrize("stage", TRAINING)
+def test_a_killed_stage_goes_on_and_ends_with_the_same_bits(project, finished, stage):
+    kill_after_a_checkpoint(project, stage)
+    assert checkpoint(project) is not None and not (project.folder / OUT[stage] / "metrics.json").exists()
+    again = project.stage(stage)
+    assert "going on after epoch" in again.stderr
+    for file in ("model.pt", "predictions.npz"):
+        assert project.bytes(f"{OUT[stage]}/{file}") == finished.bytes(f"{OUT[stage]}/{file}")
+    ours, theirs = (json.loads((p.folder / OUT[stage] / "metrics.json").read_text()) for p in (project, finished))
+    assert ours["metrics"] == theirs["metrics"] and ours["curves"] == theirs["curves"]
+    assert checkpoint(project) is None
+
+
+def test_two_runs_with_the_same_seed_are_the_same_to_the_last_bit(finished, fresh, tmp_path):
+    other = fresh.copy(tmp_path / "other")
+    for stage in STAGES:
+        other.stage(stage)
+    for stage, out in OUT.items():
+        for pattern in ("*.pt", "*.npz"):
+            assert other.bytes(f"{out}/{pattern}") == finished.bytes(f"{out}/{pattern}"), stage
+        ours, theirs = (json.loads((p.folder / out / "metrics.json").read_text()) for p in (other, finished))
+        assert ours["metrics"] == theirs["metrics"], stage
+
+
+def test_shuffled_labels_leave_every_weight_as_it_was(project, finished, call):
+    rng = np.random.default_rng(0)
+    for split in ("train", "test"):
+        file = project.folder / f"data/digits/{split}_labels.npy"
+        np.save(file, rng.permutation(np.load(file)))
+    for stage in OUT:
+        assert call(project, *STAGES[stage])[0] == 0
+        for pattern in ("*.pt", "*.npz"):
+            assert project.bytes(f"{OUT[stage]}/{pattern}") == finished.bytes(f"{OUT[stage]}/{pattern}"), stage
+    ours, theirs = (json.loads((p.folder / OUT["scan"] / "metrics.json").read_text()) for p in (project, finished))
+    assert ours["metrics"]["acc"] != theirs["metrics"]["acc"]  # the labels do reach the evaluation
+
+
+def test_a_second_process_waits_for_the_first(project):
+    first = project.start(*STAGES["scan"])
+    time.sleep(0.2)
+    lock = project.folder / "checkpoints" / (OUT["scan"].replace("/", "-") + ".lock")
+    while not lock.exists() and first.poll() is None:
+        time.sleep(0.01)
+    second = project.stage("scan")
+    assert first.wait() == 0 and "another process is at work on it; waiting until it ends" in second.stderr
+
+
+def settings(keys, value):
+    def spoil(project):
+        def change(params):
+            *path, last = ("datasets.digits." + keys).split(".")
+            for key in path:
+                params = params[key]
+            params[last] = value
+
+        project.edit("params.yaml", change)
+    return spoil
+
+
+def truncate(file):
+    def spoil(project):
+        path = project.folder / file
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    return spoil
+
+
+def remove(file):
+    return lambda project: (project.folder / file).unlink()
+
+
+def twice(project):
+    project.edit("params.yaml", lambda params: params.update(seeds=[0, 1, 0]))
+
+
+PRETEXT, SCAN = "runs/digits/pretext/simclr/0/model.pt", f"{CELL}/scan/model.pt"
+BAD = [
+    ("scan", settings("scan.num_neighbours", 5), "unknown setting 'num_neighbours'; did you mean 'num_neighbors'?"),
+    ("scan", settings("scan.entropy_weight", -1), "scan: entropy_weight is -1.0, and should be 0 or more"),
+    ("scan", settings("scan.num_neighbors", 11), "scan.num_neighbors is 11, but only 10 are mined"),
+    ("pretext", settings("pretext.simclr.training.batch_size", 1438), "training.batch_size is 1438, but there are only 1437"),
+    ("selflabel", settings("selflabel.training.batch_size", 5000), "training.batch_size is 5000, but there are only 1437"),
+    ("neighbors", settings("neighbors.test", 360), "neighbors: 360 are asked for, and there are only 360 images"),
+    ("scan", settings("augmentation.strong.flip", 2), "augmentation.strong: flip is 2.0, and should be from 0 to 1"),
+    ("scan", settings("network.width", 8), f"{PRETEXT} holds the weights of another network"),
+    ("selflabel", settings("network.blocks", [1]), f"{SCAN} holds the weights of another network"),
+    ("neighbors", truncate(PRETEXT), f"{PRETEXT} is truncated or no file of weights"),
+    ("scan", truncate("runs/digits/neighbors/simclr/0/neighbors.npz"), "neighbors.npz cannot be read"),
+    ("scan", truncate("data/digits/train_images.npy"), "data/digits/train_images.npy cannot be read"),
+    ("selflabel", remove(SCAN), f"{SCAN} is missing: it is made by `dvc repro`"),
+    ("scan", remove("runs/digits/neighbors/simclr/0/neighbors.npz"), "neighbors.npz is missing: it is made by `dvc repro`"),
+    ("scan", twice, "params.yaml: seeds holds 0 twice; a seed counts once"),
+    ("dataset", settings("dataset.source", "mnist"), "the dataset source is 'mnist', and should be one of digits"),
+]
+
+
+@pytest.mark.parametrize("stage, spoil, says", BAD, ids=[row[2][:40] for row in BAD])
+def test_bad_input_ends_with_one_line_and_overwrites_nothing(project, call, stage, spoil, says):
+    spoil(project)
+    before = project.bytes("runs/**/*.*") | project.bytes("data/**/*.*")
+    code, errors = call(project, *STAGES[stage])
+    lines = errors.splitlines()
+    assert code == 2 and len(lines) == 1 and lines[0].startswith("error: ") and says in lines[0], errors
+    assert project.bytes("runs/**/*.*") | project.bytes("data/**/*.*") == before
+
+
+def test_a_damaged_checkpoint_is_named(project):
+    kill_after_a_checkpoint(project, "scan")
+    file = checkpoint(project)
+    file.write_bytes(file.read_bytes()[:1000])
+    result = project.stage("scan", check=False)
+    assert result.returncode == 2
+    assert result.stderr.splitlines()[-1].startswith(f"error: {file.relative_to(project.folder)} is truncated")
+    assert "remove it, and the stage starts anew" in result.stderr and "Traceback" not in result.stderr
+
+
+def test_a_full_disk_is_one_line_and_leaves_the_old_files(project):
+    before = project.bytes(f"{OUT['neighbors']}/*")
+    result = subprocess.run(
+        [sys.executable, "-m", *STAGES["neighbors"]], cwd=project.folder, env=project.environment(), capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000)))
+    assert result.returncode == 2 and "Traceback" not in result.stderr
+    assert result.stderr.splitlines()[-1].startswith("error: ") and "File too large" in result.stderr
+    assert project.bytes(f"{OUT['neighbors']}/*") == before
+
+
+@pytest.mark.parametrize("arguments, says", [
+    (["reimpl", "cluster"], "error: no stage 'cluster'; usage: python -m reimpl {pretext,neighbors,kmeans,scan,selflabel}"),
+    ([*STAGES["scan"][:5], "nobody", *STAGES["scan"][6:]], "arms.reimpl has no 'nobody'; it has default"),
+    ([*STAGES["scan"][:7], "cifar11", *STAGES["scan"][8:]], "datasets has no 'cifar11'; it has digits"),
+    ([*STAGES["pretext"][:3], "jigsaw", *STAGES["pretext"][4:]], "the pretext task is 'jigsaw'"),
+    (["report", "--dataset", "digits", "--summaries", "runs/digits/nowhere", "--out", "x"], "nowhere is missing"),
+    (["studies", "summary", "--study", "nothing", "--dataset", "digits", "--out", "x"], "studies/nothing/study.yaml is missing"),
+])
+def test_a_wrong_name_is_one_line(finished, call, arguments, says):
+    code, errors = call(finished, *arguments)
+    assert code == 2 and says in errors and len(errors.splitlines()) == 1
+
+
+def test_wandb_offline_leaves_a_run_and_the_same_weights(project, finished):
+    project.edit("params.yaml", lambda params: params["execution"].update(tracking="offline"))
+    project.stage("selflabel")
+    assert list((project.folder / "wandb").glob("offline-run-*/*.wandb"))
+    assert project.bytes(f"{OUT['selflabel']}/*.pt") == finished.bytes(f"{OUT['selflabel']}/*.pt")
+
+
+@pytest.mark.parametrize("stages, change, says", [
+    (["selflabel"], lambda digits: digits["selflabel"].update(threshold=0.999999), "no image was ever more confident"),
+    (["scan"], lambda digits: digits["scan"].update(entropy_weight=0.0), None),
+    (["pretext", "neighbors", "scan", "selflabel"],
+     lambda digits: digits["pretext"]["simclr"]["training"]["optimizer"].update(lr=1e12), "not finite"),
+])
+def test_a_degenerate_run_is_recorded_and_is_no_error(project, call, stages, change, says):
+    project.edit("params.yaml", lambda params: change(params["datasets"]["digits"]))
+    for stage in stages:
+        assert call(project, *STAGES[stage])[0] == 0
+    record = json.loads((project.folder / OUT[stages[0]] / "metrics.json").read_text())
+    assert says is None or any(says in sentence for sentence in record["degenerate"])
+    last = json.loads((project.folder / OUT[stages[-1]] / "metrics.json").read_text())
+    assert 0 <= last["metrics"]["acc"] <= 1
