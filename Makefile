@@ -1,7 +1,7 @@
 # make repro   run every stage that is not up to date, and build the report
 # make test    lint and test
 # make lock    pin and hash the newest versions that pyproject.toml allows
-# make clean   remove what stages made, not the environment
+# make clean   remove what stages made, not the environment nor data/raw
 
 PYTHON ?= python3
 VENV := .venv
@@ -26,7 +26,8 @@ lock: | $(UV)
 		--no-annotate --no-header pyproject.toml --output-file requirements.lock
 
 clean:
-	rm -rf runs data report/output checkpoints wandb
+	rm -rf runs report/output checkpoints wandb
+	[ ! -d data ] || find data -mindepth 1 -maxdepth 1 ! -name raw -exec rm -rf {} +
 
 # The environment, made anew when the lock file is newer than it.
 $(READY): requirements.lock | $(UV)

@@ -125,6 +125,11 @@ def prepare(settings):
         raise UserError(f"the dataset source is '{settings.source}', and should be one of {', '.join(SOURCES)}")
     raw = SOURCES[settings.source](settings)
     images = {split: np.ascontiguousarray(resize(raw.images[split], settings.size)) for split in SPLITS}
+    for split in SPLITS:
+        height, width = images[split].shape[1:3]
+        if height != width or images[split].shape != (len(images[split]), *images["train"].shape[1:]):
+            raise UserError(f"the {split} images are {width}x{height} pixels, and should be square and of one size in train "
+                            "and test: set dataset.size")
     channels = images["train"].shape[3]
     if channels != len(settings.mean):
         raise UserError(f"the images have {channels} channel(s), but dataset.mean has {len(settings.mean)} number(s)")
@@ -132,7 +137,7 @@ def prepare(settings):
 
 
 def run(cell, inputs, out):
-    """The stage `python -m harness datasets`."""
+    """The stage `python -m harness dataset`."""
     settings = cell.settings("dataset", Dataset)
     prepared = prepare(settings)
     for split in SPLITS:

@@ -116,10 +116,10 @@ def write_npz(path, **arrays):
 
 
 def read_npz(path, *names):
-    """The arrays `names` of an .npz file, as a list; never unpickles."""
+    """The arrays `names` of an .npz file, as a list, or all of them by name; never unpickles."""
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            return [archive[name] for name in names]
+            return [archive[name] for name in names] if names else {name: archive[name] for name in archive.files}
     except FileNotFoundError:
         raise UserError(f"{path} is missing") from None
     except KeyError as error:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.files import read_json, sha256, write_json
+from harness.files import sha256, write_json
 from harness.settings import Section
 
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "faiss-gpu", "faiss-cpu", "pillow")
@@ -37,14 +37,7 @@ class Cell:
 
     def settings(self, key, cls):
         """The settings of section `key`, as the dataclass `cls`, under this cell's arm."""
-        return self._section().read(key, cls)
-
-    def mapping(self, key):
-        """The same as it stands in the YAML file."""
-        return self._section().mapping(key)
-
-    def _section(self):
-        return Section(self.dataset, self.study, self.implementation, self.arm)
+        return Section(self.dataset, self.study, self.implementation, self.arm).read(key, cls)
 
     def __str__(self):
         parts = (self.study, self.implementation, self.arm, self.stage, self.variant, f"seed {self.seed}")
@@ -79,10 +72,6 @@ def write_record(out, cell, *, settings, metrics, curves, degenerate, inputs, se
     })
 
 
-def read_record(folder):
-    return read_json(Path(folder) / FILE)
-
-
 def hashes(folders):
     """sha256 by path of every file in `folders` that a later stage may read; records, which hold times, are left out."""
     files = sorted(file for folder in folders for file in Path(folder).glob("*") if file.suffix in (".npy", ".npz", ".pt"))
@@ -90,13 +79,13 @@ def hashes(folders):
 
 
 def revision():
-    """The commit of the code that runs, with '+changes' where tracked files differ from it; 'unknown' without git."""
+    """The commit of the code that runs, with '+changes' where files differ from it or are new; 'unknown' without git."""
     def git(*arguments):
         command = ["git", "-C", str(Path(__file__).parent), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
-        changed = git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)**dvc.lock")
+        changed = git("status", "--porcelain", "--", ":/", ":(top,exclude)**dvc.lock")
         return git("rev-parse", "HEAD") + ("+changes" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

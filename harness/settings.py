@@ -253,6 +253,7 @@ class Section:
             file = Path("studies") / study / "study.yaml"
             arms = lookup(read_yaml(file), "arms", str(file))
             self.changes = lookup(lookup(arms, implementation, f"{file}: arms"), arm, f"{file}: arms.{implementation}")
+            check_arm(self.changes, f"{file}: arms.{implementation}.{arm}")
             self.where += f" with {file}: arms.{implementation}.{arm}"
 
     def mapping(self, key):
@@ -269,6 +270,19 @@ class Section:
         return build(cls, self.mapping(key), f"{self.where}.{key}")
 
 
+ARM_STAGES = ("scan", "selflabel")
+
+
+def check_arm(arm, where):
+    """Raise UserError unless an arm has a mapping of settings for each of its stages, and nothing else."""
+    for stage in ARM_STAGES:
+        if not isinstance(lookup(arm, stage, where), dict):
+            raise UserError(f"{where}.{stage} should be a mapping of settings, {{}} to change none")
+    for key in arm:
+        if key not in ARM_STAGES:
+            raise UserError(f"{where} has '{key}'; an arm changes settings of {' and '.join(ARM_STAGES)} only")
+
+
 def lookup(mapping, key, where):
     """`mapping[key]`, or a `UserError` that lists the keys there are."""
     if not isinstance(mapping, dict) or key not in mapping:
@@ -279,7 +293,7 @@ def lookup(mapping, key, where):
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """How stages run: nothing here changes what is learned, so no stage depends on it."""
+    """How stages run. Nothing here is a setting of the method, so no stage depends on it; device and threads change rounding."""
 
     device: str
     """auto | cpu | cuda: auto takes a GPU where there is one."""

@@ -2,6 +2,7 @@
 
 import numpy as np
 from sklearn.cluster import KMeans as ScikitKMeans
+from threadpoolctl import threadpool_limits
 
 from harness.datasets import SPLITS, PreparedDataset
 from harness.errors import UserError
@@ -17,11 +18,8 @@ VARIANT = "on"
 
 def pixels(folder):
     """float32 [n, h * w * c] in 0..1, for train and test."""
-    return [PreparedDataset(folder).images(split).reshape(-1, _size(folder)) / np.float32(255) for split in SPLITS]
-
-
-def _size(folder):
-    return int(np.prod(PreparedDataset(folder).facts["shape"]))
+    images = [PreparedDataset(folder).images(split) for split in SPLITS]
+    return [part.reshape(len(part), -1) / np.float32(255) for part in images]
 
 
 def embeddings(folder):
@@ -41,7 +39,8 @@ def run(cell, inputs, out):
     session = Session(cell, inputs, {"kmeans": settings})
     train, test = FEATURES[cell.variant](inputs["features"])
     state = derive_seed(cell.stage, cell.seed) % 2**32
-    kmeans = ScikitKMeans(settings.clusters, n_init=settings.restarts, random_state=state).fit(train)
-    predictions = kmeans.predict(test)
+    with threadpool_limits(1):  # with more, k-means adds its threads' sums in the order in which they end
+        kmeans = ScikitKMeans(settings.clusters, n_init=settings.restarts, random_state=state).fit(train)
+        predictions = kmeans.predict(test)
     scores = score(dataset.labels("test"), predictions, len(dataset.classes), settings.clusters)
     session.record(out, score_metrics(scores), degenerate=empty_clusters(predictions, settings.clusters))

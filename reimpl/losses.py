@@ -41,6 +41,10 @@ def self_label_loss(targets, predictions, threshold, class_balancing):
 
 
 def log_likelihood(probability):
-    """The logarithm, -100 at 0 as in PyTorch's binary cross-entropy (the reference's), with a finite gradient there."""
-    smallest = torch.finfo(probability.dtype).tiny
-    return torch.where(probability == 0, -100.0, probability.clamp(min=smallest).log())
+    """The logarithm as PyTorch's binary cross-entropy has it, which the reference uses: at least -100, its gradient at most 1e12.
+
+    What rounding puts above 1 counts as 1, and what is not a number stays so, where that function raises an error.
+    """
+    safe = torch.nan_to_num(probability, nan=1.0).clamp(0, 1)
+    log = -F.binary_cross_entropy(safe, torch.ones_like(safe), reduction="none")
+    return torch.where(probability.isnan(), torch.nan, log)

@@ -56,10 +56,10 @@ def run(cell, inputs, out):
 
     def step(indices):
         column = torch.randint(drawn_from.shape[1], indices.shape, generator=session.generator)
-        neighbors = drawn_from[indices, column]
+        pairs = torch.cat([indices, drawn_from[indices, column]]).to(images.device)
+        anchors, neighbors = augment(images[pairs], session.generator).chunk(2)
         # Two forward passes, so that each side has BatchNorm statistics of its own (utils/train_utils.py:72-73).
-        of_anchors = model(augment(images[indices.to(images.device)], session.generator))
-        of_neighbors = model(augment(images[neighbors.to(images.device)], session.generator))
+        of_anchors, of_neighbors = model(anchors), model(neighbors)
         terms = torch.stack([torch.stack(scan_loss(*pair)) for pair in zip(of_anchors, of_neighbors)])
         consistency, entropy_term = terms.unbind(1)
         loss = (consistency - scan.entropy_weight * entropy_term).sum()

@@ -39,6 +39,8 @@ def run(cell, inputs, out):
             targets = model(augment_target(batch, session.generator))[0]
         predictions = model(augment(batch, session.generator))[0]
         loss, confident = self_label_loss(targets, predictions, selflabel.threshold, selflabel.class_balancing)
+        if confident == 0:  # nothing to learn from: not even the optimizer's weight decay and momentum may move a weight
+            loss = loss.detach()
         return {"loss": loss, "confident": confident}
 
     def after_epoch(kept):

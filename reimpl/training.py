@@ -85,11 +85,12 @@ class Fit:
 
     Args:
         count: images in the training set.
-        step: from int64 [b] indices to a mapping of scalar tensors, of which `loss` is minimised.
+        step: from int64 [b] indices to a mapping of scalar tensors, of which `loss` is minimised; a loss that needs no
+            gradient leaves the weights as they are.
         after_epoch: from `kept` to a mapping of further figures for the epoch's row; it may change `kept`.
     """
 
-    def __init__(self, session, model, training, count, step, after_epoch=lambda kept: {}):
+    def __init__(self, session, model, training, count, step, after_epoch):
         if training.batch_size > count:
             raise UserError(f"{session.cell}: training.batch_size is {training.batch_size}, but there are only {count} training "
                             f"images; it should be at most {count}")
@@ -99,7 +100,11 @@ class Fit:
         self.step, self.after_epoch = step, after_epoch
         self.curves, self.kept = [], {}
         self.identity = session.identity()
-        self.file = CHECKPOINTS / f"{session.cell.stage}-{self.identity[:24]}.pt"
+        cell = hashlib.sha256(str(session.cell).encode()).hexdigest()[:12]
+        self.file = CHECKPOINTS / f"{session.cell.stage}-{cell}-{self.identity[:24]}.pt"
+        for stale in CHECKPOINTS.glob(f"{session.cell.stage}-{cell}-*.pt"):
+            if stale != self.file:  # of other settings, inputs or code: nothing will ever go on from it
+                stale.unlink()
 
     def run(self):
         """Train to the last epoch, or to the first whose loss is not finite. Returns the curves, a mapping an epoch."""
@@ -136,9 +141,10 @@ class Fit:
         totals = None
         for indices in order[: steps * self.training.batch_size].view(steps, -1):
             terms = self.step(indices)
-            self.optimizer.zero_grad(set_to_none=True)
-            terms["loss"].backward()
-            self.optimizer.step()
+            if terms["loss"].requires_grad:
+                self.optimizer.zero_grad(set_to_none=True)
+                terms["loss"].backward()
+                self.optimizer.step()
             values = torch.stack([value.detach() for value in terms.values()])
             totals = values if totals is None else totals + values
             progress.step(len(indices), terms["loss"])

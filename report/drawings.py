@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.settings import ARM_STAGES
 from report import figures
 from report.tables import SCORES, STEPS
-from studies.study import STAGES
 
 
 @dataclass(frozen=True)
@@ -72,13 +72,28 @@ def curve_drawings(summary):
 def confusion_drawings(summary, classes):
     """One matrix for each arm and stage, over all seeds, each seed's clusters matched to the classes first."""
     for implementation, arm in arms(summary):
-        for stage in STAGES:
+        for stage in ARM_STAGES:
             cells = summary.cells(f"{implementation}/{arm}/{stage}")
-            counts = np.sum([cell["record"]["metrics"]["confusion"] for cell in cells], axis=0)
+            counts = summed_confusion([cell["record"]["metrics"] for cell in cells], len(classes))
             yield Drawing(
                 f"confusion-{implementation}-{arm}-{stage}", f"Confusion after {STEPS[stage]}{_of(summary, arm)}",
                 f"Percent of each class in each cluster, over {len(cells)} seeds; rows sum to 100.",
                 figures.confusion_figure(counts, classes))
+
+
+def summed_confusion(metrics, classes):
+    """The sum over records of their confusion matrices, each cluster in the column of its matched class.
+
+    Args: metrics: `confusion` [classes, clusters], matched clusters first and in the order of their classes, and `match`.
+    Returns: int64 [classes, classes + unmatched]; the column of a class that no cluster is matched to holds zeros.
+    """
+    clusters = max(len(one["match"]) for one in metrics)
+    total = np.zeros((classes, classes + max(clusters - classes, 0)), np.int64)
+    for one in metrics:
+        matched = sorted(label for label in one["match"] if label >= 0)
+        columns = matched + list(range(classes, classes + len(one["match"]) - len(matched)))
+        total[:, columns] += np.array(one["confusion"], np.int64)
+    return total
 
 
 def picture_drawings(summary, classes):
@@ -92,7 +107,7 @@ def picture_drawings(summary, classes):
             "where of another class.",
             figures.picture_wall(images.reshape(-1, *images.shape[2:]), names, wrong, images.shape[1], first_apart=True))
     for implementation, arm in arms(summary):
-        for stage in STAGES:
+        for stage in ARM_STAGES:
             step = f"{implementation}/{arm}/{stage}"
             images, labels, matched = (summary.pictures[f"prototypes/{step}/{part}"] for part in ("images", "labels", "classes"))
             names = [classes[label] if label >= 0 else "none" for label in matched]

@@ -31,12 +31,12 @@ def as_svg(figure):
 
 def seeds_figure(table, metric):
     """A row for each step run here: every seed as a point, the mean as a bar; published means as diamonds."""
-    steps = list(dict.fromkeys(row.step for row in table.rows))
+    lines = seeds_lines([row for row in table.rows if row.entries[metric].mean is not None])
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(7.2, 0.55 * len(steps) + 1.1))
+        figure, axes = plt.subplots(figsize=(7.2, 0.55 * len(lines) + 1.1))
         labelled = set()
-        for position, step in enumerate(steps):
-            for row in (row for row in table.rows if row.step == step and row.entries[metric].mean is not None):
+        for position, (_, rows) in enumerate(lines):
+            for row in rows:
                 entry = row.entries[metric]
                 if row.ours:
                     style = dict(marker="o", s=34, color=COLORS[0], alpha=0.75, linewidths=0)
@@ -49,14 +49,27 @@ def seeds_figure(table, metric):
                     name = f"{'paper' if row.source == 'paper' else 'reproduction study'} ({row.dataset})"
                     axes.errorbar(entry.mean, position, xerr=entry.std, fmt="D", markersize=5, color=color, capsize=3,
                                   markerfacecolor="white", label=_once(name, labelled))
-        axes.set_yticks(range(len(steps)), steps)
+        axes.set_yticks(range(len(lines)), [label for label, _ in lines])
         axes.tick_params(axis="y", colors=INK, length=0)
-        axes.set_ylim(len(steps) - 0.5, -0.5)
+        axes.set_ylim(len(lines) - 0.5, -0.5)
         axes.set_xlim(0, 101)
         axes.set_xlabel(f"{table.metrics[metric]} in percent")
         axes.grid(axis="y", visible=False)
         axes.legend(loc="upper left", bbox_to_anchor=(0, 1.22), ncols=2, fontsize=9, handletextpad=0.4)
         return as_svg(figure)
+
+
+def seeds_lines(rows):
+    """(label, rows) of each line: one a step, and where several arms were run, one more for each arm."""
+    lines = []
+    for step in dict.fromkeys(row.step for row in rows):
+        ours = [row for row in rows if row.step == step and row.ours]
+        others = [row for row in rows if row.step == step and not row.ours]
+        if len(ours) > 1:
+            lines += [(step, others), *((row.source, [row]) for row in ours)]
+        else:
+            lines.append((step, others + ours))
+    return lines
 
 
 def _once(label, seen):

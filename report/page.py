@@ -5,7 +5,7 @@ from pathlib import Path
 import jinja2
 
 from harness.files import existing, read_json, writing
-from report.drawings import study_drawings
+from report.drawings import arms, study_drawings
 from report.statistics import spread
 from report.summaries import read_summaries
 from report.tables import STEPS, clustering_table, neighbor_table, write_table
@@ -22,7 +22,7 @@ def build(dataset, summaries, out):
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True,
                                      lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     page = environment.get_template("page.html.jinja").render(
-        facts=facts, studies=studies, style=(HERE / "style.css").read_text(), steps=STEPS,
+        facts=facts, studies=studies, style=(HERE / "style.css").read_text(),
         comparable=facts["name"] == "cifar10", published_on=PUBLISHED_ON, shares=SHARES)
     with writing(out / "index.html") as temporary:
         temporary.write_text(page)
@@ -42,7 +42,7 @@ def study_section(summary, facts, out):
         "name": summary.name, "study": summary.study, "tables": tables, "drawings": drawings, "cells": cells,
         "seeds": sorted({cell["seed"] for cell in cells}),
         "degenerate": [(cell, sentence) for cell in cells for sentence in cell["record"]["degenerate"]],
-        "headlines": headlines(tables[0]), "differences": differences(tables[0]),
+        "headlines": headlines(tables[0]), "differences": differences(summary),
         "machines": machines(cells),
         "settings": settings_in_force(cells),
         "seconds": sum(cell["record"]["evidence"]["seconds"] for cell in cells),
@@ -56,20 +56,33 @@ def _order(step):
 
 
 def headlines(table):
-    """(label, Entry) of ACC for each row run here that has one."""
+    """(step, source, Entry of ACC) of each row that was run here."""
     return [(row.step, row.source, row.entries["acc"]) for row in table.rows
             if row.ours and row.entries["acc"].mean is not None]
 
 
-def differences(table):
-    """From each step run here to the next: (before, after, Spread of the differences by seed in points of ACC, seeds higher)."""
-    ran = headlines(table)
+def differences(summary):
+    """From step to step, arm by arm: (before, after, Spread of the differences by seed, in points of ACC, seeds higher)."""
+    pairs = []
+    if {"kmeans/pixels", "kmeans/embeddings"} <= set(summary.study.shared):
+        pairs.append(("kmeans/pixels", "kmeans/embeddings", ""))
+    for implementation, arm in arms(summary):
+        scan, selflabel = f"{implementation}/{arm}/scan", f"{implementation}/{arm}/selflabel"
+        name = f" ({implementation}, {arm})" if len(arms(summary)) > 1 else ""
+        if "kmeans/embeddings" in summary.study.shared:
+            pairs += [("kmeans/embeddings", scan, name), ("kmeans/embeddings", selflabel, name)]
+        pairs.append((scan, selflabel, name))
     found = []
-    for (before, _, low), (after, _, high) in zip(ran, ran[1:]):
-        if before != after and low.n == high.n:
-            by_seed = spread([b - a for a, b in zip(low.values, high.values)])
-            found.append((before, after, by_seed, sum(value > 0 for value in by_seed.values)))
+    for before, after, name in pairs:
+        low, high = summary.values(before, "acc"), summary.values(after, "acc")
+        if low and len(low) == len(high):
+            by_seed = spread([100 * (b - a) for a, b in zip(low, high)])
+            found.append((_label(before), _label(after) + name, by_seed, sum(value > 0 for value in by_seed.values)))
     return found
+
+
+def _label(step):
+    return STEPS.get(step) or STEPS[step.split("/")[-1]]
 
 
 def machines(cells):

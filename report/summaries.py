@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from harness.errors import UserError
-from harness.files import existing, read_csv, read_json
+from harness.files import existing, read_csv, read_json, read_npz
 from harness.settings import build
 from report.statistics import spread
 from studies.study import Study
@@ -45,8 +43,7 @@ def read_summaries(folder):
     found = []
     for path in sorted(Path(existing(folder, "dvc repro")).iterdir()):
         if (path / "cells.csv").exists():
-            with np.load(path / "gallery.npz", allow_pickle=False) as archive:
-                pictures = {name: archive[name] for name in archive.files}
+            pictures = read_npz(path / "gallery.npz")
             found.append(Summary(path.name, build(Study, read_json(path / "study.json"), str(path / "study.json")),
                                  read_csv(path / "cells.csv"), read_json(path / "records.json"), pictures))
     if not found:

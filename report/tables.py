@@ -13,7 +13,7 @@ STEPS = {
     "neighbors/simclr": "SimCLR",
 }
 SCORES = {"acc": "ACC", "nmi": "NMI", "ari": "ARI"}
-ACCURACIES = {"train_accuracy": "train, top 20", "test_accuracy": "test, top 5"}
+ACCURACIES = {"train_accuracy": "train", "test_accuracy": "test"}
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def published_rows(study, steps, metrics):
 
 
 def our_rows(summary, dataset, steps, metrics):
-    """What was run here. `steps`: pairs of a step in the summary and its label; an arm's step that has no record says why."""
+    """What was run here. `steps`: as steps_run gives them; one that has no record says why."""
     for source, step, label, reason in steps:
         if reason:
             entries = {key: Entry(reason=reason) for key in metrics}
@@ -108,11 +108,14 @@ def clustering_table(summary, dataset):
 
 def neighbor_table(summary, dataset):
     """Share of mined neighbors of the image's own class (the reproduction study's table 2)."""
-    steps = [("rewrite, here", shared, STEPS.get(shared, shared), "") for shared in summary.study.shared
-             if shared.startswith("neighbors/")]
-    rows = [*published_rows(summary.study, ("neighbors/simclr",), ACCURACIES),
-            *our_rows(summary, dataset, steps, ACCURACIES)]
-    return Table("table2", "Nearest neighbors of the same class, in percent", ACCURACIES, rows)
+    steps = [shared for shared in summary.study.shared if shared.startswith("neighbors/")]
+    rows = list(published_rows(summary.study, steps, ACCURACIES))
+    for step in steps:
+        mined = summary.cells(step)[0]["record"]["settings"]["neighbors"]
+        data = f"{dataset}, {mined['train']} and {mined['test']} neighbors"
+        rows += our_rows(summary, data, [("rewrite, here", step, STEPS.get(step, step), "")], ACCURACIES)
+    rows.sort(key=lambda row: row.step)
+    return Table("table2", "Share of each image's nearest neighbors that are of its class, in percent", ACCURACIES, rows)
 
 
 def write_table(table, folder):

@@ -4,9 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.files import read_yaml
-from harness.settings import build
-
-STAGES = ("scan", "selflabel")
+from harness.settings import ARM_STAGES, build
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +43,7 @@ def places(study, name, dataset, seeds):
     steps = [(shared, lambda seed, shared=shared: root / shared / str(seed)) for shared in study.shared]
     for implementation, arms in study.arms.items():
         for arm in arms:
-            for stage in STAGES:
+            for stage in ARM_STAGES:
                 steps.append((f"{implementation}/{arm}/{stage}",
                               lambda seed, i=implementation, a=arm, s=stage: root / name / i / a / str(seed) / s))
     return [Place(step, seed, folder(seed)) for step, folder in steps for seed in seeds]

@@ -38,7 +38,9 @@ def contrast(images, factor):
 
 
 def saturation(images, factor):
-    """0 is gray, 1 the image."""
+    """0 is gray, 1 the image; gray images stay."""
+    if images.shape[1] == 1:
+        return images
     return blend(grayscale(images), images, factor)
 
 

@@ -29,7 +29,7 @@ def network(backbone, settings):
 
 def loss(model, images, augment, generator, settings):
     """Both views go through the network as one batch, so they share their BatchNorm statistics, as in the reference."""
-    views = torch.cat([augment(images, generator), augment(images, generator)])
+    views = augment(torch.cat([images, images]), generator)
     return nt_xent(model(views).view(2, len(images), -1), settings.temperature)
 
 

@@ -78,6 +78,19 @@ def test_channels_that_do_not_fit_are_named():
         prepare(Dataset(source="mnist", **RGB))
 
 
+def test_images_that_are_not_square_or_differ_between_splits_are_named(photo_folder):
+    settings = Dataset(source="folder", root=str(photo_folder), **RGB)
+    for file in photo_folder.glob("test/*/*.png"):
+        Image.open(file).resize((28, 28)).save(file)
+    with pytest.raises(UserError, match="the test images are 28x28 pixels, and should be square and of one size .* dataset.size"):
+        prepare(settings)
+    for file in photo_folder.glob("*/*/*.png"):
+        Image.open(file).resize((32, 24)).save(file)
+    with pytest.raises(UserError, match="the train images are 32x24 pixels"):
+        prepare(settings)
+    assert prepare(Dataset(source="folder", root=str(photo_folder), size=16, **RGB)).images["test"].shape == (4, 16, 16, 3)
+
+
 def test_cifar10_is_read_from_its_own_format(tmp_path, photos, monkeypatch):
     """Six batch files of 2 real images each, in the layout of the official archive, with their checksums."""
     from torchvision.datasets import CIFAR10

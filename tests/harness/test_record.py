@@ -31,6 +31,9 @@ def test_the_revision_is_the_commit_and_says_whether_files_differ(tmp_path, monk
     assert record.revision() == head
     (tmp_path / "dvc.lock").write_text("2\n")  # which every run writes
     assert record.revision() == head
+    (tmp_path / "harness/new.py").write_text("")
+    assert record.revision() == head + "+changes"
+    (tmp_path / "harness/new.py").unlink()
     code.write_text("a = 2\n")
     assert record.revision() == head + "+changes"
 

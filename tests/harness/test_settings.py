@@ -50,12 +50,15 @@ def test_overlay_goes_key_by_key_and_leaves_its_arguments_alone():
 def test_an_arm_is_laid_over_the_data_set(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "studies/s").mkdir(parents=True)
-    (tmp_path / "params.yaml").write_text("datasets: {d: {network: {width: 8, blocks: [1]}}}")
-    (tmp_path / "studies/s/study.yaml").write_text("arms: {reimpl: {wide: {network: {width: 32}}}}")
+    (tmp_path / "params.yaml").write_text("datasets: {d: {network: {width: 8, blocks: [1]}, scan: {clusters: 10, heads: 2}}}")
+    (tmp_path / "studies/s/study.yaml").write_text(
+        "arms: {reimpl: {few: {scan: {clusters: 5}, selflabel: {}}, bad: {scan: {}, selflabel: {}, network: {}}}}")
     assert Section("d").read("network", Network).width == 8
-    assert Section("d", "s", "reimpl", "wide").read("network", Network) == Network(32, (1,))
-    with pytest.raises(UserError, match=r"studies/s/study.yaml: arms.reimpl has no 'narrow'; it has wide"):
-        Section("d", "s", "reimpl", "narrow")
+    assert Section("d", "s", "reimpl", "few").mapping("scan") == {"clusters": 5, "heads": 2}
+    with pytest.raises(UserError, match=r"studies/s/study.yaml: arms.reimpl has no 'many'; it has few, bad"):
+        Section("d", "s", "reimpl", "many")
+    with pytest.raises(UserError, match=r"arms.reimpl.bad has 'network'; an arm changes settings of scan and selflabel only"):
+        Section("d", "s", "reimpl", "bad")
     with pytest.raises(UserError, match="params.yaml: datasets has no 'e'; it has d"):
         Section("e")
 

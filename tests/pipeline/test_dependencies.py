@@ -16,9 +16,11 @@ COMMANDS = {
     "kmeans_pixels": ["reimpl.__main__", "reimpl.kmeans"],
     "kmeans_embeddings": ["reimpl.__main__", "reimpl.kmeans"],
     "report": ["report.__main__"],
-    "main:scan": ["reimpl.__main__", "reimpl.scan"],
-    "main:selflabel": ["reimpl.__main__", "reimpl.selflabel"],
-    "main:summary": ["studies.__main__"],
+}
+IN_STUDIES = {  # whichever study they stand in
+    "scan": ["reimpl.__main__", "reimpl.scan"],
+    "selflabel": ["reimpl.__main__", "reimpl.selflabel"],
+    "summary": ["studies.__main__"],
 }
 
 
@@ -30,14 +32,11 @@ def stages():
     return found
 
 
-def test_every_stage_is_looked_at():
-    assert set(stages()) == set(COMMANDS)
-
-
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", stages())
 def test_a_stage_depends_on_the_files_that_it_imports(name):
     listed = {dep for dep in stages()[name]["deps"] if dep.endswith(".py")}
-    imported = set(source_files(COMMANDS[name], ROOT))
+    modules = IN_STUDIES[name.split(":")[1]] if ":" in name else COMMANDS[name]
+    imported = set(source_files(modules, ROOT))
     if "task" in stages()[name].get("matrix", {}):
         imported.add("reimpl/pretext/${item.task}.py")  # picked at run time; imports nothing that its stage does not
         for task in ("simclr", "rotation"):

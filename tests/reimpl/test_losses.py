@@ -67,10 +67,13 @@ def test_scan_loss_where_predictions_exclude_each_other():
     assert consistency.item() == F.binary_cross_entropy(torch.zeros(1), ones).item() == 100
     consistency.backward()
     assert torch.isfinite(anchors.grad).all()
-    likely = torch.tensor([1e-30, 0.3, 1.0])
-    for value in likely:
-        expected = F.binary_cross_entropy(value.view(1), ones).item()
-        assert -log_likelihood(value).item() == pytest.approx(expected, rel=1e-6)
+    for value in (1e-30, 1e-13, 0.3, 1.0):
+        ours, theirs = (torch.tensor([value], requires_grad=True) for _ in range(2))
+        log_likelihood(ours).sum().neg().backward()
+        F.binary_cross_entropy(theirs, ones).backward()
+        assert -log_likelihood(ours).item() == pytest.approx(F.binary_cross_entropy(theirs, ones).item(), rel=1e-6)
+        assert ours.grad.item() == pytest.approx(theirs.grad.item(), rel=1e-6)
+    assert log_likelihood(torch.tensor([1.0000001])).item() == 0 and log_likelihood(torch.tensor([torch.nan])).isnan()
 
 
 def test_entropy_by_hand():

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
+from harness.record import Cell
 from harness.settings import Optimizer, Training
 from reimpl.progress import Progress
-from reimpl.training import derive_seed, learning_rate, make_optimizer
+from reimpl.training import Fit, Session, derive_seed, learning_rate, make_optimizer
 
 
 def training(**changes):
@@ -27,6 +28,26 @@ def test_optimizers_are_what_the_settings_ask_for():
         "lr": 0.4, "momentum": 0.9, "weight_decay": 1e-4, "nesterov": False}
     adam = make_optimizer([torch.nn.Parameter(torch.ones(1))], training(kind="adam", momentum=0.0).optimizer)
     assert isinstance(adam, torch.optim.Adam) and adam.defaults["weight_decay"] == 1e-4 and adam.defaults["betas"] == (0.9, 0.999)
+
+
+def test_a_batch_with_nothing_to_learn_from_leaves_every_weight_as_it_was(tmp_path, monkeypatch):
+    """Adam's weight decay and momentum would move weights on a gradient of zero; the loss that needs none stops them."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text(
+        "execution: {device: cpu, threads: 1, tracking: disabled, checkpoint_seconds: 60}")
+    model = torch.nn.Linear(3, 2)
+    settings = Training(3, 2, Optimizer("adam", 0.1, 0.1))
+    steps = []
+
+    def step(indices):
+        loss = model(torch.ones(2, 3)).square().mean()
+        steps.append(model.weight.detach().clone())
+        return {"loss": loss if len(steps) == 1 else loss.detach()}
+
+    session = Session(Cell("reimpl", "selflabel", "d", 0), {}, {})
+    before = model.weight.detach().clone()
+    Fit(session, model, settings, 2, step, lambda kept: {}).run()
+    assert not torch.equal(steps[1], before) and torch.equal(steps[2], steps[1]) and torch.equal(model.weight, steps[1])
 
 
 def test_every_stage_and_seed_has_draws_of_its_own():
