@@ -98,11 +98,11 @@ def summed_confusion(metrics, classes):
 
 def picture_drawings(summary, classes):
     """Nearest neighbors and prototypes, of the first seed."""
-    if "neighbors_images" in summary.pictures:
-        images, labels = summary.pictures["neighbors_images"], summary.pictures["neighbors_labels"]
+    for step in (shared for shared in summary.study.shared if shared.startswith("neighbors/")):
+        images, labels = summary.pictures[f"{step}/images"], summary.pictures[f"{step}/labels"]
         names, wrong = [classes[label] for label in labels.flat], (labels != labels[:, :1]).flat
         yield Drawing(
-            "neighbors", "Nearest neighbors",
+            _slug(step), f"Nearest neighbors, {STEPS.get(step, step)}",
             "Training images drawn at random (left), and their nearest neighbors in the pretext embedding, nearest first; framed "
             "where of another class.",
             figures.picture_wall(images.reshape(-1, *images.shape[2:]), names, wrong, images.shape[1], first_apart=True))

@@ -12,8 +12,8 @@ CONFIDENT = 0.1  # share of a cluster's images, the most confident ones, whose m
 def gallery(dataset, found):
     """Images and labels for the report, from the first seed's cells among `found` (a list of study.Place).
 
-    Returns arrays: `neighbors_images` uint8 [queries, 1 + neighbors, h, w, c], the query first, `neighbors_labels`
-    alike; and per step with predictions, `prototypes/<step>/images` uint8 [clusters, h, w, c], `.../labels` and
+    Returns arrays: per pretext task, `neighbors/<task>/images` uint8 [queries, 1 + neighbors, h, w, c], the query first, and
+    `.../labels` alike; per step with predictions, `prototypes/<step>/images` uint8 [clusters, h, w, c], `.../labels` and
     `.../classes` int64 [clusters]: the prototype's own label, and the class that its cluster is matched to (-1: none).
     """
     first_seed = found[0].seed
@@ -25,8 +25,8 @@ def gallery(dataset, found):
             (mined,) = read_npz(place.folder / "neighbors.npz", "train")
             queries = np.random.default_rng(0).choice(len(mined), QUERIES, replace=False)
             rows = mined[queries, : 1 + NEIGHBORS]
-            arrays["neighbors_images"] = dataset.images("train")[rows]
-            arrays["neighbors_labels"] = dataset.labels("train")[rows]
+            arrays[f"{place.step}/images"] = dataset.images("train")[rows]
+            arrays[f"{place.step}/labels"] = dataset.labels("train")[rows]
         elif (place.folder / "predictions.npz").exists():
             probabilities, features = read_npz(place.folder / "predictions.npz", "probabilities", "features")
             labels = dataset.labels("test")
