@@ -70,7 +70,7 @@ AFTER_PRETEXT = EVERYTHING - {"dataset", "kmeans_pixels@0"}
      {"kmeans_pixels@0", "kmeans_embeddings@0", "studies/main/dvc.yaml:summary", "report"}),
     ("datasets.digits.scan.entropy_weight", 2.0, AFTER_SCAN),
     ("datasets.digits.selflabel.threshold", 0.3, AFTER_SCAN - {"studies/main/dvc.yaml:scan@default-0"}),
-    ("datasets.digits.augmentation.strong.cutout", 4, AFTER_SCAN),
+    ("datasets.digits.augmentation.strong.cutout", 3, AFTER_SCAN),
     ("datasets.digits.augmentation.standard.flip", 0.1, set()),
     ("datasets.digits.dataset.size", 9, EVERYTHING),
     ("execution.tracking", "offline", set()),
