@@ -79,7 +79,7 @@ def tiny(params):
     digits["network"] = {"width": 4, "blocks": [1, 1]}
     digits["pretext"]["simclr"]["training"]["epochs"] = 4
     digits["pretext"]["simclr"]["evaluate_every"] = 2
-    digits["pretext"]["rotation"]["training"]["epochs"] = 1
+    digits["pretext"]["rotation"]["training"]["epochs"] = 4
     digits["neighbors"] = {"train": 10, "test": 5}
     digits["kmeans"]["restarts"] = 1
     digits["scan"].update(num_neighbors=10)
