@@ -11,6 +11,8 @@ import time
 import numpy as np
 import pytest
 
+from harness.files import alone
+
 from .conftest import CELL, STAGES
 
 OUT = {"pretext": "runs/digits/pretext/simclr/0", "neighbors": "runs/digits/neighbors/simclr/0", "scan": f"{CELL}/scan",
@@ -73,14 +75,16 @@ def test_shuffled_labels_leave_every_weight_as_it_was(project, finished, call):
     assert ours["metrics"]["acc"] != theirs["metrics"]["acc"]  # the labels do reach the evaluation
 
 
-def test_a_second_process_waits_for_the_first(project):
-    first = project.start(*STAGES["scan"])
-    time.sleep(0.2)
-    lock = project.folder / "checkpoints" / (OUT["scan"].replace("/", "-") + ".lock")
-    while not lock.exists() and first.poll() is None:
-        time.sleep(0.01)
-    second = project.stage("scan")
-    assert first.wait() == 0 and "another process is at work on it; waiting until it ends" in second.stderr
+def test_a_second_process_waits_for_the_first(project, monkeypatch):
+    """This process is the first; the stage says that it waits, and works once it is let."""
+    monkeypatch.chdir(project.folder)
+    with alone(OUT["scan"]):
+        second = subprocess.Popen([sys.executable, "-m", *STAGES["scan"]], cwd=project.folder, env=project.environment(),
+                                  stderr=subprocess.PIPE, text=True)
+        assert "another process is at work on it; waiting until it ends" in second.stderr.readline()
+        assert second.poll() is None
+    second.communicate(timeout=120)
+    assert second.returncode == 0
 
 
 def settings(keys, value):
