@@ -93,7 +93,7 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class Pretext:
-    """What every pretext task has; a task's own settings stand in its file under reimpl/pretext/."""
+    """What every pretext task has; a task's own settings add to it."""
 
     training: Training
     augmentation: dict
@@ -104,6 +104,21 @@ class Pretext:
     def __post_init__(self):
         need(len(self.augmentation) == 1, "augmentation", self.augmentation, "one entry, the kind and its settings")
         need(self.evaluate_every >= 1, "evaluate_every", self.evaluate_every, "at least 1")
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceDiscrimination(Pretext):
+    """SimCLR, which both implementations have."""
+
+    temperature: float
+    """Of the softmax over similarities [0.1]."""
+    dim: int
+    """Length of the embedding [128]."""
+
+    def __post_init__(self):
+        Pretext.__post_init__(self)
+        need(self.temperature > 0, "temperature", self.temperature, "above 0")
+        need(self.dim >= 1, "dim", self.dim, "at least 1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from harness.errors import UserError
 from harness.files import read_npz
 from harness.metrics import empty_clusters, score
 from harness.record import score_metrics
+from harness.session import Session, derive_seed
 from harness.settings import KMeans
-from reimpl.training import Session, derive_seed
 
 INPUTS = ("data", "features")
 VARIANT = "on"

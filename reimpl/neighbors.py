@@ -2,14 +2,14 @@
 
 import faiss
 
+from harness import weights
 from harness.datasets import SPLITS, PreparedDataset
 from harness.files import write_npz
+from harness.session import Session
 from harness.settings import Neighbors
-from reimpl import weights
 from reimpl.augment import Normalize
 from reimpl.mining import mine, neighbor_accuracy
 from reimpl.pretext import build_network, embed_all, load_settings, load_task
-from reimpl.training import Session
 
 INPUTS = ("data", "pretext")
 VARIANT = "task"

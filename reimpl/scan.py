@@ -4,17 +4,18 @@ import math
 
 import torch
 
+from harness import weights
 from harness.datasets import PreparedDataset
 from harness.errors import UserError
 from harness.files import existing, read_npz
 from harness.record import score_metrics
+from harness.session import Session
 from harness.settings import Dataset, Network, Scan
-from reimpl import weights
 from reimpl.augment import Normalize, load_augmentation
 from reimpl.losses import entropy, log_likelihood, scan_loss
 from reimpl.networks import ClusteringModel, ResNet
 from reimpl.predict import predict, row_of
-from reimpl.training import Fit, Session
+from reimpl.training import Fit
 
 INPUTS = ("data", "pretext", "neighbors")
 

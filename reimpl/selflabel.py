@@ -2,16 +2,17 @@
 
 import torch
 
+from harness import weights
 from harness.datasets import PreparedDataset
 from harness.files import existing
 from harness.record import score_metrics
+from harness.session import Session
 from harness.settings import Dataset, Network, SelfLabel
-from reimpl import weights
 from reimpl.augment import Normalize, load_augmentation
 from reimpl.losses import self_label_loss
 from reimpl.networks import ClusteringModel, ResNet
 from reimpl.predict import predict, row_of
-from reimpl.training import Fit, Session
+from reimpl.training import Fit
 
 INPUTS = ("data", "scan")
 

@@ -1,83 +1,22 @@
-"""What all training stages share: seeds, the epoch loop, learning rates, checkpoints, the record.
+"""What all training stages share: the epoch loop, learning rates, checkpoints.
 
 A stage killed at any moment and run again goes on from its last checkpoint, and on a CPU ends with the same bits: every
 random draw comes from the session's generator, which the checkpoint holds.
 """
 
 import hashlib
-import json
 import math
 import sys
 import time
-from dataclasses import asdict
-from pathlib import Path
 
 import torch
 
+from harness import weights
 from harness.errors import UserError
 from harness.metrics import degeneracies
-from harness.record import hashes, write_record
-from harness.settings import execution
+from harness.progress import Progress
+from harness.session import CHECKPOINTS
 from harness.tracking import Tracker
-from reimpl import weights
-from reimpl.progress import Progress
-
-CHECKPOINTS = Path("checkpoints")
-
-
-def find_device(choice):
-    """`auto` takes a GPU where there is one."""
-    if choice == "cuda" and not torch.cuda.is_available():
-        raise UserError("params.yaml: execution.device is cuda, and torch finds no GPU: set it to auto or cpu")
-    return torch.device("cuda" if choice != "cpu" and torch.cuda.is_available() else "cpu")
-
-
-def derive_seed(stage, seed):
-    """A seed of its own for each stage, so that no two stages share their draws."""
-    return int.from_bytes(hashlib.sha256(f"{stage}/{seed}".encode()).digest()[:8], "big") >> 1
-
-
-class Session:
-    """One stage at work: its device, its random generator, its clock, its inputs' hashes.
-
-    Args: settings: the settings dataclasses in force, by section, for the record.
-    """
-
-    def __init__(self, cell, inputs, settings):
-        self.cell, self.settings, self.execution = cell, settings, execution()
-        self.device = find_device(self.execution.device)
-        torch.set_num_threads(self.execution.threads)
-        torch.manual_seed(derive_seed(cell.stage, cell.seed))  # initial weights
-        self.generator = torch.Generator().manual_seed(derive_seed(cell.stage + " training", cell.seed))
-        self.inputs = hashes(inputs.values())
-        self.began, self.seconds_before = time.monotonic(), 0.0
-
-    def seconds(self):
-        """Wall time so far, interrupted attempts up to their last checkpoint included."""
-        return self.seconds_before + time.monotonic() - self.began
-
-    def images(self, dataset, split):
-        """All images of a split on the device, uint8 [n, c, h, w]."""
-        return torch.from_numpy(dataset.images(split).copy()).permute(0, 3, 1, 2).contiguous().to(self.device)
-
-    def record(self, out, metrics, curves=(), degenerate=()):
-        write_record(out, self.cell, settings=self.settings, metrics=metrics, curves=list(curves), degenerate=list(degenerate),
-                     inputs=self.inputs, seconds=self.seconds(), device=self.device, threads=self.execution.threads)
-
-    def identity(self):
-        """A hash of all that decides the result of this stage: cell, settings, inputs, code, torch."""
-        parts = [asdict(self.cell), {key: asdict(value) for key, value in self.settings.items()}, self.inputs, torch.__version__]
-        digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode())
-        for file in source_files():
-            digest.update(file.read_bytes())
-        return digest.hexdigest()
-
-
-def source_files():
-    """The project's files that this process has imported."""
-    root = Path(__file__).parent.parent
-    files = {Path(module.__file__) for module in list(sys.modules.values()) if getattr(module, "__file__", None)}
-    return sorted(file for file in files if file.parent.is_relative_to(root / "reimpl") or file.parent == root / "harness")
 
 
 class Fit:

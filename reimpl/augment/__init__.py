@@ -1,14 +1,14 @@
 """Augmentations: whole batches at once, with a draw per image, equal to the PIL pipelines of the reference.
 
-An augmentation is a class with its settings as a dataclass, called as
+An augmentation is a class made from its settings (harness/augmentations.py), called as
 
     augmentation(images, generator) -> float32 [b, c, h, w], normalised
 
 on uint8 images [b, c, h, w] of any device. Every draw comes from `generator`, on the CPU, so that a seed means the same
-thing on every device. A new augmentation is a file here and a line in KINDS.
+thing on every device. A new augmentation is settings there, a file here, and a line in KINDS.
 """
 
-from harness.errors import UserError
+from harness.augmentations import read_augmentation
 from reimpl.augment.normalize import Normalize
 from reimpl.augment.simclr import SimCLR
 from reimpl.augment.standard import Nothing, Standard
@@ -22,7 +22,5 @@ def load_augmentation(kind, cell, dataset, section="augmentation"):
 
     Args: dataset: the settings.Dataset, for the normalisation. Returns: the augmentation and its settings.
     """
-    if kind not in KINDS:
-        raise UserError(f"the augmentation is '{kind}', and should be one of {', '.join(KINDS)}")
-    settings = cell.settings(f"{section}.{kind}", KINDS[kind].Settings)
+    settings = read_augmentation(kind, cell, section)
     return KINDS[kind](settings, Normalize(dataset.mean, dataset.std)), settings

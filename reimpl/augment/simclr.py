@@ -1,42 +1,13 @@
 """SimCLR's augmentation: random resized crop, flip, colour jitter, gray (Chen et al. 2020, appendix A)."""
 
-from dataclasses import dataclass
-
 import torch
 
-from harness.settings import need
 from reimpl.augment import color
 from reimpl.augment.geometry import rotation, warp
-from reimpl.augment.standard import check_crop, crop_and_flip
+from reimpl.augment.standard import crop_and_flip
 
 
 class SimCLR:
-    @dataclass(frozen=True, slots=True)
-    class Settings:
-        crop_scale: tuple[float, ...]
-        """Smallest and largest share of the area that a crop takes [0.2, 1]."""
-        flip: float
-        """Probability of a mirror image [0.5]."""
-        jitter: float
-        """Probability of the colour jitter [0.8]."""
-        brightness: float
-        """The factor is drawn from 1 -+ this; likewise contrast and saturation [0.4]."""
-        contrast: float
-        saturation: float
-        hue: float
-        """The hue is turned by up to this share of the circle either way [0.1]."""
-        gray: float
-        """Probability of the image becoming gray [0.2]."""
-        rotation: float = 0.0
-        """Degrees that the image is turned by at most, either way [0: not in the paper; handwriting needs it]."""
-
-        def __post_init__(self):
-            check_crop(self.crop_scale)
-            for key in ("flip", "jitter", "gray", "brightness", "contrast", "saturation"):
-                need(0 <= getattr(self, key) <= 1, key, getattr(self, key), "from 0 to 1")
-            need(0 <= self.hue <= 0.5, "hue", self.hue, "from 0 to 0.5")
-            need(0 <= self.rotation <= 180, "rotation", self.rotation, "from 0 to 180 degrees")
-
     def __init__(self, settings, normalize):
         self.settings, self.normalize = settings, normalize
 

@@ -1,10 +1,7 @@
 """The paper's strong augmentation: a flip, operations drawn from RandAugment's, Cutout (section 3.1; Cubuk et al. 2020)."""
 
-from dataclasses import dataclass
-
 import torch
 
-from harness.settings import need
 from reimpl.augment import color
 from reimpl.augment.geometry import affine, draw_flip, flip, rotation, warp
 
@@ -30,20 +27,6 @@ OPERATIONS = 1 + len(TONES) + len(WARPS)  # the first changes nothing
 
 
 class Strong:
-    @dataclass(frozen=True, slots=True)
-    class Settings:
-        flip: float
-        """Probability of a mirror image [0.5]."""
-        operations: int
-        """Operations drawn for each image, with replacement, out of 14 [4]."""
-        cutout: int
-        """Greatest side of the hole, in pixels; 0 cuts none [16]."""
-
-        def __post_init__(self):
-            need(0 <= self.flip <= 1, "flip", self.flip, "from 0 to 1")
-            need(self.operations >= 0, "operations", self.operations, "0 or more")
-            need(self.cutout >= 0, "cutout", self.cutout, "0 or more pixels")
-
     def __init__(self, settings, normalize):
         self.settings, self.normalize = settings, normalize
 

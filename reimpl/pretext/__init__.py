@@ -11,14 +11,15 @@ A task is a module here, picked by --task, with
 import importlib
 import pkgutil
 
+from harness import weights
 from harness.datasets import PreparedDataset
 from harness.errors import UserError
+from harness.session import Session
 from harness.settings import Dataset, Network
-from reimpl import weights
 from reimpl.augment import Normalize, load_augmentation
 from reimpl.mining import mine, neighbor_accuracy
 from reimpl.networks import ResNet, in_batches
-from reimpl.training import Fit, Session
+from reimpl.training import Fit
 
 INPUTS = ("data",)
 VARIANT = "task"

@@ -1,26 +1,14 @@
 """Instance discrimination: tell an image's two views from the views of all others (SimCLR, Chen et al. 2020)."""
 
 import math
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 
-from harness import settings
+from harness.settings import InstanceDiscrimination
 from reimpl.networks import ContrastiveModel
 
-
-@dataclass(frozen=True, slots=True)
-class Settings(settings.Pretext):
-    temperature: float
-    """Of the softmax over similarities [0.1]."""
-    dim: int
-    """Length of the embedding [128]."""
-
-    def __post_init__(self):
-        settings.Pretext.__post_init__(self)
-        settings.need(self.temperature > 0, "temperature", self.temperature, "above 0")
-        settings.need(self.dim >= 1, "dim", self.dim, "at least 1")
+Settings = InstanceDiscrimination
 
 
 def network(backbone, settings):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from harness import weights
 from harness.errors import UserError
 from harness.files import read_npz, write_json, write_npz, writing
-from reimpl import weights
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):

@@ -9,6 +9,7 @@ import torch
 import torchvision.transforms.functional as TF
 from torchvision.transforms import RandomResizedCrop
 
+from harness.augmentations import AUGMENTATIONS
 from reimpl.augment import KINDS, Normalize, color, geometry, strong
 
 
@@ -177,7 +178,7 @@ SETTINGS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_augmentation_draws_per_image_from_its_generator_alone(photos, kind):
-    augment = KINDS[kind](KINDS[kind].Settings(**SETTINGS[kind]), Normalize((0.5, 0.4, 0.3), (0.2, 0.2, 0.2)))
+    augment = KINDS[kind](AUGMENTATIONS[kind](**SETTINGS[kind]), Normalize((0.5, 0.4, 0.3), (0.2, 0.2, 0.2)))
     same = photos[:1].repeat(64, 1, 1, 1)
     before = same.clone()
     first = augment(same, torch.Generator().manual_seed(3))

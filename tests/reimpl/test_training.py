@@ -3,10 +3,11 @@
 import pytest
 import torch
 
+from harness.progress import Progress
 from harness.record import Cell
+from harness.session import Session, derive_seed
 from harness.settings import Optimizer, Training
-from reimpl.progress import Progress
-from reimpl.training import Fit, Session, derive_seed, learning_rate, make_optimizer
+from reimpl.training import Fit, learning_rate, make_optimizer
 
 
 def training(**changes):
@@ -57,7 +58,7 @@ def test_every_stage_and_seed_has_draws_of_its_own():
 
 def test_a_log_gets_plain_lines_with_loss_rate_and_time_left(capsys, monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr("reimpl.progress.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("harness.progress.time.monotonic", lambda: clock[0])
     progress = Progress("scan/seed 0", epochs=4, images=100, start=1)
     for epoch in (2, 3, 4):
         clock[0] += 8
