@@ -44,7 +44,7 @@ class Cell:
         return "/".join(part for part in parts if part)
 
 
-def write_record(out, cell, *, settings, metrics, curves, degenerate, inputs, seconds, device, threads):
+def write_record(out, cell, *, settings, metrics, curves, degenerate, inputs, seconds, device, threads, not_run=None):
     """Write `<out>/metrics.json`.
 
     Args:
@@ -54,9 +54,11 @@ def write_record(out, cell, *, settings, metrics, curves, degenerate, inputs, se
         degenerate: what is wrong with the result, as sentences (metrics.degeneracies).
         inputs: sha256 by path.
         seconds: wall time, summed over interrupted attempts.
+        not_run: why there are no figures, where there are none.
     """
     write_json(Path(out) / FILE, {
         "cell": asdict(cell),
+        "not_run": not_run,
         "metrics": metrics,
         "degenerate": degenerate,
         "curves": curves,
@@ -70,6 +72,12 @@ def write_record(out, cell, *, settings, metrics, curves, degenerate, inputs, se
             "inputs": inputs,
         },
     })
+
+
+def write_not_run(out, cell, reason):
+    """Write the record of a stage that could not run: the reason, and nothing else."""
+    write_json(Path(out) / FILE, {"cell": asdict(cell), "not_run": reason, "metrics": {}, "degenerate": [], "curves": [],
+                                  "settings": {}, "evidence": {"revision": revision()}})
 
 
 def hashes(folders):

@@ -1,7 +1,6 @@
 """The authors' repository at its pinned commit: where it lies, how it gets there, and that nothing in it was changed."""
 
 import os
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -14,6 +13,8 @@ REPOSITORY = "https://github.com/wvangansbeke/Unsupervised-Classification"
 SOURCE = "SCAN_REFERENCE"
 """Environment variable that names another place to fetch from: a clone or a mirror on this machine, or a URL."""
 SECONDS_TO_ANSWER = 15
+AVAILABILITY = Path("runs/reference.json")
+"""Written once by the pipeline, so that a network that does not answer is waited for once and not by every stage."""
 
 
 def folder():
@@ -60,7 +61,7 @@ def verified(checkout):
 
 
 def availability(checkout=fetch):
-    """What `runs/reference.json` says: the commit, or why the reference cannot be had."""
+    """What AVAILABILITY says: the commit, or why the reference cannot be had."""
     try:
         checkout()
     except UserError as error:
@@ -75,14 +76,9 @@ def record_availability(out):
     return found
 
 
-def reason_not_run(file):
-    """Why the authors' code cannot run here, from the file that record_availability wrote; None where it can."""
-    return read_json(file)["not_run"]
-
-
-def remove():
-    """Remove the checkout."""
-    shutil.rmtree(folder(), ignore_errors=True)
+def reason_not_run():
+    """Why the authors' code cannot run here, as the pipeline has found out; None where it can, or where nothing was found out."""
+    return read_json(AVAILABILITY)["not_run"] if AVAILABILITY.exists() else None
 
 
 def _git(*arguments, source, timeout=600, mend=f"set {SOURCE} to a clone of {REPOSITORY}"):

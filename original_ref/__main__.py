@@ -1,0 +1,33 @@
+"""python -m original_ref fetch | availability | pretext | scan | selflabel"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from harness.command import guarded, main
+from original_ref import checkout
+
+STAGES = ("pretext", "scan", "selflabel")
+
+
+def fetch(arguments):
+    parser = argparse.ArgumentParser(prog="python -m original_ref fetch", description="Fetch the authors' code at its pin.")
+    parser.add_argument("--source", help=f"a clone, a mirror or a URL; by default ${checkout.SOURCE}, else {checkout.REPOSITORY}")
+    options = parser.parse_args(arguments)
+    print(f"the authors' code is in {checkout.fetch(options.source)}, at commit {checkout.COMMIT}")
+
+
+def availability(arguments):
+    parser = argparse.ArgumentParser(prog="python -m original_ref availability",
+                                     description="Fetch if need be, and write down whether the authors' code can be had.")
+    parser.add_argument("--out", type=Path, default=checkout.AVAILABILITY)
+    options = parser.parse_args(arguments)
+    found = checkout.record_availability(options.out)
+    print(found["not_run"] or f"the authors' code is at hand, at commit {found['commit']}")
+
+
+if __name__ == "__main__":
+    commands = {"fetch": fetch, "availability": availability}
+    if sys.argv[1:2] and sys.argv[1] in commands:
+        sys.exit(guarded(commands[sys.argv[1]], sys.argv[2:]))
+    sys.exit(main("original_ref", {stage: f"original_ref.{stage}" for stage in STAGES}))

@@ -1,0 +1,79 @@
+"""This project's settings as the configuration files that the authors' scripts read (configs/*/*_cifar10.yml there)."""
+
+from harness.errors import UserError
+
+CIFAR_NETWORK = {"width": 64, "blocks": (2, 2, 2, 2)}
+STRATEGIES = {"standard": "standard", "simclr": "simclr", "strong": "ours"}
+DECAY = 0.1  # its cube is the share of the learning rate that the cosine schedule ends at
+
+
+def common(dataset, size, training, workers):
+    """What all three scripts read. Args: size: the images' side, in pixels; workers: processes that load images."""
+    optimizer = training.optimizer
+    kwargs = {"lr": optimizer.lr, "weight_decay": optimizer.weight_decay}
+    if optimizer.kind == "sgd":
+        kwargs |= {"momentum": optimizer.momentum, "nesterov": False}
+    return {
+        "backbone": "resnet18", "train_db_name": "cifar-10", "val_db_name": "cifar-10",
+        "epochs": training.epochs, "batch_size": training.batch_size, "num_workers": workers,
+        "optimizer": optimizer.kind, "optimizer_kwargs": kwargs,
+        "scheduler": optimizer.schedule, "scheduler_kwargs": {"lr_decay_rate": DECAY},
+        "transformation_kwargs": {"crop_size": size, "normalize": normalization(dataset)},
+    }
+
+
+def normalization(dataset):
+    return {"mean": list(dataset.mean), "std": list(dataset.std)}
+
+
+def augmentation(kind, settings, dataset, size):
+    """The strategy that the authors' get_train_transformations makes of an augmentation's settings."""
+    if kind not in STRATEGIES:
+        raise UserError(f"the authors' code has no augmentation '{kind}'; it has {', '.join(STRATEGIES)}")
+    kwargs = {"normalize": normalization(dataset)}
+    if kind in ("standard", "simclr"):
+        kwargs["random_resized_crop"] = {"size": size, "scale": list(settings.crop_scale)}
+    if kind == "simclr":
+        kwargs |= {
+            "color_jitter_random_apply": {"p": settings.jitter},
+            "color_jitter": {key: getattr(settings, key) for key in ("brightness", "contrast", "saturation", "hue")},
+            "random_grayscale": {"p": settings.gray},
+        }
+    if kind == "strong":
+        need(settings.cutout >= 1, "augmentation.strong.cutout", settings.cutout, "at least 1")
+        kwargs |= {
+            "crop_size": size, "num_strong_augs": settings.operations,
+            "cutout_kwargs": {"n_holes": 1, "length": settings.cutout, "random": True},
+        }
+    return {"augmentation_strategy": STRATEGIES[kind], "augmentation_kwargs": kwargs}
+
+
+def simclr(pretext, classes):
+    return {
+        "setup": "simclr", "criterion": "simclr", "criterion_kwargs": {"temperature": pretext.temperature},
+        "model_kwargs": {"head": "mlp", "features_dim": pretext.dim}, "num_classes": classes,
+    }
+
+
+def scan(settings):
+    need(settings.selection_entropy_weight == 1, "scan.selection_entropy_weight", settings.selection_entropy_weight, "1")
+    need(settings.draw_itself, "scan.draw_itself", settings.draw_itself, "true")
+    return {
+        "setup": "scan", "criterion": "scan", "criterion_kwargs": {"entropy_weight": settings.entropy_weight},
+        "update_cluster_head_only": False, "num_heads": settings.heads, "num_classes": settings.clusters,
+        "num_neighbors": settings.num_neighbors,
+    }
+
+
+def selflabel(settings, clusters):
+    need(settings.target_augmentation == "none", "selflabel.target_augmentation", settings.target_augmentation, "none")
+    return {
+        "setup": "selflabel", "criterion": "confidence-cross-entropy",
+        "criterion_kwargs": {"apply_class_balancing": settings.class_balancing},
+        "confidence_threshold": settings.threshold, "use_ema": False, "num_heads": 1, "num_classes": clusters,
+    }
+
+
+def need(condition, key, value, right):
+    if not condition:
+        raise UserError(f"{key} is {value}, and the authors' code knows only {right}")

@@ -1,0 +1,140 @@
+"""Running one of the authors' scripts, unmodified, in this process: shims, adapters, watching, and what is left of it.
+
+The script works in a folder of its own under checkpoints/, laid out as the authors have it. Killed and run again, it goes
+on from its own checkpoint there; the folder is removed once the stage has written its outputs.
+"""
+
+import contextlib
+import hashlib
+import os
+import runpy
+import shutil
+import sys
+import traceback
+import warnings
+
+import yaml
+
+from harness.errors import UserError
+from harness.files import read_json, writing
+from harness.metrics import degeneracies, empty_clusters, score
+from harness.progress import Progress
+from harness.record import FILE, score_metrics
+from harness.session import CHECKPOINTS
+from harness.tracking import Tracker
+from original_ref import adapters
+from original_ref.checkout import fetch, reason_not_run
+from original_ref.shims import apply_shims
+from original_ref.watch import Watch, read_rows
+
+LOADING_PROCESSES = 8  # with a GPU, as in the authors' configurations; without one, every core is busy training
+NOTHING_CONFIDENT = "Mask in MaskedCrossEntropyLoss is all zeros."
+
+
+class Stopped(Exception):
+    """The authors' code ended itself, in a way that is a finding about it. Its text says how."""
+
+
+class Launch:
+    """One run of one script.
+
+    Args: session: a harness.session.Session; dataset: a PreparedDataset; training: the settings.Training in force.
+    """
+
+    def __init__(self, session, dataset, training):
+        self.session, self.dataset, self.training = session, dataset, training
+        self.gpu = session.device.type == "cuda"
+        self.identity = session.identity()
+        cell = hashlib.sha256(str(session.cell).encode()).hexdigest()[:12]
+        name = f"original_ref-{session.cell.stage}-{cell}"
+        self.root = (CHECKPOINTS / f"{name}-{self.identity[:24]}").absolute()
+        for stale in CHECKPOINTS.glob(f"{name}-*"):
+            if stale.absolute() != self.root:  # of other settings, inputs or code: nothing will ever go on from it
+                shutil.rmtree(stale)
+        self.files = self.root / "cifar-10"
+        self.rows = self.root / "rows.json"
+
+    def size(self):
+        """The images' side, in pixels."""
+        return self.dataset.facts["shape"][0]
+
+    def workers(self):
+        return min(LOADING_PROCESSES, os.cpu_count()) if self.gpu else 0
+
+    def run(self, script, config, network, augmentation):
+        """Run `script` with the mapping `config`. Args: network, augmentation: the settings in force. Returns the Watch.
+
+        Raises: Stopped; UserError for any other failure of the script, with the place of its log.
+        """
+        checkout = fetch()
+        session, training = self.session, self.training
+        environment = {"MPLBACKEND": "Agg"} if self.gpu else {"MPLBACKEND": "Agg", "CUDA_VISIBLE_DEVICES": ""}
+        os.environ.update(environment)
+        warnings.filterwarnings("ignore", "'pin_memory' argument")  # theirs is always true
+        sys.dont_write_bytecode = True  # nothing is written into the checkout
+        sys.path.insert(0, str(checkout))
+        files = {"root_dir": str(self.root)}, config
+        names = [self._write_yaml(name, value) for name, value in zip(("environment.yml", "experiment.yml"), files)]
+        images = self.dataset.facts["images"]["train"] // training.batch_size * training.batch_size
+        progress = Progress(str(session.cell), training.epochs, images, len(read_rows(self.rows)))
+        tracker = Tracker(session.execution.tracking, session.cell, session.settings, self.identity)
+        seeds = adapters.Seeds(session.cell.stage, session.cell.seed)
+        watch = Watch(self.rows, self.dataset.labels("test"), len(self.dataset.classes), progress, tracker, seeds)
+
+        apply_shims(self.root, self.gpu)
+        adapters.put_in_images(self.dataset)
+        adapters.put_in_network(network, self.dataset.facts["shape"][2])
+        adapters.put_in_augmentations(augmentation)
+        seeds.put_in()
+        watch.put_in()
+        sys.argv = [script, "--config_env", names[0], "--config_exp", names[1]]
+        log = self.root / "log.txt"
+        try:
+            with open(log, "a") as file, contextlib.redirect_stdout(file):
+                runpy.run_path(str(checkout / script), run_name="__main__")
+        except Exception as error:
+            with open(log, "a") as file:
+                traceback.print_exc(file=file)
+            if str(error) == NOTHING_CONFIDENT:
+                raise Stopped(f"the authors' {script} stopped in epoch {len(watch.rows) + 1}: {error}") from None
+            text = str(error).splitlines()[0] if str(error) else ""
+            raise UserError(f"the authors' {script} stopped ({type(error).__name__}: {text}); its log is {log}") from None
+        finally:
+            progress.close()
+            sys.path.remove(str(checkout))
+        return watch
+
+    def _write_yaml(self, name, value):
+        with writing(self.root / name) as temporary:
+            temporary.write_text(yaml.safe_dump(value))
+        return str(self.root / name)
+
+    def finish(self, out, watch, metrics, degenerate=()):
+        """Write the record, close the W&B run, remove the folder."""
+        losses = [row["loss"] for row in watch.rows]
+        self.session.record(out, metrics, watch.rows, [*degenerate, *degeneracies(losses)])
+        watch.tracker.finish(metrics)
+        shutil.rmtree(self.root)
+
+    def finish_stopped(self, out, reason):
+        """Write the record of a run that the authors' code ended itself."""
+        self.session.record(out, {}, read_rows(self.rows), not_run=reason)
+        shutil.rmtree(self.root)
+
+
+def reason_to_skip(upstream=None):
+    """Why a stage cannot run: no checkout, or its upstream stage's folder says that that one did not. None where it can."""
+    reason = reason_not_run()
+    if reason is None and upstream is not None and (upstream / FILE).exists():
+        reason = read_json(upstream / FILE).get("not_run")
+    return reason
+
+
+def evaluate(dataset, probabilities):
+    """Metrics and degeneracies of the final predictions, scored as every implementation's are.
+
+    Args: probabilities: float32 [n, clusters] of the test images.
+    """
+    clusters, count = probabilities.argmax(1), probabilities.shape[1]
+    scores = score(dataset.labels("test"), clusters, len(dataset.classes), count)
+    return score_metrics(scores), empty_clusters(clusters, count)

@@ -1,0 +1,53 @@
+"""Step 1: the authors' simclr.py, which trains SimCLR and then mines the nearest neighbors."""
+
+import numpy as np
+import torch
+
+from harness import weights
+from harness.augmentations import read_augmentation
+from harness.datasets import PreparedDataset
+from harness.errors import UserError
+from harness.files import write_npz
+from harness.record import write_not_run
+from harness.session import Session
+from harness.settings import Dataset, InstanceDiscrimination, Neighbors, Network
+from original_ref import config
+from original_ref.launch import Launch, reason_to_skip
+
+INPUTS = ("data",)
+VARIANT = "task"
+MINED = {"train": 20, "test": 5}  # simclr.py:134, 145
+
+
+def run(cell, inputs, out):
+    """Writes model.pt, neighbors.npz (int64 `train` [n, 21], `test` [n, 6], as the authors' code mines them) and metrics.json."""
+    if cell.variant != "simclr":
+        raise UserError(f"the pretext task is '{cell.variant}', and the authors' code has only simclr for these data sets")
+    if reason := reason_to_skip():
+        return write_not_run(out, cell, reason)
+    dataset = PreparedDataset(inputs["data"])
+    settings = {
+        "dataset": cell.settings("dataset", Dataset),
+        "network": cell.settings("network", Network),
+        "pretext": cell.settings("pretext.simclr", InstanceDiscrimination),
+        "neighbors": cell.settings("neighbors", Neighbors),
+    }
+    pretext = settings["pretext"]
+    for split, count in MINED.items():
+        config.need(getattr(settings["neighbors"], split) == count, f"neighbors.{split}",
+                    getattr(settings["neighbors"], split), count)
+    (kind,) = pretext.augmentation
+    settings["augmentation"] = read_augmentation(kind, cell, "pretext.simclr.augmentation")
+    launch = Launch(Session(cell, inputs, settings), dataset, pretext.training)
+    watch = launch.run("simclr.py", {
+        **config.common(settings["dataset"], launch.size(), pretext.training, launch.workers()),
+        **config.augmentation(kind, settings["augmentation"], settings["dataset"], launch.size()),
+        **config.simclr(pretext, len(dataset.classes)),
+    }, settings["network"], settings["augmentation"])
+    weights.save(out / "model.pt", torch.load(launch.files / "pretext/model.pth.tar", map_location="cpu", weights_only=True))
+    mined = dict(zip(MINED, watch.mined))
+    write_npz(out / "neighbors.npz", **{split: indices.astype(np.int64) for split, (indices, _) in mined.items()})
+    launch.finish(out, watch, {
+        "loss": watch.rows[-1]["loss"],
+        **{f"{split}_accuracy": accuracy for split, (_, accuracy) in mined.items()},
+    })

@@ -1,0 +1,58 @@
+"""Step 2: the authors' scan.py, from the weights of a pretext task and mined neighbors, of either implementation."""
+
+import numpy as np
+import torch
+
+from harness import weights
+from harness.augmentations import read_augmentation
+from harness.datasets import PreparedDataset
+from harness.files import existing, read_npz, write_npy, write_npz
+from harness.record import write_not_run
+from harness.session import Session
+from harness.settings import Dataset, Network, Scan
+from original_ref import config
+from original_ref.launch import Launch, evaluate, reason_to_skip
+
+INPUTS = ("data", "pretext", "neighbors")
+
+
+def run(cell, inputs, out):
+    """Writes model.pt (the best epoch's weights, with the best head alone), predictions.npz and metrics.json."""
+    if reason := reason_to_skip(inputs["pretext"]):
+        return write_not_run(out, cell, reason)
+    dataset = PreparedDataset(inputs["data"])
+    settings = {
+        "dataset": cell.settings("dataset", Dataset),
+        "network": cell.settings("network", Network),
+        "scan": cell.settings("scan", Scan),
+    }
+    scan = settings["scan"]
+    settings["augmentation"] = read_augmentation(scan.augmentation, cell)
+    launch = Launch(Session(cell, inputs, settings), dataset, scan.training)
+    neighbors = read_npz(existing(inputs["neighbors"] / "neighbors.npz", "dvc repro"), "train", "test")
+    for name, indices in zip(("train", "val"), neighbors):
+        write_npy(launch.files / f"pretext/topk-{name}-neighbors.npy", indices)
+    pretext = weights.load(existing(inputs["pretext"] / "model.pt", "dvc repro"), "remove it and run `dvc repro`")
+    weights.save(launch.files / "pretext/model.pth.tar", pretext)
+    watch = launch.run("scan.py", {
+        **config.common(settings["dataset"], launch.size(), scan.training, launch.workers()),
+        **config.augmentation(scan.augmentation, settings["augmentation"], settings["dataset"], launch.size()),
+        **config.scan(scan),
+    }, settings["network"], settings["augmentation"])
+    best = torch.load(launch.files / "scan/model.pth.tar", map_location="cpu", weights_only=True)
+    head = int(best["head"])
+    weights.save(out / "model.pt", keep_head(best["model"], head))
+    probabilities = watch.predictions[head]["probabilities"].numpy()
+    write_npz(out / "predictions.npz", probabilities=probabilities, features=watch.features.numpy())
+    metrics, degenerate = evaluate(dataset, probabilities)
+    losses = [row["validation_loss"] for row in watch.rows]
+    chosen = {"epoch": int(np.argmin(losses)) + 1, "head": head, "validation_loss": min(losses),
+              "reported_acc": watch.reported["acc"]}
+    launch.finish(out, watch, {**metrics, **chosen}, degenerate)
+
+
+def keep_head(state, head):
+    """A clustering model's weights with one of its heads alone, as head 0."""
+    kept = f"cluster_head.{head}."
+    backbone = {name: value for name, value in state.items() if not name.startswith("cluster_head.")}
+    return backbone | {name.replace(kept, "cluster_head.0."): value for name, value in state.items() if name.startswith(kept)}

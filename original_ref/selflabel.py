@@ -1,0 +1,47 @@
+"""Step 3: the authors' selflabel.py, from the weights that SCAN ended with, of either implementation."""
+
+import numpy as np
+import torch
+
+from harness import weights
+from harness.augmentations import read_augmentation
+from harness.datasets import PreparedDataset
+from harness.files import existing, write_npz
+from harness.record import write_not_run
+from harness.session import Session
+from harness.settings import Dataset, Network, SelfLabel
+from original_ref import config
+from original_ref.launch import Launch, Stopped, evaluate, reason_to_skip
+
+INPUTS = ("data", "scan")
+
+
+def run(cell, inputs, out):
+    """Writes model.pt (of the last epoch), predictions.npz and metrics.json; the last alone where nothing was confident."""
+    if reason := reason_to_skip(inputs["scan"]):
+        return write_not_run(out, cell, reason)
+    dataset = PreparedDataset(inputs["data"])
+    settings = {
+        "dataset": cell.settings("dataset", Dataset),
+        "network": cell.settings("network", Network),
+        "selflabel": cell.settings("selflabel", SelfLabel),
+    }
+    selflabel = settings["selflabel"]
+    settings["augmentation"] = read_augmentation(selflabel.augmentation, cell)
+    launch = Launch(Session(cell, inputs, settings), dataset, selflabel.training)
+    scan = weights.load(existing(inputs["scan"] / "model.pt", "dvc repro"), "remove it and run `dvc repro`")
+    weights.save(launch.files / "scan/model.pth.tar", {"model": scan, "head": 0})
+    try:
+        watch = launch.run("selflabel.py", {
+            **config.common(settings["dataset"], launch.size(), selflabel.training, launch.workers()),
+            **config.augmentation(selflabel.augmentation, settings["augmentation"], settings["dataset"], launch.size()),
+            **config.selflabel(selflabel, clusters=len(scan["cluster_head.0.bias"])),
+        }, settings["network"], settings["augmentation"])
+    except Stopped as stopped:
+        return launch.finish_stopped(out, str(stopped))
+    state = torch.load(launch.files / "selflabel/model.pth.tar", map_location="cpu", weights_only=True)
+    weights.save(out / "model.pt", state)
+    probabilities = watch.predictions[0]["probabilities"].numpy().astype(np.float32)
+    write_npz(out / "predictions.npz", probabilities=probabilities, features=watch.features.numpy())
+    metrics, degenerate = evaluate(dataset, probabilities)
+    launch.finish(out, watch, {**metrics, "reported_acc": watch.reported["acc"]}, degenerate)

@@ -1,0 +1,117 @@
+"""What is seen of the authors' scripts while they run: losses, predictions, scores, an epoch at a time. It changes nothing."""
+
+import json
+
+import torch
+
+from harness.files import writing
+from harness.metrics import score
+
+
+class Watch:
+    """Rows of figures, one an epoch, kept in a file so that a restarted script goes on with them.
+
+    Args:
+        file: where the rows are kept.
+        labels, classes: of the test images, for the scores of each epoch's predictions.
+        progress: a harness.progress.Progress; tracker: a harness.tracking.Tracker.
+        seeds: an adapters.Seeds, told of each epoch's beginning.
+    """
+
+    def __init__(self, file, labels, classes, progress, tracker, seeds):
+        self.file, self.labels, self.classes = file, labels, classes
+        self.progress, self.tracker, self.seeds = progress, tracker, seeds
+        self.rows = read_rows(file)
+        self.row, self.sums, self.steps = None, {}, 0
+        self.predictions = self.features = None
+        self.reported, self.mined = {}, []
+
+    def put_in(self):
+        """Wrap the functions of theirs that are watched, in the modules that the scripts import them from."""
+        from utils import common_config, evaluate_utils
+        from utils.memory import MemoryBank
+
+        wrap(common_config, "adjust_learning_rate", self._epoch_begins)
+        wrap(common_config, "get_criterion", self._watch_losses)
+        wrap(evaluate_utils, "get_predictions", self._keep_predictions, return_features=True)
+        wrap(evaluate_utils, "scan_evaluate", self._keep_validation_loss)
+        wrap(evaluate_utils, "hungarian_evaluate", self._keep_reported)
+        wrap(evaluate_utils, "contrastive_evaluate", self._keep_knn)
+        wrap(MemoryBank, "mine_nearest_neighbors", self._keep_mined)
+        wrap(torch, "save", before=self._checkpoint)
+
+    def _epoch_begins(self, lr, p, optimizer, epoch):
+        self.rows = self.rows[:epoch]
+        self.row, self.sums, self.steps = {"epoch": epoch + 1, "lr": lr}, {}, 0
+        self.seeds.begin_epoch(epoch)
+        return lr
+
+    def _watch_losses(self, criterion, p):
+        names = ("loss", "consistency", "entropy") if p["criterion"] == "scan" else ("loss",)
+
+        def keep(module, inputs, output):
+            values = output if isinstance(output, tuple) else (output,)
+            for name, value in zip(names, values):
+                self.sums[name] = self.sums.get(name, 0.0) + value.detach()
+            self.steps += 1
+            self.progress.step(len(inputs[0]), values[0])
+
+        criterion.register_forward_hook(keep)
+        return criterion
+
+    def _keep_predictions(self, result, *arguments, **kwargs):
+        self.predictions, self.features = result
+        return self.predictions
+
+    def _keep_validation_loss(self, result, predictions):
+        self.row |= {"validation_loss": float(result["lowest_loss"]), "head": int(result["lowest_loss_head"])}
+        return result
+
+    def _keep_reported(self, result, head, predictions, **kwargs):
+        self.reported = {"acc": result["ACC"], "nmi": float(result["NMI"]), "ari": float(result["ARI"])}
+        if self.row is not None:
+            self.row |= scores_row(self.labels, self.classes, predictions[head])
+        return result
+
+    def _keep_knn(self, top1, *arguments):
+        self.row["knn_accuracy"] = top1 / 100
+        return top1
+
+    def _keep_mined(self, result, *arguments):
+        indices, accuracy = result
+        self.mined.append((indices, float(accuracy)))
+        return result
+
+    def _checkpoint(self, value, path):
+        """The epoch's row is written before its checkpoint is."""
+        if self.row is not None and str(path).endswith("checkpoint.pth.tar"):
+            calls = max(self.steps, 1)
+            self.row |= {name: float(value) / calls for name, value in self.sums.items()}
+            self.rows.append(self.row)
+            with writing(self.file) as temporary:
+                temporary.write_text(json.dumps(self.rows))
+            self.progress.epoch(self.row)
+            self.tracker.log(self.row)
+            self.row = None
+
+
+def read_rows(file):
+    return json.loads(file.read_text()) if file.exists() else []
+
+
+def scores_row(labels, classes, predictions):
+    scores = score(labels, predictions["predictions"].numpy(), classes, predictions["probabilities"].shape[1])
+    return {"acc": scores.acc, "nmi": scores.nmi, "ari": scores.ari}
+
+
+def wrap(owner, name, after=None, before=None, **added):
+    """Replace `owner.name` by itself, with `before` called on its arguments, and `after` on its result and arguments."""
+    theirs = getattr(owner, name)
+
+    def wrapped(*arguments, **kwargs):
+        if before:
+            before(*arguments, **kwargs)
+        result = theirs(*arguments, **kwargs, **added)
+        return after(result, *arguments, **kwargs) if after else result
+
+    setattr(owner, name, wrapped)
