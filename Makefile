@@ -12,6 +12,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 .PHONY: repro test lint lock clean
 
 repro: $(READY)
+	[ ! -e runs/reference.json ] || python -m original_ref availability  # it may be within reach now
 	dvc repro
 	@echo "The reports:" report/output/*/index.html
 

@@ -12,6 +12,8 @@ import shutil
 import sys
 import traceback
 import warnings
+from importlib.machinery import FileFinder, SourceFileLoader
+from pathlib import Path
 
 import yaml
 
@@ -33,6 +35,24 @@ NOTHING_CONFIDENT = "Mask in MaskedCrossEntropyLoss is all zeros."
 
 class Stopped(Exception):
     """The authors' code ended itself, in a way that is a finding about it. Its text says how."""
+
+
+class Unwritten(SourceFileLoader):
+    """Loads a module without writing its bytecode beside it."""
+
+    def set_data(self, path, data, *, _mode=0o666):
+        pass
+
+
+def import_from(checkout):
+    """Let the authors' modules be found first, and leave their folder as it is."""
+    def hook(path):
+        if not (Path(path).is_dir() and Path(path).is_relative_to(checkout)):
+            raise ImportError
+        return FileFinder(path, (Unwritten, [".py"]))
+
+    sys.path_hooks.insert(0, hook)
+    sys.path.insert(0, str(checkout))
 
 
 class Launch:
@@ -71,8 +91,7 @@ class Launch:
         environment = {"MPLBACKEND": "Agg"} if self.gpu else {"MPLBACKEND": "Agg", "CUDA_VISIBLE_DEVICES": ""}
         os.environ.update(environment)
         warnings.filterwarnings("ignore", "'pin_memory' argument")  # theirs is always true
-        sys.dont_write_bytecode = True  # nothing is written into the checkout
-        sys.path.insert(0, str(checkout))
+        import_from(checkout)
         files = {"root_dir": str(self.root)}, config
         names = [self._write_yaml(name, value) for name, value in zip(("environment.yml", "experiment.yml"), files)]
         images = self.dataset.facts["images"]["train"] // training.batch_size * training.batch_size
@@ -101,7 +120,6 @@ class Launch:
             raise UserError(f"the authors' {script} stopped ({type(error).__name__}: {text}); its log is {log}") from None
         finally:
             progress.close()
-            sys.path.remove(str(checkout))
         return watch
 
     def _write_yaml(self, name, value):

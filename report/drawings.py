@@ -6,7 +6,7 @@ import numpy as np
 
 from harness.settings import ARM_STAGES
 from report import figures
-from report.tables import SCORES, STEPS
+from report.tables import IMPLEMENTATIONS, SCORES, STEPS
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def curve_drawings(summary):
             ("Self-label: test scores", "%", [(label, series(summary, selflabel, key, 100)) for key, label in SCORES.items()]),
         ]
         yield Drawing(
-            f"curves-{_slug(scan)}", f"SCAN and self-labeling{_of(summary, arm)}",
+            f"curves-{_slug(scan)}", f"SCAN and self-labeling{of(summary, implementation, arm)}",
             "Loss terms and test scores over the epochs of SCAN and of self-labeling; a line a seed.",
             figures.curves_figure(panels))
 
@@ -74,9 +74,11 @@ def confusion_drawings(summary, classes):
     for implementation, arm in arms(summary):
         for stage in ARM_STAGES:
             cells = summary.cells(f"{implementation}/{arm}/{stage}")
+            if not cells:
+                continue
             counts = summed_confusion([cell["record"]["metrics"] for cell in cells], len(classes))
             yield Drawing(
-                f"confusion-{implementation}-{arm}-{stage}", f"Confusion after {STEPS[stage]}{_of(summary, arm)}",
+                f"confusion-{implementation}-{arm}-{stage}", f"Confusion after {STEPS[stage]}{of(summary, implementation, arm)}",
                 f"Percent of each class in each cluster, over {len(cells)} seeds; rows sum to 100.",
                 figures.confusion_figure(counts, classes))
 
@@ -109,23 +111,28 @@ def picture_drawings(summary, classes):
     for implementation, arm in arms(summary):
         for stage in ARM_STAGES:
             step = f"{implementation}/{arm}/{stage}"
+            if f"prototypes/{step}/images" not in summary.pictures:
+                continue
             images, labels, matched = (summary.pictures[f"prototypes/{step}/{part}"] for part in ("images", "labels", "classes"))
             names = [classes[label] if label >= 0 else "none" for label in matched]
             yield Drawing(
-                f"prototypes-{implementation}-{arm}-{stage}", f"Prototypes after {STEPS[stage]}{_of(summary, arm)}",
+                f"prototypes-{implementation}-{arm}-{stage}",
+                f"Prototypes after {STEPS[stage]}{of(summary, implementation, arm)}",
                 "For each cluster, the test image nearest to the mean of its most confident ones, under the class that the "
                 "cluster is matched to; framed where the image is of another class.",
                 figures.picture_wall(images, names, labels != matched, min(10, len(images))))
 
 
 def arms(summary):
-    """(implementation, arm) of every arm."""
-    return [(implementation, arm) for implementation, names in summary.study.arms.items() for arm in names]
+    """(implementation, arm) of every arm that has run."""
+    return [(implementation, arm) for implementation, names in summary.study.arms.items() for arm in names
+            if any(summary.cells(f"{implementation}/{arm}/{stage}") for stage in ARM_STAGES)]
 
 
-def _of(summary, arm):
-    """The arm's name for a title, where there are several."""
-    return f", {arm}" if len(arms(summary)) > 1 else ""
+def of(summary, implementation, arm):
+    """Whose run it is, and which arm, for a title, where there are several."""
+    many = len(summary.study.arms.get(implementation, {})) > 1
+    return f", {IMPLEMENTATIONS[implementation]}" * (len(summary.study.arms) > 1) + f": {arm}" * many
 
 
 def _slug(step):

@@ -5,7 +5,7 @@ from pathlib import Path
 import jinja2
 
 from harness.files import existing, read_json, writing
-from report.drawings import arms, study_drawings
+from report.drawings import arms, of, study_drawings
 from report.statistics import spread
 from report.summaries import read_summaries
 from report.tables import STEPS, clustering_table, neighbor_table, write_table
@@ -37,13 +37,14 @@ def study_section(summary, facts, out):
     for drawing in drawings:
         with writing(out / "figures" / f"{drawing.name}.svg") as temporary:
             temporary.write_text(drawing.svg)
-    cells = sorted(summary.records, key=lambda cell: (_order(cell["step"]), cell["step"], cell["seed"]))
+    ran = [cell for cell in summary.records if not cell["record"]["not_run"]]
+    cells = sorted(ran, key=lambda cell: (_order(cell["step"]), cell["step"], cell["seed"]))
     return {
         "name": summary.name, "study": summary.study, "tables": tables, "drawings": drawings, "cells": cells,
         "seeds": sorted({cell["seed"] for cell in cells}),
         "degenerate": [(cell, sentence) for cell in cells for sentence in cell["record"]["degenerate"]],
         "headlines": headlines(tables[0]), "differences": differences(summary),
-        "machines": machines(cells),
+        "machines": machines(cells), "not_run": summary.not_run(),
         "settings": settings_in_force(cells),
         "seconds": sum(cell["record"]["evidence"]["seconds"] for cell in cells),
     }
@@ -68,15 +69,15 @@ def differences(summary):
         pairs.append(("kmeans/pixels", "kmeans/embeddings", ""))
     for implementation, arm in arms(summary):
         scan, selflabel = f"{implementation}/{arm}/scan", f"{implementation}/{arm}/selflabel"
-        name = f" ({implementation}, {arm})" if len(arms(summary)) > 1 else ""
-        if "kmeans/embeddings" in summary.study.shared:
+        name = of(summary, implementation, arm)
+        if "kmeans/embeddings" in summary.study.shared and implementation == "reimpl":  # k-means is on the rewrite's features
             pairs += [("kmeans/embeddings", scan, name), ("kmeans/embeddings", selflabel, name)]
         pairs.append((scan, selflabel, name))
     found = []
     for before, after, name in pairs:
-        low, high = summary.values(before, "acc"), summary.values(after, "acc")
-        if low and len(low) == len(high):
-            by_seed = spread([100 * (b - a) for a, b in zip(low, high)])
+        low, high = summary.by_seed(before, "acc"), summary.by_seed(after, "acc")
+        if seeds := [seed for seed in low if seed in high]:
+            by_seed = spread([100 * (high[seed] - low[seed]) for seed in seeds])
             found.append((_label(before), _label(after) + name, by_seed, sum(value > 0 for value in by_seed.values)))
     return found
 

@@ -20,18 +20,23 @@ class Summary:
     records: list
     pictures: dict
 
-    def values(self, step, metric):
-        """The metric of each seed of a step, as floats; empty where there are none."""
-        return [float(row["value"]) for row in self.rows if row["step"] == step and row["metric"] == metric]
+    def by_seed(self, step, metric):
+        """The metric of a step, as floats by seed; empty where there are none."""
+        return {int(row["seed"]): float(row["value"]) for row in self.rows if row["step"] == step and row["metric"] == metric}
 
     def spread(self, step, metric):
         """The Spread over seeds, or None where nothing was run."""
-        values = self.values(step, metric)
+        values = list(self.by_seed(step, metric).values())
         return spread(values) if values else None
 
     def cells(self, step):
-        """The cells (step, seed, path, sha256, record) of a step, one a seed."""
-        return [cell for cell in self.records if cell["step"] == step]
+        """The cells (step, seed, path, sha256, record) of a step that have run, one a seed."""
+        return [cell for cell in self.records if cell["step"] == step and not cell["record"]["not_run"]]
+
+    def not_run(self, step=None):
+        """(cell, reason) of each cell that did not run, of one step or of all."""
+        return [(cell, cell["record"]["not_run"]) for cell in self.records
+                if cell["record"]["not_run"] and step in (None, cell["step"])]
 
     def evidence(self, step):
         """The paths of the step's records."""

@@ -11,8 +11,10 @@ STEPS = {
     "scan": "SCAN",
     "selflabel": "SCAN + self-label",
     "neighbors/simclr": "SimCLR",
+    "original_ref/pretext/simclr": "SimCLR",
 }
 SCORES = {"acc": "ACC", "nmi": "NMI", "ari": "ARI"}
+IMPLEMENTATIONS = {"original_ref": "authors' code", "reimpl": "rewrite"}
 ACCURACIES = {"train_accuracy": "train", "test_accuracy": "test"}
 
 
@@ -53,10 +55,10 @@ class Table:
     rows: list = field(default_factory=list)
 
 
-def measured(found, evidence):
-    """The Entry of a Spread of shares of 1, or of None."""
+def measured(found, evidence, reasons=()):
+    """The Entry of a Spread of shares of 1, or of None, which one of `reasons` explains."""
     if not isinstance(found, Spread):
-        return Entry(reason="no record")
+        return Entry(reason=next(iter(reasons), "no record"))
     percent = spread([100 * value for value in found.values])
     return Entry(percent.mean, percent.std, percent.n, percent.values, tuple(evidence))
 
@@ -76,7 +78,8 @@ def our_rows(summary, dataset, steps, metrics):
         if reason:
             entries = {key: Entry(reason=reason) for key in metrics}
         else:
-            entries = {key: measured(summary.spread(step, key), summary.evidence(step)) for key in metrics}
+            reasons = [reason for _, reason in summary.not_run(step)]
+            entries = {key: measured(summary.spread(step, key), summary.evidence(step), reasons) for key in metrics}
         yield Row(source, dataset, label, entries, ours=True)
 
 
@@ -85,7 +88,8 @@ def steps_run(study):
     for shared in ("kmeans/pixels", "kmeans/embeddings"):
         if shared in study.shared:
             yield "here", shared, STEPS[shared], ""
-    for implementation, title in {"original_ref": "authors' code, here", "reimpl": "rewrite, here"}.items():
+    for implementation, title in IMPLEMENTATIONS.items():
+        title += ", here"
         arms = study.arms.get(implementation)
         if not arms:
             for stage in ("scan", "selflabel"):
@@ -108,13 +112,14 @@ def clustering_table(summary, dataset):
 
 def neighbor_table(summary, dataset):
     """Share of mined neighbors of the image's own class (the reproduction study's table 2)."""
-    steps = [shared for shared in summary.study.shared if shared.startswith("neighbors/")]
-    rows = list(published_rows(summary.study, steps, ACCURACIES))
-    for step in steps:
+    rows = []
+    for step in (shared for shared in summary.study.shared if shared.startswith("neighbors/")):
         mined = summary.cells(step)[0]["record"]["settings"]["neighbors"]
         data = f"{dataset}, {mined['train']} and {mined['test']} neighbors"
-        rows += our_rows(summary, data, [("rewrite, here", step, STEPS.get(step, step), "")], ACCURACIES)
-    rows.sort(key=lambda row: row.step)
+        theirs, label = f"original_ref/pretext/{step.split('/')[1]}", STEPS.get(step, step)
+        runs = [("authors' code, here", theirs, label, "")] if theirs in summary.study.shared else []
+        rows += [*published_rows(summary.study, [step], ACCURACIES),
+                 *our_rows(summary, data, [*runs, ("rewrite, here", step, label, "")], ACCURACIES)]
     return Table("table2", "Share of each image's nearest neighbors that are of its class, in percent", ACCURACIES, rows)
 
 

@@ -19,7 +19,7 @@ def gallery(dataset, found):
     first_seed = found[0].seed
     arrays = {}
     for place in found:
-        if place.seed != first_seed:
+        if place.seed != first_seed or not any(place.folder.glob("*.npz")):
             continue
         if place.step.startswith("neighbors/"):
             (mined,) = read_npz(place.folder / "neighbors.npz", "train")

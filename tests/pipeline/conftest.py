@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parent.parent.parent
-ROOMS = ("harness", "reimpl", "studies", "report")
+ROOMS = ("harness", "reimpl", "original_ref", "studies", "report")
 CELL = "runs/digits/main/reimpl/default/0"
 
 # The folders that a stage reads and writes, in the order in which data flows.

@@ -16,10 +16,14 @@ COMMANDS = {
     "kmeans_pixels": ["reimpl.__main__", "reimpl.kmeans"],
     "kmeans_embeddings": ["reimpl.__main__", "reimpl.kmeans"],
     "report": ["report.__main__"],
+    "reference": ["original_ref.__main__"],
+    "original_pretext": ["original_ref.__main__", "original_ref.pretext"],
 }
 IN_STUDIES = {  # whichever study they stand in
     "scan": ["reimpl.__main__", "reimpl.scan"],
     "selflabel": ["reimpl.__main__", "reimpl.selflabel"],
+    "original_scan": ["original_ref.__main__", "original_ref.scan"],
+    "original_selflabel": ["original_ref.__main__", "original_ref.selflabel"],
     "summary": ["studies.__main__"],
 }
 
@@ -37,7 +41,7 @@ def test_a_stage_depends_on_the_files_that_it_imports(name):
     listed = {dep for dep in stages()[name]["deps"] if dep.endswith(".py")}
     modules = IN_STUDIES[name.split(":")[1]] if ":" in name else COMMANDS[name]
     imported = set(source_files(modules, ROOT))
-    if "task" in stages()[name].get("matrix", {}):
+    if "${item.task}" in stages()[name]["cmd"]:
         imported.add("reimpl/pretext/${item.task}.py")  # picked at run time; imports nothing that its stage does not
         for task in ("simclr", "rotation"):
             assert set(source_files([f"reimpl.pretext.{task}"], ROOT)) - imported == {f"reimpl/pretext/{task}.py"}

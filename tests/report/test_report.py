@@ -29,10 +29,10 @@ def summary():
     rows = [{"step": step, "seed": str(seed), "metric": metric, "value": str(value)}
             for step, values in ACC.items() for seed, value in enumerate(values) for metric in ("acc", "nmi", "ari")]
     rows += [{"step": "neighbors/simclr", "seed": "0", "metric": "train_accuracy", "value": "0.5"}]
-    records = [{"step": step, "seed": seed, "path": f"{step}/{seed}", "record": {"settings": {}}}
+    records = [{"step": step, "seed": seed, "path": f"{step}/{seed}", "record": {"not_run": None, "settings": {}}}
                for step in ACC for seed in (0, 1)]
     records.append({"step": "neighbors/simclr", "seed": 0, "path": "n",
-                    "record": {"settings": {"neighbors": {"train": 10, "test": 3}}}})
+                    "record": {"not_run": None, "settings": {"neighbors": {"train": 10, "test": 3}}}})
     return Summary("main", study, rows, records, {})
 
 
@@ -62,6 +62,22 @@ def test_the_clustering_table_has_published_and_ours_step_by_step(summary):
     ]
 
 
+def test_a_cell_that_did_not_run_is_shown_with_its_reason_and_counts_nowhere(summary):
+    """Of the authors' two seeds one ran: n is 1; where none did, the reason stands in the row and in the CSV."""
+    summary.study.arms["original_ref"] = {"a": {}}
+    for stage, values in {"scan": (0.5, None), "selflabel": (None, None)}.items():
+        for seed, value in enumerate(values):
+            step, reason = f"original_ref/a/{stage}", None if value else "no network"
+            summary.records.append({"step": step, "seed": seed, "path": f"{step}/{seed}",
+                                    "record": {"not_run": reason, "settings": {}}})
+            if value:
+                summary.rows.append({"step": step, "seed": str(seed), "metric": "acc", "value": str(value)})
+    rows = {row.step: row.entries["acc"] for row in clustering_table(summary, "digits").rows if row.source.startswith("authors")}
+    assert rows["SCAN"].text() == "50.0" and rows["SCAN"].n == 1 and rows["SCAN"].evidence == ("original_ref/a/scan/0",)
+    assert rows["SCAN + self-label"].text() == "not run" and rows["SCAN + self-label"].reason == "no network"
+    assert len(summary.not_run()) == 3
+
+
 def test_the_neighbor_table_says_how_many_neighbors(summary):
     (row,) = neighbor_table(summary, "digits").rows
     assert row.dataset == "digits, 10 and 3 neighbors" and row.entries["train_accuracy"].text() == "50.0"
@@ -71,10 +87,10 @@ def test_differences_are_within_an_arm_and_by_seed(summary):
     found = {(before, after): (round(change.mean, 6), higher) for before, after, change, higher in differences(summary)}
     assert found == {
         ("pixels + k-means", "pretext + k-means"): (35.0, 2),
-        ("pretext + k-means", "SCAN (reimpl, a)"): (10.0, 1), ("pretext + k-means", "SCAN + self-label (reimpl, a)"): (25.0, 2),
-        ("SCAN", "SCAN + self-label (reimpl, a)"): (15.0, 2),
-        ("pretext + k-means", "SCAN (reimpl, b)"): (-15.0, 0), ("pretext + k-means", "SCAN + self-label (reimpl, b)"): (-15.0, 1),
-        ("SCAN", "SCAN + self-label (reimpl, b)"): (0.0, 1),
+        ("pretext + k-means", "SCAN: a"): (10.0, 1), ("pretext + k-means", "SCAN + self-label: a"): (25.0, 2),
+        ("SCAN", "SCAN + self-label: a"): (15.0, 2),
+        ("pretext + k-means", "SCAN: b"): (-15.0, 0), ("pretext + k-means", "SCAN + self-label: b"): (-15.0, 1),
+        ("SCAN", "SCAN + self-label: b"): (0.0, 1),
     }
 
 
