@@ -1,0 +1,12 @@
+import pytest
+
+from tests.parity import reference as authors
+
+
+@pytest.fixture(scope="session")
+def reference(tmp_path_factory):
+    """The authors' modules; a test that asks for them is skipped where the checkout is not at hand."""
+    if not authors.at_hand():
+        pytest.skip("the authors' code is not here: `python -m original_ref fetch` brings it")
+    with authors.imported(tmp_path_factory.mktemp("reference")) as modules:
+        yield modules
