@@ -1,6 +1,7 @@
 """The authors' repository at its pinned commit: where it lies, how it gets there, and that nothing in it was changed."""
 
 import os
+import re
 import subprocess
 import tempfile
 from pathlib import Path
@@ -61,11 +62,12 @@ def verified(checkout):
 
 
 def availability(checkout=fetch):
-    """What AVAILABILITY says: the commit, or why the reference cannot be had."""
+    """What AVAILABILITY says: the commit, or why it cannot be had, in words that are the same at each try."""
     try:
         checkout()
     except UserError as error:
-        return {"commit": None, "not_run": f"the authors' code could not be had: {error}"}
+        reason = re.sub(r" after \d+ ms", "", str(error))
+        return {"commit": None, "not_run": f"the authors' code could not be had: {reason}"}
     return {"commit": COMMIT, "not_run": None}
 
 

@@ -100,15 +100,15 @@ class Launch:
         seeds = adapters.Seeds(session.cell.stage, session.cell.seed)
         watch = Watch(self.rows, self.dataset.labels("test"), len(self.dataset.classes), progress, tracker, seeds)
 
-        apply_shims(self.root, self.gpu)
-        adapters.put_in_images(self.dataset)
-        adapters.put_in_network(network, self.dataset.facts["shape"][2])
-        adapters.put_in_augmentations(augmentation)
-        seeds.put_in()
-        watch.put_in()
         sys.argv = [script, "--config_env", names[0], "--config_exp", names[1]]
         log = self.root / "log.txt"
         try:
+            apply_shims(self.root, self.gpu)
+            adapters.put_in_images(self.dataset)
+            adapters.put_in_network(network, self.dataset.facts["shape"][2])
+            adapters.put_in_augmentations(augmentation)
+            seeds.put_in()
+            watch.put_in()
             with open(log, "a") as file, contextlib.redirect_stdout(file):
                 runpy.run_path(str(checkout / script), run_name="__main__")
         except Exception as error:

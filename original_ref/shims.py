@@ -122,7 +122,7 @@ SHIMS = {
         "utils/memory.py:88", "NVIDIA driver|CUDA",
         "sent to the device 'cuda:0' by name", memory_bank, without_gpu_only=True),
     "faiss_gpus": Shim(
-        "utils/memory.py:52", "index_cpu_to_all_gpus|gpu|GPU",
+        "utils/memory.py:52", "AssertionError|index_cpu_to_all_gpus",
         "mining asks for an index on all GPUs, of which there are none", faiss_gpus),
 }
 

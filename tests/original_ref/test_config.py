@@ -1,0 +1,61 @@
+"""The paper's settings become the authors' own configuration files; what their code cannot do is refused."""
+
+import pytest
+import yaml
+
+from harness.augmentations import Nothing, Strong, read_augmentation
+from harness.errors import UserError
+from harness.record import Cell
+from harness.settings import Dataset, InstanceDiscrimination, Optimizer, Scan, SelfLabel, Training
+from original_ref import config
+from original_ref.checkout import folder
+
+TRAINING = Training(epochs=2, batch_size=4, optimizer=Optimizer("adam", lr=0.1, weight_decay=0.0))
+
+
+def theirs(name):
+    file = folder() / "configs" / name
+    if not file.exists():
+        pytest.skip("the authors' code is not here: `python -m original_ref fetch` brings it")
+    return yaml.safe_load(file.read_text())
+
+
+def known(ours, expected):
+    """Those of our keys that their file has, nested ones too; and the keys of theirs that ours lacks."""
+    missing = set(expected) - set(ours)
+    return {key: value for key, value in ours.items() if key in expected}, missing
+
+
+@pytest.mark.parametrize("stage, file", [
+    ("pretext", "pretext/simclr_cifar10.yml"), ("scan", "scan/scan_cifar10.yml"),
+    ("selflabel", "selflabel/selflabel_cifar10.yml")])
+def test_our_cifar10_settings_are_their_configuration(stage, file):
+    expected = theirs(file)
+    cell = Cell("original_ref", stage, "cifar10", 0)
+    dataset = cell.settings("dataset", Dataset)
+    if stage == "pretext":
+        settings = cell.settings("pretext.simclr", InstanceDiscrimination)
+        kind, section, own = "simclr", "pretext.simclr.augmentation", config.simclr(settings, 10)
+    else:
+        cell = Cell("original_ref", stage, "cifar10", 0, "main", "default")
+        settings = cell.settings(stage, Scan if stage == "scan" else SelfLabel)
+        kind, section = settings.augmentation, "augmentation"
+        own = config.scan(settings) if stage == "scan" else config.selflabel(settings, 10)
+    ours = {**config.common(dataset, 32, settings.training, 8),
+            **config.augmentation(kind, read_augmentation(kind, cell, section), dataset, 32), **own}
+    same, missing = known(ours, expected)
+    assert not missing
+    assert same == {**expected, "optimizer_kwargs": same["optimizer_kwargs"]}
+    assert {key: float(value) for key, value in expected["optimizer_kwargs"].items()} == same["optimizer_kwargs"]
+
+
+@pytest.mark.parametrize("refused", [
+    lambda: config.augmentation("none", Nothing(), None, 32),
+    lambda: config.augmentation("strong", Strong(flip=0.5, operations=4, cutout=0), Dataset("x", (0.5,), (0.5,)), 32),
+    lambda: config.scan(Scan(TRAINING, 10, "strong", 20, 5.0, 1, selection_entropy_weight=5.0)),
+    lambda: config.scan(Scan(TRAINING, 10, "strong", 20, 5.0, 1, draw_itself=False)),
+    lambda: config.selflabel(SelfLabel(TRAINING, "strong", "standard", 0.9), 10),
+])
+def test_what_their_code_cannot_do_is_refused(refused):
+    with pytest.raises(UserError, match="the authors' code"):
+        refused()

@@ -1,0 +1,108 @@
+"""The authors' scripts from end to end: what they leave, that they repeat, and that they go on after a kill."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from original_ref.checkout import fetch
+from tests.original_ref.conftest import STAGES, Project
+
+
+@pytest.fixture
+def project(ran, tmp_path):
+    """A copy of the project."""
+    shutil.copytree(ran.folder, tmp_path / "project")
+    return Project(tmp_path / "project")
+
+
+def contents(folder):
+    return {file.name: file.read_bytes() for file in sorted(folder.iterdir()) if file.suffix in (".pt", ".npz")}
+
+
+def record(project, stage):
+    return json.loads((project.folder / stage / "metrics.json").read_text())
+
+
+def test_the_outputs_are_those_of_the_rewrite(ran):
+    mined = np.load(ran.folder / "pretext/neighbors.npz")
+    assert mined["train"].shape == (1437, 21) and mined["test"].shape == (360, 6)
+    for stage in ("scan", "selflabel"):
+        predictions, metrics = np.load(ran.folder / stage / "predictions.npz"), record(ran, stage)["metrics"]
+        assert predictions["probabilities"].shape == (360, 10) and predictions["features"].shape == (360, 8)
+        np.testing.assert_allclose(predictions["probabilities"].sum(1), 1, rtol=1e-5)
+        assert metrics["acc"] == pytest.approx(metrics["reported_acc"])  # what the authors' own evaluation prints
+        weights = torch.load(ran.folder / stage / "model.pt", weights_only=True)
+        assert "cluster_head.0.weight" in weights and "cluster_head.1.weight" not in weights
+    for stage in STAGES:
+        rows = record(ran, stage)["curves"]
+        assert [row["epoch"] for row in rows] == [1, 2] and all(np.isfinite(row["loss"]) for row in rows)
+
+
+def test_the_best_epoch_and_head_are_those_of_lowest_validation_loss(ran):
+    rows, metrics = record(ran, "scan")["curves"], record(ran, "scan")["metrics"]
+    best = min(rows, key=lambda row: row["validation_loss"])
+    assert (metrics["epoch"], metrics["head"]) == (best["epoch"], best["head"]) and metrics["acc"] == pytest.approx(best["acc"])
+
+
+def test_nothing_is_left_behind_and_nothing_is_written_elsewhere(ran):
+    fetch()  # refuses a checkout in which anything was changed or written
+    left = {str(file.relative_to(ran.folder)) for file in ran.folder.rglob("*") if file.is_file()}
+    assert {name for name in left if name.startswith("checkpoints/")} == {f"checkpoints/{stage}.lock" for stage in STAGES}
+    assert not os.path.exists("/path/to")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_second_run_has_the_same_bits_and_so_has_one_with_two_loading_processes(project, stage):
+    before = contents(project.folder / stage)
+    shutil.rmtree(project.folder / stage)
+    project.stage(stage, before="from original_ref.launch import Launch; Launch.workers = lambda self: 2")
+    assert contents(project.folder / stage) == before
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_that_was_killed_goes_on_to_the_same_bits(project, stage):
+    before, rows = contents(project.folder / stage), record(project, stage)["curves"]
+    shutil.rmtree(project.folder / stage)
+    process = subprocess.Popen([sys.executable, "-m", "original_ref", *STAGES[stage]], cwd=project.folder,
+                               env=project.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not list((project.folder / "checkpoints").glob(f"original_ref-{stage}-*/cifar-10/{stage}/checkpoint.pth.tar")):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (project.folder / stage / "metrics.json").exists()
+    log = next((project.folder / "checkpoints").glob(f"original_ref-{stage}-*")) / "log.txt"
+    project.stage(stage, before=f"import atexit, shutil; copy = shutil.rmtree; "
+                                f"shutil.rmtree = lambda path: (shutil.copy({str(log)!r}, 'log.txt'), copy(path))")
+    assert "Restart from checkpoint" in (project.folder / "log.txt").read_text()
+    assert contents(project.folder / stage) == before and record(project, stage)["curves"] == rows
+
+
+def test_nothing_confident_is_recorded_as_how_the_authors_code_ends(project):
+    text = (project.folder / "params.yaml").read_text().replace("threshold: 0.15", "threshold: 0.999")
+    (project.folder / "params.yaml").write_text(text)
+    project.stage("selflabel")
+    assert "stopped in epoch 1: Mask in MaskedCrossEntropyLoss is all zeros" in record(project, "selflabel")["not_run"]
+
+
+def test_without_the_checkout_the_reason_is_recorded_and_handed_on(project):
+    nowhere = {"XDG_CACHE_HOME": str(project.folder / "cache"), "SCAN_REFERENCE": "/nowhere"}
+    done = project.python("-m", "original_ref", "fetch", check=False, **nowhere)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "set SCAN_REFERENCE" in done.stderr
+    project.python("-m", "original_ref", "availability", **nowhere)
+    for stage in STAGES:
+        shutil.rmtree(project.folder / stage)
+        project.stage(stage, **nowhere)
+        assert "/nowhere cannot be used" in record(project, stage)["not_run"]
+        assert [file.name for file in (project.folder / stage).iterdir()] == ["metrics.json"]
+    project.python("-m", "original_ref", "availability")  # within reach again
+    project.stage("pretext")
+    assert record(project, "pretext")["not_run"] is None
