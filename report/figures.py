@@ -93,11 +93,12 @@ def curves_figure(panels):
             for color, (label, seeds) in zip(COLORS, series):
                 for index, (epochs, values) in enumerate(seeds):
                     axes.plot(epochs, values, color=color, linewidth=1.2, alpha=0.8, label=label if index == 0 else None)
-            axes.set_title(title)
+            axes.set_title(title, pad=20 if len(series) > 1 else 6)
             axes.set_xlabel("epoch")
             axes.set_ylabel(unit)
             if len(series) > 1:
-                axes.legend(fontsize=8.5, handlelength=1.4)
+                axes.legend(fontsize=8.5, handlelength=1.4, loc="lower left", bbox_to_anchor=(-0.02, 0.98), ncols=len(series),
+                            columnspacing=1.2, borderpad=0.1)  # above the curves, not on them
         for axes in list(grid.flat)[len(panels):]:
             axes.axis("off")
         figure.tight_layout()

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import jinja2
 
-from harness.files import existing, read_json, writing
+from harness.files import existing, read_json, read_yaml, writing
 from report.drawings import arms, of, study_drawings
 from report.statistics import spread
 from report.summaries import read_summaries
 from report.tables import STEPS, clustering_table, neighbor_table, write_table
 
 HERE = Path(__file__).parent
+DIVERGENCES = HERE.parent / "original_ref/divergences.yaml"
 PUBLISHED_ON = "CIFAR-10"
 SHARES = ("acc", "nmi", "ari", "train_accuracy", "test_accuracy", "confident")  # figures shown in percent
 
@@ -23,7 +24,7 @@ def build(dataset, summaries, out):
                                      lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     page = environment.get_template("page.html.jinja").render(
         facts=facts, studies=studies, style=(HERE / "style.css").read_text(),
-        comparable=facts["name"] == "cifar10", published_on=PUBLISHED_ON, shares=SHARES)
+        divergences=read_yaml(DIVERGENCES), comparable=facts["name"] == "cifar10", published_on=PUBLISHED_ON, shares=SHARES)
     with writing(out / "index.html") as temporary:
         temporary.write_text(page)
 
