@@ -15,6 +15,8 @@ class Progress:
         self.title, self.epochs, self.images, self.start = title, epochs, images, start
         self.began = self.shown = time.monotonic()
         self.done = 0
+        self.rate = None
+        """Images trained on a second, evaluation included, up to the end of the latest epoch."""
         self.bar = None
         if sys.stderr.isatty():
             self.bar = tqdm(total=epochs * images, initial=start * images, desc=title, unit=" images", unit_scale=True,
@@ -33,13 +35,13 @@ class Progress:
     def epoch(self, row):
         """Another epoch is done."""
         now = time.monotonic()
+        self.rate = self.done / (now - self.began)
         last = row["epoch"] == self.epochs
         if self.bar is not None or not (last or now - self.shown > SECONDS_BETWEEN_LINES):
             return
         self.shown = now
-        rate = self.done / (now - self.began)
-        left = (self.epochs - row["epoch"]) * self.images / rate
-        print(f"{self.title}: epoch {row['epoch']}/{self.epochs}, loss {row['loss']:.4f}, {rate:.0f} images/s, "
+        left = (self.epochs - row["epoch"]) * self.images / self.rate
+        print(f"{self.title}: epoch {row['epoch']}/{self.epochs}, loss {row['loss']:.4f}, {self.rate:.0f} images/s, "
               f"{left:.0f} s left", file=sys.stderr, flush=True)
 
     def close(self):

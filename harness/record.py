@@ -44,7 +44,8 @@ class Cell:
         return "/".join(part for part in parts if part)
 
 
-def write_record(out, cell, *, settings, metrics, curves, degenerate, inputs, seconds, device, threads, not_run=None):
+def write_record(out, cell, *, settings, metrics, curves, degenerate, inputs, seconds, device, threads, rate=None,
+                 not_run=None):
     """Write `<out>/metrics.json`.
 
     Args:
@@ -54,6 +55,7 @@ def write_record(out, cell, *, settings, metrics, curves, degenerate, inputs, se
         degenerate: what is wrong with the result, as sentences (metrics.degeneracies).
         inputs: sha256 by path.
         seconds: wall time, summed over interrupted attempts.
+        rate: images trained on a second, where the stage trains.
         not_run: why there are no figures, where there are none.
     """
     write_json(Path(out) / FILE, {
@@ -68,6 +70,7 @@ def write_record(out, cell, *, settings, metrics, curves, degenerate, inputs, se
             "packages": {"python": platform.python_version(), **installed()},
             "hardware": hardware(device, threads),
             "seconds": round(seconds, 2),
+            "images_per_second": rate and round(rate, 1),
             "peak_memory_mib": peak_memory(device),
             "inputs": inputs,
         },

@@ -130,7 +130,7 @@ class Launch:
     def finish(self, out, watch, metrics, degenerate=()):
         """Write the record, close the W&B run, remove the folder."""
         losses = [row["loss"] for row in watch.rows]
-        self.session.record(out, metrics, watch.rows, [*degenerate, *degeneracies(losses)])
+        self.session.record(out, metrics, watch.rows, [*degenerate, *degeneracies(losses)], watch.progress.rate)
         watch.tracker.finish(metrics)
         shutil.rmtree(self.root)
 

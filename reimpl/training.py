@@ -61,13 +61,13 @@ class Fit:
                 self._save()
                 saved = time.monotonic()
         progress.close()
-        self.tracker = tracker
+        self.tracker, self.rate = tracker, progress.rate
         return self.curves
 
     def finish(self, out, metrics, degenerate=()):
         """Write the record, close the W&B run, and remove the checkpoint: the stage's files are all there."""
         losses = [row["loss"] for row in self.curves]
-        self.session.record(out, metrics, self.curves, [*degenerate, *degeneracies(losses)])
+        self.session.record(out, metrics, self.curves, [*degenerate, *degeneracies(losses)], self.rate)
         self.tracker.finish(metrics)
         self.file.unlink(missing_ok=True)
 

@@ -15,7 +15,8 @@ entries = pytest.mark.parametrize("name", LIST)
 @entries
 def test_an_entry_is_complete_and_its_setting_exists(name):
     entry = LIST[name]
-    assert set(entry) == {"paper", "code", "reimpl", "setting", "concerns"} and entry["concerns"] in ("results", "speed", "failures")
+    assert set(entry) == {"paper", "code", "reimpl", "setting", "concerns"}
+    assert entry["concerns"] in ("results", "speed", "failures")
     digits = read_yaml("params.yaml")["datasets"]["digits"]
     for setting in filter(None, entry["setting"].split(", ")):
         *sections, key = setting.split(".")
