@@ -1,5 +1,6 @@
 # make repro   run every stage that is not up to date, and build the report
 # make test    lint and test
+# make bench   time the authors' code and the rewrite, side by side
 # make lock    pin and hash the newest versions that pyproject.toml allows
 # make clean   remove what stages made, not the environment nor data/raw
 
@@ -9,7 +10,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 READY := $(VENV)/.installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: repro test lint lock clean
+.PHONY: repro test lint bench lock clean
 
 repro: $(READY)
 	[ ! -e runs/reference.json ] || python -m original_ref availability  # it may be within reach now
@@ -21,6 +22,9 @@ test: lint
 
 lint: $(READY)
 	ruff check .
+
+bench: $(READY)
+	python -m studies.bench
 
 lock: | $(UV)
 	$(UV) pip compile --quiet --universal --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url \

@@ -16,7 +16,7 @@ class Progress:
         self.began = self.shown = time.monotonic()
         self.done = 0
         self.rate = None
-        """Images trained on a second, evaluation included, up to the end of the latest epoch."""
+        """Images trained on a second, evaluation included; the first epoch, in which libraries are loaded, counts only alone."""
         self.bar = None
         if sys.stderr.isatty():
             self.bar = tqdm(total=epochs * images, initial=start * images, desc=title, unit=" images", unit_scale=True,
@@ -36,6 +36,8 @@ class Progress:
         """Another epoch is done."""
         now = time.monotonic()
         self.rate = self.done / (now - self.began)
+        if row["epoch"] == self.start + 1:
+            self.began, self.done = now, 0
         last = row["epoch"] == self.epochs
         if self.bar is not None or not (last or now - self.shown > SECONDS_BETWEEN_LINES):
             return

@@ -1,4 +1,4 @@
-"""python -m original_ref fetch | availability | pretext | scan | selflabel"""
+"""python -m original_ref fetch | availability | pretext | scan | selflabel | augmentation"""
 
 import argparse
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 from harness.command import guarded, main
 from original_ref import checkout
 
-STAGES = ("pretext", "scan", "selflabel")
+STAGES = ("pretext", "scan", "selflabel", "augmentation")
 
 
 def fetch(arguments):
