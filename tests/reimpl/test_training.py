@@ -51,6 +51,23 @@ def test_a_batch_with_nothing_to_learn_from_leaves_every_weight_as_it_was(tmp_pa
     assert not torch.equal(steps[1], before) and torch.equal(steps[2], steps[1]) and torch.equal(model.weight, steps[1])
 
 
+def test_checkpoints_that_nothing_will_go_on_from_are_removed(tmp_path, monkeypatch):
+    """Those of the same cell with other settings; another cell's stay."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text("execution: {device: cpu, threads: 1, tracking: disabled, checkpoint_seconds: 0}")
+
+    def fit(seed, lr):
+        session = Session(Cell("reimpl", "scan", "d", seed), {}, {"training": training(lr=lr)})
+        model = torch.nn.Linear(3, 2)
+        found = Fit(session, model, Training(1, 2, Optimizer("sgd", lr, 0.0)), 2,
+                    lambda indices: {"loss": model(torch.ones(2, 3)).sum()}, lambda kept: {})
+        found.run()
+        return found.file
+
+    other, stale, fresh = fit(1, 0.1), fit(0, 0.1), fit(0, 0.2)
+    assert other.exists() and fresh.exists() and not stale.exists()
+
+
 def test_every_stage_and_seed_has_draws_of_its_own():
     seeds = {derive_seed(stage, seed) for stage in ("pretext", "scan", "selflabel") for seed in range(100)}
     assert len(seeds) == 300 and all(0 <= seed < 2**63 for seed in seeds)
