@@ -52,7 +52,8 @@ class Project:
 
     def environment(self):
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        return {**os.environ, "PATH": path, "PYTHONWARNINGS": "ignore"}
+        nowhere = {"SCAN_REFERENCE": "/nowhere", "XDG_CACHE_HOME": str(self.folder.parent / "cache")}  # no network in tests
+        return {**os.environ, "PATH": path, "PYTHONWARNINGS": "ignore", **nowhere}
 
     def edit(self, file, change):
         """Rewrite a YAML file through `change`, a function of its mapping."""
@@ -106,7 +107,7 @@ def fresh(tmp_path_factory):
         if study.is_dir() and study.name not in ("main", "__pycache__"):
             shutil.rmtree(study)
     project.edit("studies/main/study.yaml", lambda study: study.update(
-        arms={"reimpl": {"default": study["arms"]["reimpl"]["default"]}}))
+        arms={name: {"default": arms["default"]} for name, arms in study["arms"].items()}))
     for command in (["init", "-q"], ["add", "-A"], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "tiny"]):
         subprocess.run(["git", *command], cwd=folder, check=True)
     return project

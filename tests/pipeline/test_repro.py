@@ -12,7 +12,12 @@ from .conftest import CELL
 
 UPSTREAM = {"dataset", "pretext@simclr-0", "neighbors@simclr-0", "kmeans_pixels@0", "kmeans_embeddings@0"}
 STUDY = {f"studies/main/dvc.yaml:{stage}" for stage in ("scan@default-0", "selflabel@default-0", "summary")}
-EVERYTHING = UPSTREAM | STUDY | {"report"}
+AFTER_SCAN = STUDY | {"report"}
+AFTER_PRETEXT = UPSTREAM - {"dataset", "kmeans_pixels@0"} | AFTER_SCAN
+THEIR_SELFLABEL = {"studies/main/dvc.yaml:original_selflabel@default-0"}
+THEIR_SCAN = {"studies/main/dvc.yaml:original_scan@default-0"} | THEIR_SELFLABEL
+THEIRS = {"original_pretext@0"} | THEIR_SCAN
+EVERYTHING = UPSTREAM | AFTER_SCAN | THEIRS | {"reference"}
 
 
 def would_run(project):
@@ -58,21 +63,18 @@ def test_nothing_runs_again_when_nothing_has_changed(finished):
     assert would_run(finished) == set()
 
 
-AFTER_SCAN = STUDY | {"report"}
-AFTER_PRETEXT = EVERYTHING - {"dataset", "kmeans_pixels@0"}
-
-
 @pytest.mark.parametrize("keys, value, expected", [
-    ("datasets.digits.pretext.simclr.temperature", 0.3, AFTER_PRETEXT),
+    ("datasets.digits.pretext.simclr.temperature", 0.3, AFTER_PRETEXT | THEIRS),
     ("datasets.digits.pretext.rotation.evaluate_every", 5, set()),
-    ("datasets.digits.neighbors.test", 4, AFTER_PRETEXT - {"pretext@simclr-0"}),
+    ("datasets.digits.neighbors.test", 4, AFTER_PRETEXT - {"pretext@simclr-0"} | THEIRS),
     ("datasets.digits.kmeans.restarts", 2,
      {"kmeans_pixels@0", "kmeans_embeddings@0", "studies/main/dvc.yaml:summary", "report"}),
-    ("datasets.digits.scan.entropy_weight", 2.0, AFTER_SCAN),
-    ("datasets.digits.selflabel.threshold", 0.3, AFTER_SCAN - {"studies/main/dvc.yaml:scan@default-0"}),
-    ("datasets.digits.augmentation.strong.cutout", 3, AFTER_SCAN),
+    ("datasets.digits.scan.entropy_weight", 2.0, AFTER_SCAN | THEIR_SCAN),
+    ("datasets.digits.selflabel.threshold", 0.3,
+     AFTER_SCAN - {"studies/main/dvc.yaml:scan@default-0"} | THEIR_SELFLABEL),
+    ("datasets.digits.augmentation.strong.cutout", 3, AFTER_SCAN | THEIR_SCAN),
     ("datasets.digits.augmentation.standard.flip", 0.1, set()),
-    ("datasets.digits.dataset.size", 9, EVERYTHING),
+    ("datasets.digits.dataset.size", 9, EVERYTHING - {"reference"}),
     ("execution.tracking", "offline", set()),
 ])
 def test_an_edited_setting_runs_again_what_depends_on_it(project, keys, value, expected):
@@ -92,6 +94,9 @@ def test_an_edited_setting_runs_again_what_depends_on_it(project, keys, value, e
     ("reimpl/pretext/simclr.py", AFTER_PRETEXT),
     ("reimpl/pretext/rotation.py", set()),
     ("reimpl/kmeans.py", {"kmeans_pixels@0", "kmeans_embeddings@0", "studies/main/dvc.yaml:summary", "report"}),
+    ("original_ref/selflabel.py", THEIR_SELFLABEL | {"studies/main/dvc.yaml:summary", "report"}),
+    ("original_ref/shims.py", THEIRS | {"studies/main/dvc.yaml:summary", "report"}),
+    ("original_ref/divergences.yaml", {"report"}),
     ("report/figures.py", {"report"}),
     ("report/style.css", {"report"}),
     ("studies/gallery.py", {"studies/main/dvc.yaml:summary", "report"}),
@@ -110,7 +115,7 @@ def test_the_report_is_one_file_with_every_number_of_the_summary(finished):
         record = json.loads((finished.folder / f"runs/digits/{step}/metrics.json").read_text())
         figure = record["metrics"].get("acc", record["metrics"].get("test_accuracy"))
         assert f"{100 * figure:.1f}" in page and f"runs/digits/{step}/metrics.json" in page
-    assert "87.6" in page and "the study has no arm of original_ref" in page
+    assert "87.6" in page and "3 cells of this study did not run here" in page and "/nowhere cannot be used" in page
     with open(finished.folder / "report/output/digits/main/tables/table1.csv", newline="") as file:
         ours = [row for row in csv.DictReader(file) if row["source"] == "rewrite, here" and row["metric"] == "ACC"]
     assert [row["step"] for row in ours] == ["SCAN", "SCAN + self-label"] and ours[0]["n"] == "1" and ours[0]["std"] == ""
