@@ -83,7 +83,7 @@ def reason_not_run():
     return read_json(AVAILABILITY)["not_run"] if AVAILABILITY.exists() else None
 
 
-def _git(*arguments, source, timeout=600, mend=f"set {SOURCE} to a clone of {REPOSITORY}"):
+def _git(*arguments, source, timeout=600, mend=f"set {SOURCE} to a clone or mirror"):
     """git's output; it never asks for a password."""
     environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
     try:
@@ -93,6 +93,7 @@ def _git(*arguments, source, timeout=600, mend=f"set {SOURCE} to a clone of {REP
     except subprocess.TimeoutExpired:
         raise UserError(f"{source} did not answer within {timeout} s: {mend}") from None
     if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["git failed"]
-        raise UserError(f"{source} cannot be used ({lines[-1]}): {mend}")
+        said = (done.stderr.strip().splitlines() or ["git failed"])[-1]
+        said = re.sub(r"^fatal: (unable to access '\S+': )?", "", said)
+        raise UserError(f"{source} cannot be used ({said}): {mend}")
     return done.stdout.strip()

@@ -45,10 +45,18 @@ def study_section(summary, facts, out):
         "seeds": sorted({cell["seed"] for cell in cells}),
         "degenerate": [(cell, sentence) for cell in cells for sentence in cell["record"]["degenerate"]],
         "headlines": headlines(tables[0]), "differences": differences(summary),
-        "machines": machines(cells), "not_run": summary.not_run(),
+        "machines": machines(cells), "not_run": reasons_not_run(summary),
         "settings": settings_in_force(cells),
         "seconds": sum(cell["record"]["evidence"]["seconds"] for cell in cells),
     }
+
+
+def reasons_not_run(summary):
+    """Each reason, with the steps that it kept from running and the seeds of each: {reason: {step: [seed, ...]}}."""
+    found = {}
+    for cell, reason in summary.not_run():
+        found.setdefault(reason, {}).setdefault(cell["step"], []).append(cell["seed"])
+    return found
 
 
 def _order(step):

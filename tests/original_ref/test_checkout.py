@@ -77,7 +77,7 @@ def test_availability_says_why_not_in_the_same_words_each_time(source, monkeypat
     assert checkout.availability() == {"commit": checkout.COMMIT, "not_run": None}
 
     def fails():
-        raise UserError("fatal: Failed to connect to github.com port 443 after 7 ms: no")
+        raise UserError("Failed to connect to github.com port 443 after 7 ms: no")
 
     assert checkout.availability(fails)["not_run"] == (
-        "the authors' code could not be had: fatal: Failed to connect to github.com port 443: no")
+        "the authors' code could not be had: Failed to connect to github.com port 443: no")

@@ -115,7 +115,7 @@ def test_the_report_is_one_file_with_every_number_of_the_summary(finished):
         record = json.loads((finished.folder / f"runs/digits/{step}/metrics.json").read_text())
         figure = record["metrics"].get("acc", record["metrics"].get("test_accuracy"))
         assert f"{100 * figure:.1f}" in page and f"runs/digits/{step}/metrics.json" in page
-    assert "87.6" in page and "3 cells of this study did not run here" in page and "/nowhere cannot be used" in page
+    assert "87.6" in page and "original_ref/default/scan (seed 0)" in page and "/nowhere cannot be used" in page
     with open(finished.folder / "report/output/digits/main/tables/table1.csv", newline="") as file:
         ours = [row for row in csv.DictReader(file) if row["source"] == "rewrite, here" and row["metric"] == "ACC"]
     assert [row["step"] for row in ours] == ["SCAN", "SCAN + self-label"] and ours[0]["n"] == "1" and ours[0]["std"] == ""

@@ -167,7 +167,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_files(project):
 
 
 @pytest.mark.parametrize("arguments, says", [
-    (["reimpl", "cluster"], "error: no stage 'cluster'; usage: python -m reimpl {pretext,neighbors,kmeans,scan,selflabel}"),
+    (["reimpl", "cluster"], "error: no stage 'cluster'; usage: python -m reimpl {pretext,neighbors,kmeans,scan,selflabel,"),
     ([*STAGES["scan"][:5], "nobody", *STAGES["scan"][6:]], "arms.reimpl has no 'nobody'; it has default"),
     ([*STAGES["scan"][:7], "cifar11", *STAGES["scan"][8:]], "datasets has no 'cifar11'; it has digits"),
     ([*STAGES["pretext"][:3], "jigsaw", *STAGES["pretext"][4:]], "the pretext task is 'jigsaw'"),
