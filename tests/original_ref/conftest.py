@@ -35,10 +35,13 @@ class Project:
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done
 
-    def stage(self, name, before="", check=True, **environment):
-        """Run a stage; `before` is Python that runs first in its process."""
+    def command(self, name, before=""):
+        """Python's arguments that run a stage; `before` is a program that runs first in its process."""
         program = f"import sys, runpy; {before}\nsys.argv = ['original_ref', *{STAGES[name]!r}]\n"
-        return self.python("-c", program + "runpy.run_module('original_ref', run_name='__main__')", check=check, **environment)
+        return ["-c", program + "runpy.run_module('original_ref', run_name='__main__')"]
+
+    def stage(self, name, before="", check=True, **environment):
+        return self.python(*self.command(name, before), check=check, **environment)
 
 
 @pytest.fixture(scope="session")

@@ -55,7 +55,8 @@ def test_the_best_epoch_and_head_are_those_of_lowest_validation_loss(ran):
 def test_nothing_is_left_behind_and_nothing_is_written_elsewhere(ran):
     fetch()  # refuses a checkout in which anything was changed or written
     left = {str(file.relative_to(ran.folder)) for file in ran.folder.rglob("*") if file.is_file()}
-    assert {name for name in left if name.startswith("checkpoints/")} == {f"checkpoints/{stage}.lock" for stage in STAGES}
+    locks = {f"checkpoints/{name}.lock" for name in ("data-digits", *STAGES)}
+    assert {name for name in left if name.startswith("checkpoints/")} == locks
     assert not os.path.exists("/path/to")
 
 
@@ -71,7 +72,7 @@ def test_a_second_run_has_the_same_bits_and_so_has_one_with_two_loading_processe
 def test_a_stage_that_was_killed_goes_on_to_the_same_bits(project, stage):
     before, rows = contents(project.folder / stage), record(project, stage)["curves"]
     shutil.rmtree(project.folder / stage)
-    process = subprocess.Popen([sys.executable, "-m", "original_ref", *STAGES[stage]], cwd=project.folder,
+    process = subprocess.Popen([sys.executable, *project.command(stage)], cwd=project.folder,
                                env=project.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while not list((project.folder / "checkpoints").glob(f"original_ref-{stage}-*/cifar-10/{stage}/checkpoint.pth.tar")):
         assert process.poll() is None
