@@ -9,13 +9,14 @@ A stage is a module with `run(cell, inputs, out)`; `INPUTS`, the folders it read
 import argparse
 import errno
 import importlib
+import re
 import sys
 from pathlib import Path
 
 from harness.errors import UserError
 from harness.files import alone, existing
+from harness.params import check_seeds
 from harness.record import Cell
-from harness.settings import seeds
 
 
 def main(implementation, stages, arguments=None):
@@ -48,13 +49,21 @@ def guarded(function, *arguments):
     return 0
 
 
+def seed(text):
+    """A seed as the command line takes it: one whole number, or two with a dash between."""
+    if not re.fullmatch(r"\d+(-\d+)?", text):
+        raise argparse.ArgumentTypeError(f"'{text}' should be a whole number, or two as in 0-3")
+    return text
+
+
 def _run(implementation, stage, module_name, arguments):
     module = importlib.import_module(module_name)
     variant = getattr(module, "VARIANT", None)
     parser = argparse.ArgumentParser(prog=f"python -m {implementation} {stage}", description=module.__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dataset", required=True, help="a name under `datasets` in params.yaml")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=seed, default="0", metavar="S",
+                        help="of the pretext task, or of pretext task and clustering, as 0-3")
     parser.add_argument("--study", default="", help="a folder of studies/, whose arm's settings are laid over the data set's")
     parser.add_argument("--arm", default="", help="an entry under `arms` in the study's study.yaml")
     if variant:
@@ -65,7 +74,7 @@ def _run(implementation, stage, module_name, arguments):
     options = parser.parse_args(arguments)
     if bool(options.study) != bool(options.arm):
         raise UserError("--study and --arm go together: give both or neither")
-    seeds()  # refuses a seed given twice before anything runs on it
+    check_seeds()
     cell = Cell(implementation, stage, options.dataset, options.seed, options.study, options.arm,
                 options.variant if variant else "")
     inputs = {name: existing(getattr(options, name), "dvc repro") for name in module.INPUTS}

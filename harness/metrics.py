@@ -14,6 +14,10 @@ class Scores:
     """
 
     acc: float
+    acc_many_to_one: float
+    """Each cluster counted for the class that most of its images have: rises with the number of clusters."""
+    acc_reference: float
+    """Images in a cluster without a class counted as class 0, as the authors' code does (utils/evaluate_utils.py:138-140)."""
     nmi: float
     ari: float
     confusion: np.ndarray
@@ -41,15 +45,18 @@ def hungarian_match(counts):
 def score(labels, predictions, classes, clusters):
     """Scores of int64 [n] predictions (clusters) against int64 [n] labels.
 
-    Images in a cluster without a class count as wrong. (The reference counts them as class 0.)
+    In `acc`, images in a cluster without a class count as wrong.
     """
     labels, predictions = np.asarray(labels, np.int64), np.asarray(predictions, np.int64)
     counts = count(labels, predictions, classes, clusters)
     match = hungarian_match(counts)
     matched = np.flatnonzero(match >= 0)
     order = np.concatenate([matched[np.argsort(match[matched])], np.flatnonzero(match < 0)])
+    right = counts[match[matched], matched].sum()
     return Scores(
-        acc=float(counts[match[matched], matched].sum() / len(labels)),
+        acc=float(right / len(labels)),
+        acc_many_to_one=float(counts.max(0).sum() / len(labels)),
+        acc_reference=float((right + counts[0, match < 0].sum()) / len(labels)),
         nmi=float(normalized_mutual_info_score(labels, predictions)),
         ari=float(adjusted_rand_score(labels, predictions)),
         confusion=counts[:, order],

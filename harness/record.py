@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.files import sha256, write_json
-from harness.settings import Section
+from harness.params import Section
 
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "faiss-gpu", "faiss-cpu", "pillow")
 FILE = "metrics.json"
@@ -24,12 +24,18 @@ FILE = "metrics.json"
 
 @dataclass(frozen=True)
 class Cell:
-    """One stage of one arm at one seed: what a record is a record of."""
+    """One stage of one arm at one seed: what a record is a record of.
+
+    >>> str(Cell("reimpl", "scan", "digits", "0-3", "main", "default"))
+    'main/reimpl/default/scan/seed 0-3'
+    """
 
     implementation: str
     stage: str
     dataset: str
-    seed: int
+    seed: str
+    """Of the pretext task; for the stages after it a second one, of the clustering: `0-3`. The paper's own protocol is many
+    clustering seeds on one pretext seed."""
     study: str = ""
     arm: str = ""
     variant: str = ""
@@ -144,6 +150,8 @@ def score_metrics(scores):
     """The part of a record's metrics that a clustering's scores are."""
     return {
         "acc": scores.acc,
+        "acc_many_to_one": scores.acc_many_to_one,
+        "acc_reference": scores.acc_reference,
         "nmi": scores.nmi,
         "ari": scores.ari,
         "confusion": scores.confusion.tolist(),

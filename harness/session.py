@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 
 from harness.errors import UserError
+from harness.params import execution
 from harness.record import hashes, write_record
-from harness.settings import execution
 
 CHECKPOINTS = Path("checkpoints")
 ROOMS = ("harness", "reimpl", "original_ref")

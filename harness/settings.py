@@ -1,9 +1,8 @@
 """Every setting of every stage, as frozen dataclasses: what it means, its unit, its range.
 
-Values come from params.yaml (`datasets.<name>.<stage>`), overlaid by what a study's arm changes
-(`studies/<study>/study.yaml`, `arms.<implementation>.<arm>.<stage>`). The dataclasses have no default where the paper's
-value differs between data sets, so that params.yaml is the one place to read a value from. Numbers in brackets
-are the reference code's for CIFAR-10.
+Values come from params.yaml, overlaid by what a study's arm changes (params.py). The dataclasses have no default where the
+paper's value differs between data sets, so that params.yaml is the one place to read a value from. Numbers in brackets are
+the reference code's for CIFAR-10.
 """
 
 import dataclasses
@@ -11,12 +10,8 @@ import difflib
 import types
 import typing
 from dataclasses import dataclass
-from pathlib import Path
 
 from harness.errors import UserError
-from harness.files import read_yaml
-
-PARAMS = Path("params.yaml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +210,8 @@ def build(cls, mapping, where):
             near = difflib.get_close_matches(str(key), fields, 1)
             hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(fields) or 'none'}"
             raise UserError(f"{where}: unknown setting '{key}'; {hint}")
-    missing = [name for name, field in fields.items() if name not in mapping and field.default is dataclasses.MISSING]
+    missing = [name for name, field in fields.items() if name not in mapping
+               and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING]
     if missing:
         raise UserError(f"{where}: the setting '{missing[0]}' is missing")
     hints = typing.get_type_hints(cls)
@@ -227,7 +223,9 @@ def build(cls, mapping, where):
 
 
 def _convert(value, kind, where):
-    """`value` as the annotated type: bool, int, float, str, tuple[x, ...] or a settings dataclass."""
+    """`value` as the annotated type: bool, int, float, str, dict, tuple[x, ...], x | None or a settings dataclass."""
+    if isinstance(kind, types.UnionType):
+        return None if value is None else _convert(value, typing.get_args(kind)[0], where)
     if dataclasses.is_dataclass(kind):
         return build(kind, value, where)
     if isinstance(kind, types.GenericAlias):
@@ -242,102 +240,3 @@ def _convert(value, kind, where):
     if type(value) is not kind:
         raise UserError(f"{where} is {value!r}, and should be of type {kind.__name__}")
     return value
-
-
-def overlay(base, changes):
-    """`base` with `changes` laid over it, nested mappings key by key."""
-    merged = dict(base)
-    for key, value in changes.items():
-        nested = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = overlay(merged[key], value) if nested else value
-    return merged
-
-
-class Section:
-    """The settings of one data set, and of one arm of a study where one is named.
-
-    >>> Section("digits", "main", "reimpl", "default").read("scan", Scan)          # doctest: +SKIP
-    """
-
-    def __init__(self, dataset, study=None, implementation=None, arm=None):
-        datasets = lookup(read_yaml(PARAMS), "datasets", str(PARAMS))
-        self.base = lookup(datasets, dataset, f"{PARAMS}: datasets")
-        self.where = f"{PARAMS}: datasets.{dataset}"
-        self.changes = {}
-        if study:
-            file = Path("studies") / study / "study.yaml"
-            arms = lookup(read_yaml(file), "arms", str(file))
-            self.changes = lookup(lookup(arms, implementation, f"{file}: arms"), arm, f"{file}: arms.{implementation}")
-            check_arm(self.changes, f"{file}: arms.{implementation}.{arm}")
-            self.where += f" with {file}: arms.{implementation}.{arm}"
-
-    def mapping(self, key):
-        """The raw mapping of a section, e.g. `scan` or `augmentation.strong`."""
-        base, changes, where = self.base, self.changes, self.where
-        for part in key.split("."):
-            base = lookup(base, part, where)
-            changes = (changes or {}).get(part) or {}
-            where += f".{part}"
-        return overlay(base or {}, changes)
-
-    def read(self, key, cls):
-        """The section `key` as the settings dataclass `cls`."""
-        return build(cls, self.mapping(key), f"{self.where}.{key}")
-
-
-ARM_STAGES = ("scan", "selflabel")
-
-
-def check_arm(arm, where):
-    """Raise UserError unless an arm has a mapping of settings for each of its stages, and nothing else."""
-    for stage in ARM_STAGES:
-        if not isinstance(lookup(arm, stage, where), dict):
-            raise UserError(f"{where}.{stage} should be a mapping of settings, {{}} to change none")
-    for key in arm:
-        if key not in ARM_STAGES:
-            raise UserError(f"{where} has '{key}'; an arm changes settings of {' and '.join(ARM_STAGES)} only")
-
-
-def lookup(mapping, key, where):
-    """`mapping[key]`, or a `UserError` that lists the keys there are."""
-    if not isinstance(mapping, dict) or key not in mapping:
-        known = ", ".join(map(str, mapping)) if isinstance(mapping, dict) else "nothing"
-        raise UserError(f"{where} has no '{key}'; it has {known}")
-    return mapping[key]
-
-
-@dataclass(frozen=True, slots=True)
-class Execution:
-    """How stages run. Nothing here is a setting of the method, so no stage depends on it; device and threads change rounding."""
-
-    device: str
-    """auto | cpu | cuda: auto takes a GPU where there is one."""
-    threads: int
-    """CPU threads of a stage. One number everywhere, since a different one rounds sums differently."""
-    tracking: str
-    """W&B: offline (written to ./wandb, to be synced or not) | online | disabled."""
-    checkpoint_seconds: float
-    """A training stage saves itself at the end of an epoch if this long has passed since the last time."""
-
-    def __post_init__(self):
-        need(self.device in ("auto", "cpu", "cuda"), "device", self.device, "auto, cpu or cuda")
-        need(self.threads >= 1, "threads", self.threads, "at least 1")
-        need(self.tracking in ("offline", "online", "disabled"), "tracking", self.tracking, "offline, online or disabled")
-        need(self.checkpoint_seconds >= 0, "checkpoint_seconds", self.checkpoint_seconds, "0 or more")
-
-
-def execution():
-    return build(Execution, lookup(read_yaml(PARAMS), "execution", str(PARAMS)), f"{PARAMS}: execution")
-
-
-def seeds():
-    """The seeds of params.yaml, each once."""
-    values = lookup(read_yaml(PARAMS), "seeds", str(PARAMS))
-    if not isinstance(values, list) or not values:
-        raise UserError(f"{PARAMS}: seeds is {values!r}, and should be a list of whole numbers")
-    for position, seed in enumerate(values):
-        if type(seed) is not int or seed < 0:
-            raise UserError(f"{PARAMS}: seeds holds {seed!r}, and should hold whole numbers of 0 or more")
-        if seed in values[:position]:
-            raise UserError(f"{PARAMS}: seeds holds {seed} twice; a seed counts once")
-    return values

@@ -1,22 +1,23 @@
-"""python -m studies summary --study S --dataset D --out FOLDER"""
+"""python -m studies check | write | new NAME | plan | run | sweep"""
 
 import argparse
 import sys
-from pathlib import Path
 
 from harness.command import guarded
-from studies.summary import summarise
+from studies import pipeline
 
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m studies", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    summary = commands.add_parser("summary", help="collect a study's records, for the report")
-    summary.add_argument("--study", required=True)
-    summary.add_argument("--dataset", required=True)
-    summary.add_argument("--out", required=True, type=Path)
+    commands.add_parser("write", help="write each study's dvc.yaml from its study.yaml, and renew the source files in every one")
     options = parser.parse_args()
-    return guarded(summarise, options.study, options.dataset, options.out)
+    return guarded(write)
+
+
+def write():
+    for path in pipeline.write():
+        print("written:", path)
 
 
 if __name__ == "__main__":

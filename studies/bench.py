@@ -21,8 +21,8 @@ from sklearn.datasets import load_sample_images
 from harness.command import guarded
 from harness.errors import UserError
 from harness.files import read_json, read_yaml, write_json
+from harness.params import PARAMS, overlay
 from harness.record import FILE
-from harness.settings import PARAMS, overlay
 
 IMPLEMENTATIONS = ("original_ref", "reimpl")
 EPOCHS = 4  # the first, in which libraries are loaded, does not count

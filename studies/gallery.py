@@ -16,12 +16,12 @@ def gallery(dataset, found):
     `.../labels` alike; per step with predictions, `prototypes/<step>/images` uint8 [clusters, h, w, c], `.../labels` and
     `.../classes` int64 [clusters]: the prototype's own label, and the class that its cluster is matched to (-1: none).
     """
-    first_seed = found[0].seed
     arrays = {}
-    for place in found:
-        if place.seed != first_seed or not any(place.folder.glob("*.npz")):
+    firsts = {place.step: place for place in reversed(found)}.values()
+    for place in firsts:
+        if not any(place.folder.glob("*.npz")):
             continue
-        if place.step.startswith("neighbors/"):
+        if place.step.startswith("neighbors/") or place.step.endswith("/neighbors"):
             (mined,) = read_npz(place.folder / "neighbors.npz", "train")
             queries = np.random.default_rng(0).choice(len(mined), QUERIES, replace=False)
             rows = mined[queries, : 1 + NEIGHBORS]

@@ -1,10 +1,44 @@
 """A study as its study.yaml describes it, and where the records of its cells lie."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.errors import UserError
 from harness.files import read_yaml
-from harness.settings import ARM_STAGES, build
+from harness.params import GROUPS, check_arm, clustering_seeds, lookup, pretext_seeds, seeds
+from harness.settings import build, need
+
+STAGES = {"whole": ("pretext", "neighbors", "scan", "selflabel")} | {
+    group: stages for group, stages in GROUPS.items() if group != "whole"}
+"""What an arm of each group runs; the pretext task's two stages once for each pretext seed."""
+IMPLEMENTATIONS = ("reimpl", "original_ref")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A statement that a study tests (judged by report/verdicts.py)."""
+
+    text: str
+    source: str
+    """Where the claim is made."""
+    kind: str
+    """above | equal | same | collapses."""
+    of: str
+    """The step that it speaks of: `<implementation>/<arm>/<stage>`, or what the study shares."""
+    figure: str = "acc"
+    than: str = ""
+    """For above and same: the step that it is compared with."""
+    value: float | None = None
+    """For equal, and for above a fixed figure: in percent."""
+    margin: float | None = None
+    """For equal and same: points of difference that still count as none, chosen before anything was run."""
+    dataset: str = ""
+    """The data set that the claim is about; empty where it is about the method."""
+    published: str = ""
+    """The published figures, as shown beside ours."""
+
+    def __post_init__(self):
+        need(self.kind in ("above", "equal", "same", "collapses"), "kind", self.kind, "above, equal, same or collapses")
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,15 +46,36 @@ class Study:
     """The fields of a study.yaml."""
 
     title: str
-    claim: str
-    source: str
-    """Where the claim is made."""
-    shared: tuple[str, ...]
-    """What all studies share and this one reports, as folders under runs/<dataset>/: `neighbors/simclr`, say."""
+    question: str
     arms: dict
-    """Implementation -> arm -> stage -> the settings that the arm changes."""
+    """Implementation -> group (harness.params.GROUPS) -> arm -> stage -> the settings that the arm changes."""
+    shared: tuple[str, ...] = ()
+    """What all studies share and this one reports, as folders under runs/<dataset>/: `neighbors/simclr`, say."""
+    start: dict = field(default_factory=dict)
+    """What the arms start from: `pretext`, a pretext task [simclr]; `scan`, for the group selflabel, another study's arm as
+    `<study>/<implementation>/<arm>` [main/reimpl/default]."""
+    reads: dict = field(default_factory=dict)
+    """Arm -> the arm of another study, as above, that is the same cell and so is not run again."""
+    axis: str = ""
+    """The setting that the arms vary, such as scan.num_neighbors, where they make a curve."""
+    clustering_seeds: tuple[int, ...] = ()
+    """Where the study has its own instead of those of params.yaml."""
     published: tuple[dict, ...] = ()
     """Published figures, in percent: source, dataset, step, and per metric a mean, or a mean and a deviation."""
+    claims: tuple[Claim, ...] = ()
+
+    def has(self, implementation, group):
+        """Whether there are arms of the group."""
+        return bool(self.arms.get(implementation, {}).get(group))
+
+    def stages(self):
+        """The stages with predictions that the study is about, in the order of the method."""
+        run = {stage for groups in self.arms.values() for group, arms in groups.items() if arms for stage in STAGES[group]}
+        return [stage for stage in ("scan", "selflabel") if stage in run]
+
+
+START = {"pretext": "simclr", "scan": "main/reimpl/default"}
+FILE = "study.yaml"
 
 
 @dataclass(frozen=True)
@@ -28,22 +83,49 @@ class Place:
     """Where one cell's record lies. `step` is `<implementation>/<arm>/<stage>`, or the shared folder's name."""
 
     step: str
-    seed: int
+    seed: str
     folder: Path
 
 
+def names():
+    """Every study: the folders of studies/ with a study.yaml."""
+    return sorted(file.parent.name for file in Path("studies").glob(f"*/{FILE}"))
+
+
 def load_study(name):
-    file = Path("studies") / name / "study.yaml"
-    return build(Study, read_yaml(file), str(file))
+    """The Study in studies/<name>/study.yaml. Raises UserError, naming file and key, for whatever is wrong with it."""
+    file = Path("studies") / name / FILE
+    mapping = read_yaml(file)
+    study = build(Study, {**mapping, "start": START | mapping.get("start", {})}, str(file))
+    for key in study.start:
+        if key not in START:
+            raise UserError(f"{file}: start has '{key}'; it has {' and '.join(START)} only")
+    for implementation, groups in study.arms.items():
+        where = f"{file}: arms.{implementation}"
+        if implementation not in IMPLEMENTATIONS:
+            raise UserError(f"{where} is unknown; known are {', '.join(IMPLEMENTATIONS)}")
+        for group, arms in groups.items():
+            lookup(GROUPS, group, f"{file}: arms.{implementation}.{group} is unknown; the list of groups")
+            for arm, changes in (arms or {}).items():
+                check_arm(group, changes, f"{where}.{group}.{arm}")
+    if study.clustering_seeds:
+        seeds("clustering_seeds", mapping, file)
+    return study
 
 
-def places(study, name, dataset, seeds):
+def places(study, name, dataset):
     """Every cell of the study `name`, in the order of study.yaml."""
     root = Path("runs") / dataset
-    steps = [(shared, lambda seed, shared=shared: root / shared / str(seed)) for shared in study.shared]
-    for implementation, arms in study.arms.items():
-        for arm in arms:
-            for stage in ARM_STAGES:
-                steps.append((f"{implementation}/{arm}/{stage}",
-                              lambda seed, i=implementation, a=arm, s=stage: root / name / i / a / str(seed) / s))
-    return [Place(step, seed, folder(seed)) for step, folder in steps for seed in seeds]
+    both = [f"{pretext}-{clustering}" for pretext in pretext_seeds() for clustering in clustering_seeds()]
+    own = [f"{pretext}-{clustering}" for pretext in pretext_seeds() for clustering in study.clustering_seeds] or both
+    once = list(map(str, pretext_seeds()))
+    found = [Place(shared, seed, root / shared / seed) for shared in study.shared for seed in once]
+    for arm, target in study.reads.items():
+        found += [Place(f"reimpl/{arm}/{stage}", seed, root / target / seed / stage)
+                  for stage in study.stages() for seed in both]
+    for implementation, groups in study.arms.items():
+        for group, arms in groups.items():
+            found += [Place(f"{implementation}/{arm}/{stage}", seed, root / name / implementation / arm / seed / stage)
+                      for arm in arms or {} for stage in STAGES[group]
+                      for seed in (once if stage in ("pretext", "neighbors") else own)]
+    return sorted(found, key=lambda place: [other.step for other in found].index(place.step))

@@ -1,5 +1,7 @@
 """The last stage of a study: its records, gathered into one folder that the report can be built from alone.
 
+    python -m studies.summary --study S --dataset D --out FOLDER
+
     study.json     study.yaml as it was read
     cells.csv      a row per cell and figure: step, seed, metric, value, record
     records.json   the records themselves, each with its path and hash
@@ -8,14 +10,17 @@
 cells.csv holds nothing that differs between two runs of the same seeds on the same machine.
 """
 
+import argparse
 import json
+import sys
 from dataclasses import asdict
+from pathlib import Path
 
+from harness.command import guarded
 from harness.datasets import PreparedDataset
 from harness.errors import UserError
 from harness.files import read_json, sha256, write_csv, write_json, write_npz
 from harness.record import FILE
-from harness.settings import seeds
 from studies.gallery import gallery
 from studies.study import load_study, places
 
@@ -47,10 +52,23 @@ def collect(found):
 def summarise(name, dataset, out):
     """Write the summary of study `name` on `dataset` into the folder `out`."""
     study = load_study(name)
-    found = places(study, name, dataset, seeds())
+    found = places(study, name, dataset)
     cells = collect(found)
     pictures = gallery(PreparedDataset(f"data/{dataset}"), found)
     write_json(out / "study.json", asdict(study))
     write_npz(out / "gallery.npz", **pictures)
     write_json(out / "records.json", cells)
     write_csv(out / "cells.csv", COLUMNS, rows(cells))
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m studies.summary", description=__doc__.splitlines()[0])
+    parser.add_argument("--study", required=True)
+    parser.add_argument("--dataset", required=True)
+    parser.add_argument("--out", required=True, type=Path)
+    options = parser.parse_args()
+    return guarded(summarise, options.study, options.dataset, options.out)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

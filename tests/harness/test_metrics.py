@@ -49,13 +49,15 @@ def test_scores_equal_naive_derivations(classes, clusters, seed):
     assert scores.acc == pytest.approx(best_accuracy(labels, predictions, classes, clusters))
     assert scores.nmi == pytest.approx(naive_nmi(labels, predictions))
     assert scores.ari == pytest.approx(naive_ari(labels, predictions))
+    majority = {cluster: np.bincount(labels[predictions == cluster]).argmax() for cluster in np.unique(predictions)}
+    assert scores.acc_many_to_one == pytest.approx(np.mean([majority[p] == label for p, label in zip(predictions, labels)]))
 
 
 def test_by_hand():
     """Clusters 2, 0, 1 stand for classes 0, 1, 2, with one image astray."""
     labels, predictions = [0, 0, 1, 1, 2, 2], [2, 2, 0, 0, 1, 0]
     scores = score(labels, predictions, 3, 3)
-    assert scores.acc == pytest.approx(5 / 6)
+    assert scores.acc == scores.acc_many_to_one == scores.acc_reference == pytest.approx(5 / 6)
     assert scores.match.tolist() == [1, 2, 0]
     assert scores.confusion.tolist() == [[2, 0, 0], [0, 2, 0], [0, 1, 1]]
 
@@ -63,6 +65,8 @@ def test_by_hand():
 def test_clusters_without_a_class_count_as_wrong_and_stand_last():
     scores = score([0, 0, 0, 1, 1, 1], [3, 3, 1, 0, 0, 2], 2, 4)
     assert scores.acc == pytest.approx(4 / 6)
+    assert scores.acc_reference == pytest.approx(5 / 6)  # the 0 in cluster 1 counts as found, the 1 in cluster 2 does not
+    assert scores.acc_many_to_one == 1  # every cluster is pure
     assert scores.match.tolist() == [1, -1, -1, 0]
     assert scores.confusion.tolist() == [[2, 0, 1, 0], [0, 2, 0, 1]]
 

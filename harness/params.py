@@ -1,0 +1,144 @@
+"""params.yaml and the arms of studies: which settings are in force.
+
+Values stand in params.yaml (`datasets.<name>.<stage>`), overlaid by what a study's arm changes
+(`studies/<study>/study.yaml`, `arms.<implementation>.<group>.<arm>.<stage>`).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import UserError
+from harness.files import read_yaml
+from harness.settings import build, need
+
+PARAMS = Path("params.yaml")
+GROUPS = {
+    "whole": ("pretext", "scan", "selflabel"),
+    "clustering": ("scan", "selflabel"),
+    "scan": ("scan",),
+    "selflabel": ("selflabel",),
+}
+"""The groups that a study's arms stand in: which stages, with settings of the arm's own, each runs anew."""
+
+
+def overlay(base, changes):
+    """`base` with `changes` laid over it, nested mappings key by key."""
+    merged = dict(base)
+    for key, value in changes.items():
+        nested = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = overlay(merged[key], value) if nested else value
+    return merged
+
+
+class Section:
+    """The settings of one data set, and of one arm of a study where one is named.
+
+    >>> Section("digits", "main", "reimpl", "default").read("scan", Scan)          # doctest: +SKIP
+    """
+
+    def __init__(self, dataset, study=None, implementation=None, arm=None):
+        datasets = lookup(read_yaml(PARAMS), "datasets", str(PARAMS))
+        self.base = lookup(datasets, dataset, f"{PARAMS}: datasets")
+        self.where = f"{PARAMS}: datasets.{dataset}"
+        self.changes = {}
+        if study:
+            file = Path("studies") / study / "study.yaml"
+            arms = lookup(lookup(read_yaml(file), "arms", str(file)), implementation, f"{file}: arms")
+            self.changes, where = find_arm(arms, arm, f"{file}: arms.{implementation}")
+            self.where += f" with {where}"
+
+    def mapping(self, key):
+        """The raw mapping of a section, e.g. `scan` or `augmentation.strong`."""
+        base, changes, where = self.base, self.changes, self.where
+        for part in key.split("."):
+            base = lookup(base, part, where)
+            changes = (changes or {}).get(part) or {}
+            where += f".{part}"
+        return overlay(base or {}, changes)
+
+    def read(self, key, cls):
+        """The section `key` as the settings dataclass `cls`."""
+        return build(cls, self.mapping(key), f"{self.where}.{key}")
+
+
+def find_arm(groups, arm, where):
+    """The settings that an arm changes, and where they stand, from a mapping of groups (GROUPS) to arms.
+
+    Raises: UserError where no group has the arm, several have it, or it has not a mapping for each stage of its group.
+    """
+    found = {group: arms[arm] for group, arms in groups.items() if arm in (arms or {})}
+    if len(found) != 1:
+        known = ", ".join(name for arms in groups.values() for name in arms or {})
+        raise UserError(f"{where} has {'no' if not found else 'more than one'} arm '{arm}'; it has {known or 'none'}")
+    (group, changes), = found.items()
+    check_arm(group, changes, f"{where}.{group}.{arm}")
+    return changes, f"{where}.{group}.{arm}"
+
+
+def check_arm(group, changes, where):
+    """Raise UserError unless an arm has a mapping of settings for each stage of its group, and nothing else."""
+    stages = lookup(GROUPS, group, f"arms has groups of which one is '{group}', and the list of groups")
+    for stage in stages:
+        if not isinstance(lookup(changes, stage, where), dict):
+            raise UserError(f"{where}.{stage} should be a mapping of settings, {{}} to change none")
+    for key in changes:
+        if key not in stages:
+            raise UserError(f"{where} has '{key}'; an arm of the group {group} changes settings of {', '.join(stages)} only")
+
+
+def lookup(mapping, key, where):
+    """`mapping[key]`, or a `UserError` that lists the keys there are."""
+    if not isinstance(mapping, dict) or key not in mapping:
+        known = ", ".join(map(str, mapping)) if isinstance(mapping, dict) else "nothing"
+        raise UserError(f"{where} has no '{key}'; it has {known}")
+    return mapping[key]
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """How stages run. Nothing here is a setting of the method, so no stage depends on it; device and threads change rounding."""
+
+    device: str
+    """auto | cpu | cuda: auto takes a GPU where there is one."""
+    threads: int
+    """CPU threads of a stage. One number everywhere, since a different one rounds sums differently."""
+    tracking: str
+    """W&B: offline (written to ./wandb, to be synced or not) | online | disabled."""
+    checkpoint_seconds: float
+    """A training stage saves itself at the end of an epoch if this long has passed since the last time."""
+
+    def __post_init__(self):
+        need(self.device in ("auto", "cpu", "cuda"), "device", self.device, "auto, cpu or cuda")
+        need(self.threads >= 1, "threads", self.threads, "at least 1")
+        need(self.tracking in ("offline", "online", "disabled"), "tracking", self.tracking, "offline, online or disabled")
+        need(self.checkpoint_seconds >= 0, "checkpoint_seconds", self.checkpoint_seconds, "0 or more")
+
+
+def execution():
+    return build(Execution, lookup(read_yaml(PARAMS), "execution", str(PARAMS)), f"{PARAMS}: execution")
+
+
+def pretext_seeds():
+    return seeds("pretext_seeds", read_yaml(PARAMS), PARAMS)
+
+
+def clustering_seeds():
+    return seeds("clustering_seeds", read_yaml(PARAMS), PARAMS)
+
+
+def check_seeds():
+    """Refuse a seed given twice before anything runs on it."""
+    pretext_seeds(), clustering_seeds()
+
+
+def seeds(key, mapping, file):
+    """The seeds that a mapping out of `file` has under `key`, each once."""
+    values = lookup(mapping, key, str(file))
+    if not isinstance(values, list) or not values:
+        raise UserError(f"{file}: {key} is {values!r}, and should be a list of whole numbers")
+    for position, seed in enumerate(values):
+        if type(seed) is not int or seed < 0:
+            raise UserError(f"{file}: {key} holds {seed!r}, and should hold whole numbers of 0 or more")
+        if seed in values[:position]:
+            raise UserError(f"{file}: {key} holds {seed} twice; a seed counts once")
+    return values

@@ -1,0 +1,161 @@
+"""The pipelines: each study's dvc.yaml, written from its study.yaml, and the source files among the stages' `deps`.
+
+Every stage depends on the source files that its command imports, so that an edit runs again what it must and nothing else.
+`${item...}`, `${dataset}` and the like are DVC's to fill in.
+"""
+
+import re
+from pathlib import Path
+
+import yaml
+
+from harness.files import writing
+from studies.code import source_files
+from studies.study import load_study, names
+
+ROOT = Path(__file__).parent.parent
+HEADER = "# Written from study.yaml by `python -m studies write`: what each arm runs, and for which seeds. Edit study.yaml.\n"
+RUNS = "runs/${dataset}"
+PRETEXT_SEED, SEED = "${item.pretext_seed}", "${item.pretext_seed}-${item.seed}"
+COMMAND = re.compile(r"python -m ([\w.]+)(?: (\w+))?")
+STAGE = re.compile(r"^  \w+:\n(?:(?:   .*)?\n)*", re.MULTILINE)
+SOURCE = re.compile(r"^      - (?:harness|reimpl|original_ref|studies|report)/\S+\.py\n", re.MULTILINE)
+
+
+def write():
+    """Bring every dvc.yaml up to date. Returns the paths of those that were not."""
+    stale = outdated()
+    for path, text in stale.items():
+        with writing(path) as temporary:
+            temporary.write_text(text)
+    return list(stale)
+
+
+def outdated():
+    """Text by path of each dvc.yaml that is not what it should be. Raises UserError for a study.yaml that is wrong."""
+    root = Path("dvc.yaml")
+    texts = {root: with_sources(root.read_text())} | {
+        Path("studies") / name / "dvc.yaml": render(name, load_study(name)) for name in names()}
+    return {path: text for path, text in texts.items() if not path.exists() or path.read_text() != text}
+
+
+def render(name, study):
+    """The dvc.yaml of a study, as text."""
+    params = "../../params.yaml" + (":dataset,datasets,pretext_seeds" if study.clustering_seeds else "")
+    found = {"vars": [params, "study.yaml"], "stages": stages(name, study)}
+    return HEADER + yaml.safe_dump(found, sort_keys=False, width=120).replace("\n  summary:", "\n\n  summary:")
+
+
+def stages(name, study):
+    """The stages of a study, by name: those of each group that has arms, and the summary."""
+    task = study.start["pretext"]
+    ours, theirs = (f"{RUNS}/{name}/{implementation}/${{item.arm}}" for implementation in ("reimpl", "original_ref"))
+    shared = {stage: f"{RUNS}/{stage}/{task}/{PRETEXT_SEED}" for stage in ("pretext", "neighbors")}
+    own = {stage: f"{ours}/{PRETEXT_SEED}/{stage}" for stage in ("pretext", "neighbors")}
+    mined = f"{RUNS}/original_ref/pretext/simclr/{PRETEXT_SEED}"
+    found = {}
+    if study.has("reimpl", "whole"):
+        found["pretext"] = pretext_stage(name, f"pretext --task {task}", {}, own["pretext"],
+                                         ["model.pt", "metrics.json"], [f"pretext.{task}"])
+        found["neighbors"] = pretext_stage(name, f"neighbors --task {task}", {"pretext": own["pretext"]}, own["neighbors"],
+                                           ["neighbors.npz", "embeddings.npz", "metrics.json"], [f"pretext.{task}", "neighbors"])
+        found["scan_of_own_pretext"] = scan_stage(name, "whole", own)
+        found["selflabel_of_own_pretext"] = selflabel_stage(name, "whole", ours)
+    if study.has("reimpl", "clustering"):
+        found["scan"] = scan_stage(name, "clustering", shared)
+        found["selflabel"] = selflabel_stage(name, "clustering", ours)
+    if study.has("reimpl", "scan"):
+        found["scan_alone"] = scan_stage(name, "scan", shared)
+    if study.has("reimpl", "selflabel"):
+        found["selflabel_alone"] = selflabel_stage(name, "selflabel", f"{RUNS}/{study.start['scan']}")
+    if study.has("original_ref", "clustering"):
+        found["original_scan"] = scan_stage(name, "clustering", {"pretext": mined, "neighbors": mined}, "original_ref")
+        found["original_selflabel"] = selflabel_stage(name, "clustering", theirs, "original_ref")
+    return found | {"summary": summary_stage(name, study)}
+
+
+def pretext_stage(name, command, inputs, out, files, sections):
+    task = command.split()[-1]
+    return _stage(name, "reimpl", "whole", "pretext", command, PRETEXT_SEED, inputs,
+                  [f"{folder}/model.pt" for folder in inputs.values()], [f"{out}/{file}" for file in files], sections,
+                  [f"reimpl.pretext.{task}"], out)
+
+
+def scan_stage(name, group, inputs, implementation="reimpl"):
+    """SCAN of the arms of a group. Args: inputs: the folders of `pretext` and `neighbors`."""
+    return _clustering_stage(name, implementation, group, "scan", inputs)
+
+
+def selflabel_stage(name, group, start, implementation="reimpl"):
+    """Self-labeling of the arms of a group. Args: start: the folder of the arm whose SCAN is started from."""
+    return _clustering_stage(name, implementation, group, "selflabel", {"scan": f"{start}/{SEED}/scan"})
+
+
+def _clustering_stage(name, implementation, group, stage, inputs):
+    out = f"{RUNS}/{name}/{implementation}/${{item.arm}}/{SEED}/{stage}"
+    if implementation == "original_ref":  # whole folders, since a stage that could not run leaves its record alone
+        deps, outs = ["runs/reference.json", *dict.fromkeys(inputs.values())], [out]
+    else:
+        read = {"pretext": "model.pt", "neighbors": "neighbors.npz", "scan": "model.pt"}
+        deps = [f"{folder}/{read[option]}" for option, folder in inputs.items()]
+        outs = [f"{out}/{file}" for file in ("model.pt", "predictions.npz", "metrics.json")]
+    return _stage(name, implementation, group, stage, stage, SEED, inputs, deps, outs, [stage, "augmentation"], [], out)
+
+
+def _stage(name, implementation, group, stage, command, seed, inputs, deps, outs, sections, imports, out):
+    """One stage of a dvc.yaml. Args: stage: whose settings the arm changes; imports: modules picked at run time."""
+    folders = " ".join(f"--{option} {folder}" for option, folder in inputs.items())
+    matrix = {"arm": f"${{arms.{implementation}.{group}}}", "pretext_seed": "${pretext_seeds}"}
+    if seed == SEED:
+        matrix["seed"] = "${clustering_seeds}"
+    return {
+        "matrix": matrix,
+        "wdir": "../..",
+        "cmd": f"python -m {implementation} {command} --study {name} --arm ${{item.arm}} --dataset ${{dataset}} --seed {seed} "
+               f"--data data/${{dataset}} {folders} --out {out}".replace("  ", " "),
+        "params": [*(f"datasets.${{dataset}}.{section}" for section in ("dataset", "network", *sections)),
+                   {f"studies/{name}/study.yaml": [f"arms.{implementation}.{group}.${{item.arm}}.{stage}"]}],
+        "deps": [*source_files([*modules(implementation, command.split()[0]), *imports], ROOT), "data/${dataset}", *deps],
+        "outs": outs,
+    }
+
+
+def summary_stage(name, study):
+    return {
+        "wdir": "../..",
+        "cmd": f"python -m studies.summary --study {name} --dataset ${{dataset}} --out {RUNS}/summary/{name}",
+        "params": ["pretext_seeds", "clustering_seeds"],
+        "deps": [*source_files(["studies.summary"], ROOT), f"studies/{name}/study.yaml", "data/${dataset}",
+                 *(f"{RUNS}/{folder}" for folder in summarised(name, study))],
+        "outs": [f"{RUNS}/summary/{name}"],
+    }
+
+
+def summarised(name, study):
+    """The folders under runs/<dataset>/ whose records the summary of a study collects."""
+    own = [f"{name}/{implementation}" for implementation, groups in study.arms.items() if any(groups.values())]
+    return list(dict.fromkeys([*study.shared, *study.reads.values(), *own]))
+
+
+def with_sources(text):
+    """A dvc.yaml's text, the source files in each stage's `deps` renewed from what its command imports."""
+    return STAGE.sub(lambda stage: _renewed(stage.group(0)), text)
+
+
+def _renewed(stage):
+    if not SOURCE.search(stage):
+        return stage
+    command = " ".join(stage[stage.index("cmd:"):].split())
+    files = source_files(modules(*COMMAND.search(command).groups()), ROOT)
+    if "python -m reimpl" in command and "--task ${item.task}" in command:  # a module picked at run time
+        files.append("reimpl/pretext/${item.task}.py")
+    first = SOURCE.search(stage).start()
+    return stage[:first] + "".join(f"      - {file}\n" for file in files) + SOURCE.sub("", stage[first:])
+
+
+def modules(package, stage):
+    """The modules that `python -m package [stage]` imports."""
+    if "." in package or package == "report":
+        return [package if "." in package else f"{package}.__main__"]
+    named = {"dataset": "harness.datasets", "availability": "original_ref.checkout"}
+    return [f"{package}.__main__", named.get(stage, f"{package}.{stage}")]
