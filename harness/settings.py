@@ -135,10 +135,13 @@ class Neighbors:
         need(self.test >= 1, "test", self.test, "at least 1")
 
 
+    scored: int
+    """Neighbors of a training image that its accuracy is measured over [20]."""
 @dataclass(frozen=True, slots=True)
 class KMeans:
     """The k-means baselines (kmeans.py)."""
 
+        need(1 <= self.scored <= self.train, "scored", self.scored, f"from 1 to {self.train}, as many as are kept")
     clusters: int
     """Number of clusters to find [10]."""
     restarts: int

@@ -4,7 +4,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.files import read_yaml
-from harness.settings import Network, Optimizer, Scan, Section, build, overlay, seeds
+from harness.settings import Neighbors, Network, Optimizer, Scan, Section, build, overlay, seeds
 
 OPTIMIZER = {"kind": "adam", "lr": 0.1, "weight_decay": 0}
 SCAN = {"training": {"epochs": 1, "batch_size": 2, "optimizer": OPTIMIZER}, "clusters": 10, "augmentation": "strong",
@@ -43,6 +43,13 @@ def test_what_is_wrong_is_named(mapping, says):
 
 def test_overlay_goes_key_by_key_and_leaves_its_arguments_alone():
     base = {"a": {"b": 1, "c": [1, 2]}, "d": 4}
+@pytest.mark.parametrize("scored", [0, 21])
+def test_accuracy_is_over_no_more_neighbors_than_are_kept(scored):
+    assert build(Neighbors, {"train": 20, "test": 5, "scored": 20}, "x").scored == 20
+    with pytest.raises(UserError, match=f"x: scored is {scored}, and should be from 1 to 20, as many as are kept"):
+        build(Neighbors, {"train": 20, "test": 5, "scored": scored}, "x")
+
+
     assert overlay(base, {"a": {"c": [3]}, "e": 5}) == {"a": {"b": 1, "c": [3]}, "d": 4, "e": 5}
     assert base == {"a": {"b": 1, "c": [1, 2]}, "d": 4}
 
