@@ -33,6 +33,8 @@ def test_values_are_converted_to_the_annotated_types():
      "x.training.optimizer: lr is -1.0, and should be above 0"),
     ({**SCAN, "num_neighbors": 0, "draw_itself": False},
      "x: draw_itself is False, and should be true where num_neighbors is 0"),
+    ({**SCAN, "entropy_over": "neighbors"}, "x: entropy_over is neighbors, and should be anchors or both"),
+    ({**SCAN, "selection": "first"}, "x: selection is first, and should be validation or last"),
     ([], "x should be a mapping of settings, not []"),
 ])
 def test_what_is_wrong_is_named(mapping, says):
@@ -41,8 +43,6 @@ def test_what_is_wrong_is_named(mapping, says):
     assert str(error.value) == says
 
 
-def test_overlay_goes_key_by_key_and_leaves_its_arguments_alone():
-    base = {"a": {"b": 1, "c": [1, 2]}, "d": 4}
 @pytest.mark.parametrize("scored", [0, 21])
 def test_accuracy_is_over_no_more_neighbors_than_are_kept(scored):
     assert build(Neighbors, {"train": 20, "test": 5, "scored": 20}, "x").scored == 20
@@ -50,6 +50,8 @@ def test_accuracy_is_over_no_more_neighbors_than_are_kept(scored):
         build(Neighbors, {"train": 20, "test": 5, "scored": scored}, "x")
 
 
+def test_overlay_goes_key_by_key_and_leaves_its_arguments_alone():
+    base = {"a": {"b": 1, "c": [1, 2]}, "d": 4}
     assert overlay(base, {"a": {"c": [3]}, "e": 5}) == {"a": {"b": 1, "c": [3]}, "d": 4, "e": 5}
     assert base == {"a": {"b": 1, "c": [1, 2]}, "d": 4}
 
