@@ -51,7 +51,7 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Optimizer:
-    """One optimizer step and its learning-rate schedule. Weight decay covers every parameter, as in the reference."""
+    """One optimizer step and its learning-rate schedule."""
 
     kind: str
     """sgd | adam [sgd for the pretext task, adam after it]."""
@@ -63,6 +63,8 @@ class Optimizer:
     """Of SGD [0.9]."""
     schedule: str = "constant"
     """constant | cosine: from lr at epoch 0 towards lr * 0.001 after the last."""
+    decay_norms: bool = True
+    """Whether weight decay covers BatchNorm's parameters and biases, too: all that have one dimension [true]."""
 
     def __post_init__(self):
         need(self.kind in ("sgd", "adam"), "kind", self.kind, "sgd or adam")
@@ -78,8 +80,10 @@ class Training:
 
     epochs: int
     batch_size: int
-    """Images a step; the last, smaller batch of an epoch is dropped, as in the reference."""
+    """Images a step."""
     optimizer: Optimizer
+    drop_last: bool = True
+    """Whether the last, smaller batch of an epoch is dropped [true]; one of a single image always is."""
 
     def __post_init__(self):
         need(self.epochs >= 1, "epochs", self.epochs, "at least 1")
@@ -109,6 +113,8 @@ class InstanceDiscrimination(Pretext):
     """Of the softmax over similarities [0.1]."""
     dim: int
     """Length of the embedding [128]."""
+    symmetric: bool = False
+    """Whether the second view's images are anchors, too, as in SimCLR's equation 1 [false: the first view's alone]."""
 
     def __post_init__(self):
         Pretext.__post_init__(self)
@@ -124,10 +130,13 @@ class Neighbors:
     """Neighbors kept of each training image, itself not counted [20]."""
     test: int
     """Neighbors kept of each test image, among the test images [5]; they serve model selection only."""
+    scored: int
+    """Neighbors of a training image that its accuracy is measured over [20]."""
 
     def __post_init__(self):
         need(self.train >= 1, "train", self.train, "at least 1")
         need(self.test >= 1, "test", self.test, "at least 1")
+        need(1 <= self.scored <= self.train, "scored", self.scored, f"from 1 to {self.train}, as many as are kept")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +161,7 @@ class Scan:
     clusters: int
     """Number of clusters to find; the paper takes the number of classes [10]."""
     augmentation: str
-    """Applied to anchor and neighbor alike [strong]."""
+    """Of the image, and of its neighbor unless neighbor_augmentation names another [strong]."""
     num_neighbors: int
     """Neighbors to draw from; 0 leaves the image itself [20]."""
     entropy_weight: float
@@ -163,6 +172,14 @@ class Scan:
     """lambda in the validation loss that picks epoch and head [1, where training has 5]."""
     draw_itself: bool = True
     """Whether an image may be drawn as its own neighbor [true]."""
+    neighbor_augmentation: str = ""
+    """Of the neighbor; empty: the same as of the image [the same]."""
+    entropy_over: str = "anchors"
+    """anchors | both: whose mean prediction the entropy is of [anchors]."""
+    joint_batch: bool = False
+    """Whether images and neighbors are one batch, with one mean and variance in each BatchNorm, or two batches [false]."""
+    selection: str = "validation"
+    """validation | last: the epoch that is kept; its head is the one of lowest validation loss either way [validation]."""
 
     def __post_init__(self):
         need(self.clusters >= 2, "clusters", self.clusters, "at least 2")
@@ -170,6 +187,8 @@ class Scan:
         need(self.entropy_weight >= 0, "entropy_weight", self.entropy_weight, "0 or more")
         need(self.heads >= 1, "heads", self.heads, "at least 1")
         need(self.draw_itself or self.num_neighbors > 0, "draw_itself", self.draw_itself, "true where num_neighbors is 0")
+        need(self.entropy_over in ("anchors", "both"), "entropy_over", self.entropy_over, "anchors or both")
+        need(self.selection in ("validation", "last"), "selection", self.selection, "validation or last")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +204,8 @@ class SelfLabel:
     """Only images with a probability above it are learned from [0.99]."""
     class_balancing: bool = True
     """Weigh each class of a batch by the inverse of its share [true]."""
+    targets_in_training_mode: bool = True
+    """Whether the pass that yields the labels has BatchNorm statistics of its batch, and moves the running ones [true]."""
 
     def __post_init__(self):
         need(0 <= self.threshold < 1, "threshold", self.threshold, "from 0 to below 1")

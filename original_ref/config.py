@@ -10,6 +10,8 @@ DECAY = 0.1  # its cube is the share of the learning rate that the cosine schedu
 def common(dataset, size, training, workers):
     """What all three scripts read. Args: size: the images' side, in pixels; workers: processes that load images."""
     optimizer = training.optimizer
+    need(training.drop_last, "training.drop_last", training.drop_last, "true")
+    need(optimizer.decay_norms, "training.optimizer.decay_norms", optimizer.decay_norms, "true")
     kwargs = {"lr": optimizer.lr, "weight_decay": optimizer.weight_decay}
     if optimizer.kind == "sgd":
         kwargs |= {"momentum": optimizer.momentum, "nesterov": False}
@@ -49,6 +51,7 @@ def augmentation(kind, settings, dataset, size):
 
 
 def simclr(pretext, classes):
+    need(not pretext.symmetric, "pretext.simclr.symmetric", pretext.symmetric, "false")
     return {
         "setup": "simclr", "criterion": "simclr", "criterion_kwargs": {"temperature": pretext.temperature},
         "model_kwargs": {"head": "mlp", "features_dim": pretext.dim}, "num_classes": classes,
@@ -58,6 +61,11 @@ def simclr(pretext, classes):
 def scan(settings):
     need(settings.selection_entropy_weight == 1, "scan.selection_entropy_weight", settings.selection_entropy_weight, "1")
     need(settings.draw_itself, "scan.draw_itself", settings.draw_itself, "true")
+    need(settings.neighbor_augmentation in ("", settings.augmentation), "scan.neighbor_augmentation",
+         settings.neighbor_augmentation, f"{settings.augmentation}, that of the image")
+    need(settings.entropy_over == "anchors", "scan.entropy_over", settings.entropy_over, "anchors")
+    need(not settings.joint_batch, "scan.joint_batch", settings.joint_batch, "false")
+    need(settings.selection == "validation", "scan.selection", settings.selection, "validation")
     return {
         "setup": "scan", "criterion": "scan", "criterion_kwargs": {"entropy_weight": settings.entropy_weight},
         "update_cluster_head_only": False, "num_heads": settings.heads, "num_classes": settings.clusters,
@@ -67,6 +75,7 @@ def scan(settings):
 
 def selflabel(settings, clusters):
     need(settings.target_augmentation == "none", "selflabel.target_augmentation", settings.target_augmentation, "none")
+    need(settings.targets_in_training_mode, "selflabel.targets_in_training_mode", settings.targets_in_training_mode, "true")
     return {
         "setup": "selflabel", "criterion": "confidence-cross-entropy",
         "criterion_kwargs": {"apply_class_balancing": settings.class_balancing},

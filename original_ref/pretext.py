@@ -5,7 +5,7 @@ import torch
 
 from harness import weights
 from harness.augmentations import read_augmentation
-from harness.datasets import PreparedDataset
+from harness.datasets import SPLITS, PreparedDataset
 from harness.errors import UserError
 from harness.files import write_npz
 from harness.record import write_not_run
@@ -16,7 +16,7 @@ from original_ref.launch import Launch, reason_to_skip
 
 INPUTS = ("data",)
 VARIANT = "task"
-MINED = {"train": 20, "test": 5}  # simclr.py:134, 145
+MINED = {"scored": 20, "test": 5}  # of a training and of a test image, which theirs keeps as well (simclr.py:134, 145)
 
 
 def run(cell, inputs, out):
@@ -33,9 +33,9 @@ def run(cell, inputs, out):
         "neighbors": cell.settings("neighbors", Neighbors),
     }
     pretext = settings["pretext"]
-    for split, count in MINED.items():
-        config.need(getattr(settings["neighbors"], split) == count, f"neighbors.{split}",
-                    getattr(settings["neighbors"], split), count)
+    for key, count in MINED.items():
+        config.need(getattr(settings["neighbors"], key) == count, f"neighbors.{key}",
+                    getattr(settings["neighbors"], key), count)
     (kind,) = pretext.augmentation
     settings["augmentation"] = read_augmentation(kind, cell, "pretext.simclr.augmentation")
     launch = Launch(Session(cell, inputs, settings), dataset, pretext.training)
@@ -45,7 +45,7 @@ def run(cell, inputs, out):
         **config.simclr(pretext, len(dataset.classes)),
     }, settings["network"], settings["augmentation"])
     weights.save(out / "model.pt", torch.load(launch.files / "pretext/model.pth.tar", map_location="cpu", weights_only=True))
-    mined = dict(zip(MINED, watch.mined))
+    mined = dict(zip(SPLITS, watch.mined))
     write_npz(out / "neighbors.npz", **{split: indices.astype(np.int64) for split, (indices, _) in mined.items()})
     launch.finish(out, watch, {
         "loss": watch.rows[-1]["loss"],

@@ -30,6 +30,8 @@ def run(cell, inputs, out):
     settings["augmentation"] = read_augmentation(scan.augmentation, cell)
     launch = Launch(Session(cell, inputs, settings), dataset, scan.training)
     neighbors = read_npz(existing(inputs["neighbors"] / "neighbors.npz", "dvc repro"), "train", "test")
+    mined = neighbors[0].shape[1] - 1  # of more, their code would take what there is, silently
+    config.need(scan.num_neighbors <= mined, "scan.num_neighbors", scan.num_neighbors, f"the {mined} that were mined")
     for name, indices in zip(("train", "val"), neighbors):
         write_npy(launch.files / f"pretext/topk-{name}-neighbors.npy", indices)
     pretext = weights.load(existing(inputs["pretext"] / "model.pt", "dvc repro"), "remove it and run `dvc repro`")

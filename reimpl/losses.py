@@ -10,15 +10,16 @@ def entropy(distribution):
     return -(clamped * clamped.log()).sum(-1)
 
 
-def scan_loss(anchors, neighbors):
+def scan_loss(anchors, neighbors, entropy_over="anchors"):
     """The two terms of the paper's equation 2, for one cluster head.
 
-    Args: logits [b, clusters] of images and of one neighbor each.
-    Returns: consistency, -mean log <p(anchor), p(neighbor)>, and the entropy of the mean prediction over the anchors.
-    The loss is consistency - lambda * entropy.
+    Args: logits [b, clusters] of images and of one neighbor each; entropy_over: anchors | both.
+    Returns: consistency, -mean log <p(anchor), p(neighbor)>, and the entropy of the mean prediction over the anchors, or over
+    anchors and neighbors. The loss is consistency - lambda * entropy.
     """
     p_anchors, p_neighbors = anchors.softmax(1), neighbors.softmax(1)
-    return -log_likelihood((p_anchors * p_neighbors).sum(1)).mean(), entropy(p_anchors.mean(0))
+    counted = torch.cat([p_anchors, p_neighbors]) if entropy_over == "both" else p_anchors
+    return -log_likelihood((p_anchors * p_neighbors).sum(1)).mean(), entropy(counted.mean(0))
 
 
 def self_label_loss(targets, predictions, threshold, class_balancing):

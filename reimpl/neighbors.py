@@ -27,11 +27,12 @@ def run(cell, inputs, out):
     model.to(session.device)
     normalize = Normalize(settings["dataset"].mean, settings["dataset"].std)
     wanted = {"train": settings["neighbors"].train, "test": settings["neighbors"].test}
+    scored = {"train": settings["neighbors"].scored, "test": settings["neighbors"].test}
     neighbors, embeddings, metrics, degenerate = {}, {}, {}, []
     for split in SPLITS:
         embeddings[split] = embed_all(task, model, session.images(dataset, split), normalize)
         neighbors[split], broken = mine(embeddings[split], wanted[split])
-        metrics[f"{split}_accuracy"] = neighbor_accuracy(neighbors[split], dataset.labels(split))
+        metrics[f"{split}_accuracy"] = neighbor_accuracy(neighbors[split][:, : scored[split] + 1], dataset.labels(split))
         if broken:
             degenerate.append(f"{broken} {split} embeddings are not finite")
     write_npz(out / "neighbors.npz", **neighbors)

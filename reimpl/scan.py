@@ -37,8 +37,32 @@ def validation_loss(probabilities, neighbors, entropy_weight):
     return (-log_likelihood(similarity).mean() - entropy_weight * entropy(probabilities.mean(0))).item()
 
 
+def augment_pairs(images, augment, augment_neighbor, generator):
+    """Anchors and neighbors, augmented. Args: uint8 [2b, c, h, w], anchors first; with one augmentation for both, one draw."""
+    if augment_neighbor is augment:
+        return augment(images, generator).chunk(2)
+    anchors, neighbors = images.chunk(2)
+    return augment(anchors, generator), augment_neighbor(neighbors, generator)
+
+
+def forward_pairs(model, anchors, neighbors, joint):
+    """For each head, logits [b, clusters] of anchors and of neighbors.
+
+    As in the reference they are two batches, so that each side has BatchNorm statistics of its own (utils/train_utils.py:72-73);
+    jointly they are one.
+    """
+    if joint:
+        return [logits.chunk(2) for logits in model(torch.cat([anchors, neighbors]))]
+    return list(zip(model(anchors), model(neighbors)))
+
+
+def takes_its_place(loss, kept, selection):
+    """Whether an epoch of this validation loss replaces the one that is `kept`."""
+    return selection == "last" or "loss" not in kept or loss < kept["loss"]
+
+
 def run(cell, inputs, out):
-    """Writes model.pt (the best epoch's weights, with the best head alone), predictions.npz and metrics.json."""
+    """Writes model.pt (weights of the epoch that is kept, with its best head alone), predictions.npz and metrics.json."""
     dataset = PreparedDataset(inputs["data"])
     settings = {
         "dataset": cell.settings("dataset", Dataset),
@@ -47,6 +71,10 @@ def run(cell, inputs, out):
     }
     scan = settings["scan"]
     augment, settings["augmentation"] = load_augmentation(scan.augmentation, cell, settings["dataset"])
+    augment_neighbor = augment
+    if scan.neighbor_augmentation not in ("", scan.augmentation):
+        augment_neighbor, settings["neighbor_augmentation"] = load_augmentation(
+            scan.neighbor_augmentation, cell, settings["dataset"])
     session = Session(cell, inputs, settings)
     images, test_images = session.images(dataset, "train"), session.images(dataset, "test")
     mined = existing(inputs["neighbors"] / "neighbors.npz", "dvc repro")
@@ -58,10 +86,9 @@ def run(cell, inputs, out):
     def step(indices):
         column = torch.randint(drawn_from.shape[1], indices.shape, generator=session.generator)
         pairs = torch.cat([indices, drawn_from[indices, column]]).to(images.device)
-        anchors, neighbors = augment(images[pairs], session.generator).chunk(2)
-        # Two forward passes, so that each side has BatchNorm statistics of its own (utils/train_utils.py:72-73).
-        of_anchors, of_neighbors = model(anchors), model(neighbors)
-        terms = torch.stack([torch.stack(scan_loss(*pair)) for pair in zip(of_anchors, of_neighbors)])
+        anchors, neighbors = augment_pairs(images[pairs], augment, augment_neighbor, session.generator)
+        logits = forward_pairs(model, anchors, neighbors, scan.joint_batch)
+        terms = torch.stack([torch.stack(scan_loss(*pair, scan.entropy_over)) for pair in logits])
         consistency, entropy_term = terms.unbind(1)
         loss = (consistency - scan.entropy_weight * entropy_term).sum()
         return {"loss": loss, "consistency": consistency.mean(), "entropy": entropy_term.mean()}
@@ -71,9 +98,9 @@ def run(cell, inputs, out):
         predictions = predict(model, test_images, normalize)
         losses = [validation_loss(head, test_neighbors, scan.selection_entropy_weight) for head in predictions.probabilities]
         head = min(range(scan.heads), key=losses.__getitem__)
-        if "loss" not in kept or losses[head] < kept["loss"]:
-            best = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
-            kept.update(loss=losses[head], epoch=kept["epochs"], head=head, weights=best)
+        if takes_its_place(losses[head], kept, scan.selection):
+            now = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+            kept.update(loss=losses[head], epoch=kept["epochs"], head=head, weights=now)
         return {"validation_loss": losses[head], "head": head, **row_of(predictions.scores(dataset, head))}
 
     fit = Fit(session, model, scan.training, len(images), step, after_epoch)

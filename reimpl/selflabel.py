@@ -17,6 +17,19 @@ from reimpl.training import Fit
 INPUTS = ("data", "scan")
 
 
+@torch.no_grad()
+def label_logits(model, images, training_mode):
+    """Logits [b, clusters] that the labels are taken from.
+
+    In training mode, as in the reference, this pass, too, moves the BatchNorm statistics (utils/train_utils.py:106); otherwise
+    it uses the running ones and moves none.
+    """
+    model.train(training_mode)
+    logits = model(images)[0]
+    model.train()
+    return logits
+
+
 def run(cell, inputs, out):
     """Writes model.pt (of the last epoch, as in the reference), predictions.npz and metrics.json."""
     dataset = PreparedDataset(inputs["data"])
@@ -36,8 +49,7 @@ def run(cell, inputs, out):
 
     def step(indices):
         batch = images[indices.to(images.device)]
-        with torch.no_grad():  # in training mode: this pass, too, moves the BatchNorm statistics (utils/train_utils.py:106)
-            targets = model(augment_target(batch, session.generator))[0]
+        targets = label_logits(model, augment_target(batch, session.generator), selflabel.targets_in_training_mode)
         predictions = model(augment(batch, session.generator))[0]
         loss, confident = self_label_loss(targets, predictions, selflabel.threshold, selflabel.class_balancing)
         if confident == 0:  # nothing to learn from: not even the optimizer's weight decay and momentum may move a weight

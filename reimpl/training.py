@@ -50,11 +50,11 @@ class Fit:
         self._restore()
         session, training = self.session, self.training
         tracker = Tracker(session.execution.tracking, session.cell, session.settings, self.identity)
-        steps = self.count // training.batch_size
-        progress = Progress(str(session.cell), training.epochs, steps * training.batch_size, len(self.curves))
+        images = sum(map(len, batches(torch.arange(self.count), training)))
+        progress = Progress(str(session.cell), training.epochs, images, len(self.curves))
         saved = time.monotonic()
         while len(self.curves) < training.epochs and not self._broken():
-            self.curves.append(self._epoch(len(self.curves), steps, progress))
+            self.curves.append(self._epoch(len(self.curves), images, progress))
             tracker.log(self.curves[-1])
             progress.epoch(self.curves[-1])
             if time.monotonic() - saved >= session.execution.checkpoint_seconds:
@@ -71,23 +71,25 @@ class Fit:
         self.tracker.finish(metrics)
         self.file.unlink(missing_ok=True)
 
-    def _epoch(self, epoch, steps, progress):
+    def _epoch(self, epoch, images, progress):
         lr = learning_rate(self.training, epoch)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.model.train()
         order = torch.randperm(self.count, generator=self.session.generator)
         totals = None
-        for indices in order[: steps * self.training.batch_size].view(steps, -1):
+        for indices in batches(order, self.training):
             terms = self.step(indices)
             if terms["loss"].requires_grad:
                 self.optimizer.zero_grad(set_to_none=True)
                 terms["loss"].backward()
                 self.optimizer.step()
-            values = torch.stack([value.detach() for value in terms.values()])
+            # A smaller batch counts by its images, a full one once: the means are over images.
+            share = len(indices) / self.training.batch_size
+            values = torch.stack([value.detach() for value in terms.values()]) * share
             totals = values if totals is None else totals + values
             progress.step(len(indices), terms["loss"])
-        means = dict(zip(terms, (totals / steps).tolist()))
+        means = dict(zip(terms, (totals / (images / self.training.batch_size)).tolist()))
         return {"epoch": epoch + 1, "lr": lr, **means, **self.after_epoch(self.kept)}
 
     def _broken(self):
@@ -113,7 +115,17 @@ class Fit:
         print(f"{self.session.cell}: going on after epoch {len(self.curves)}", file=sys.stderr)
 
 
+def batches(order, training):
+    """An epoch's images, int64 [n], in batches. Of a single image there is none: BatchNorm has no variance for it."""
+    least = training.batch_size if training.drop_last else 2
+    return [batch for batch in order.split(training.batch_size) if len(batch) >= least]
+
+
 def make_optimizer(parameters, settings):
+    parameters = list(parameters)
+    if not settings.decay_norms:
+        parameters = [{"params": [parameter for parameter in parameters if parameter.ndim > 1]},
+                      {"params": [parameter for parameter in parameters if parameter.ndim <= 1], "weight_decay": 0.0}]
     if settings.kind == "sgd":
         return torch.optim.SGD(parameters, settings.lr, momentum=settings.momentum, weight_decay=settings.weight_decay)
     return torch.optim.Adam(parameters, settings.lr, weight_decay=settings.weight_decay)

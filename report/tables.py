@@ -115,7 +115,7 @@ def neighbor_table(summary, dataset):
     rows = []
     for step in (shared for shared in summary.study.shared if shared.startswith("neighbors/")):
         mined = summary.cells(step)[0]["record"]["settings"]["neighbors"]
-        data = f"{dataset}, {mined['train']} and {mined['test']} neighbors"
+        data = f"{dataset}, {mined['scored']} and {mined['test']} neighbors"
         theirs, label = f"original_ref/pretext/{step.split('/')[1]}", STEPS.get(step, step)
         runs = [("authors' code, here", theirs, label, "")] if theirs in summary.study.shared else []
         rows += [*published_rows(summary.study, [step], ACCURACIES),

@@ -18,15 +18,18 @@ def network(backbone, settings):
 def loss(model, images, augment, generator, settings):
     """Both views go through the network as one batch, so they share their BatchNorm statistics, as in the reference."""
     views = augment(torch.cat([images, images]), generator)
-    return nt_xent(model(views).view(2, len(images), -1), settings.temperature)
+    return nt_xent(model(views).view(2, len(images), -1), settings.temperature, settings.symmetric)
 
 
-def nt_xent(views, temperature):
-    """Contrastive loss with the anchors from the first view only, as the reference has it.
+def nt_xent(views, temperature, symmetric=False):
+    """Contrastive loss with the anchors from the first view only, as the reference has it, or from both.
 
     Args: views [2, b, dim], unit vectors, the two views of b images. Returns: a scalar.
-    Source: equation 1 of SimCLR (Chen et al. 2020) without its second half; losses/losses.py:144-163 of the reference.
+    Source: equation 1 of SimCLR (Chen et al. 2020), without its second half unless symmetric; losses/losses.py:144-163 of the
+    reference.
     """
+    if symmetric:
+        return (nt_xent(views, temperature) + nt_xent(views.flip(0), temperature)) / 2
     first, second = views
     similarity = first @ torch.cat([first, second]).T / temperature
     batch = len(first)

@@ -4,7 +4,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.files import read_yaml
-from harness.settings import Network, Optimizer, Scan, Section, build, overlay, seeds
+from harness.settings import Neighbors, Network, Optimizer, Scan, Section, build, overlay, seeds
 
 OPTIMIZER = {"kind": "adam", "lr": 0.1, "weight_decay": 0}
 SCAN = {"training": {"epochs": 1, "batch_size": 2, "optimizer": OPTIMIZER}, "clusters": 10, "augmentation": "strong",
@@ -33,12 +33,21 @@ def test_values_are_converted_to_the_annotated_types():
      "x.training.optimizer: lr is -1.0, and should be above 0"),
     ({**SCAN, "num_neighbors": 0, "draw_itself": False},
      "x: draw_itself is False, and should be true where num_neighbors is 0"),
+    ({**SCAN, "entropy_over": "neighbors"}, "x: entropy_over is neighbors, and should be anchors or both"),
+    ({**SCAN, "selection": "first"}, "x: selection is first, and should be validation or last"),
     ([], "x should be a mapping of settings, not []"),
 ])
 def test_what_is_wrong_is_named(mapping, says):
     with pytest.raises(UserError) as error:
         build(Scan, mapping, "x")
     assert str(error.value) == says
+
+
+@pytest.mark.parametrize("scored", [0, 21])
+def test_accuracy_is_over_no_more_neighbors_than_are_kept(scored):
+    assert build(Neighbors, {"train": 20, "test": 5, "scored": 20}, "x").scored == 20
+    with pytest.raises(UserError, match=f"x: scored is {scored}, and should be from 1 to 20, as many as are kept"):
+        build(Neighbors, {"train": 20, "test": 5, "scored": scored}, "x")
 
 
 def test_overlay_goes_key_by_key_and_leaves_its_arguments_alone():

@@ -1,5 +1,7 @@
 """The paper's settings become the authors' own configuration files; what their code cannot do is refused."""
 
+from dataclasses import replace
+
 import pytest
 import yaml
 
@@ -59,3 +61,32 @@ def test_our_cifar10_settings_are_their_configuration(stage, file):
 def test_what_their_code_cannot_do_is_refused(refused):
     with pytest.raises(UserError, match="the authors' code"):
         refused()
+
+
+DATASET = Dataset("x", (0.5,), (0.5,))
+SCAN = Scan(TRAINING, 10, "strong", 20, 5.0, 1)
+SELF_LABEL = SelfLabel(TRAINING, "strong", "none", 0.9)
+SIMCLR = InstanceDiscrimination(TRAINING, {"simclr": {}}, 1, 0.1, 128)
+
+
+@pytest.mark.parametrize("configure, settings, changes", [
+    (lambda training: config.common(DATASET, 32, training, 0), TRAINING, {"drop_last": False}),
+    (lambda training: config.common(DATASET, 32, training, 0), TRAINING,
+     {"optimizer": replace(TRAINING.optimizer, decay_norms=False)}),
+    (lambda pretext: config.simclr(pretext, 10), SIMCLR, {"symmetric": True}),
+    (config.scan, SCAN, {"neighbor_augmentation": "standard"}),
+    (config.scan, SCAN, {"entropy_over": "both"}),
+    (config.scan, SCAN, {"joint_batch": True}),
+    (config.scan, SCAN, {"selection": "last"}),
+    (lambda selflabel: config.selflabel(selflabel, 10), SELF_LABEL, {"targets_in_training_mode": False}),
+], ids=lambda value: next(iter(value)) if isinstance(value, dict) else "")
+def test_a_switch_of_the_rewrite_alone_is_refused_and_named(configure, settings, changes):
+    configure(settings)
+    (name,) = changes
+    name = "decay_norms" if name == "optimizer" else name
+    with pytest.raises(UserError, match=rf"{name} is .*, and the authors' code knows only"):
+        configure(replace(settings, **changes))
+
+
+def test_the_image_augmentation_may_be_named_again_for_the_neighbor():
+    assert config.scan(replace(SCAN, neighbor_augmentation="strong")) == config.scan(SCAN)

@@ -81,7 +81,7 @@ def tiny(params):
     digits["pretext"]["simclr"]["training"]["epochs"] = 4
     digits["pretext"]["simclr"]["evaluate_every"] = 2
     digits["pretext"]["rotation"]["training"]["epochs"] = 4
-    digits["neighbors"] = {"train": 10, "test": 5}
+    digits["neighbors"] = {"train": 10, "test": 5, "scored": 10}
     digits["kmeans"]["restarts"] = 1
     digits["scan"].update(num_neighbors=10)
     digits["scan"]["training"]["epochs"] = 4

@@ -48,12 +48,15 @@ def test_a_stage_depends_on_the_files_that_it_imports(name):
     assert listed == imported, f"{name}: add {sorted(imported - listed)}, remove {sorted(listed - imported)}"
 
 
-def test_studies_list_the_augmentations_that_their_arms_name():
+def test_studies_list_the_augmentations_that_they_read():
+    """Those that params.yaml names, for whichever data set, with each arm laid over it."""
+    datasets = read_yaml(ROOT / "params.yaml")["datasets"].values()
     for file in sorted(ROOT.glob("studies/*/study.yaml")):
         arms = read_yaml(file)["arms"]["reimpl"]
         pipeline = yaml.safe_load((file.parent / "dvc.yaml").read_text())["stages"]
         for stage in ("scan", "selflabel"):
-            named = {value for arm in arms.values() for key, value in arm[stage].items() if key.endswith("augmentation")}
+            sections = [dataset[stage] | arm[stage] for dataset in datasets for arm in arms.values()]
+            named = {value for section in sections for key, value in section.items() if key.endswith("augmentation")} - {""}
             listed = {param.rsplit(".", 1)[1] for param in pipeline[stage]["params"]
                       if isinstance(param, str) and ".augmentation." in param}
             assert listed == named, f"{file}: {stage}"

@@ -37,19 +37,47 @@ def test_nt_xent_has_its_anchors_from_the_first_view_only(generator):
     assert nt_xent(equal, 0.5).item() == pytest.approx(math.log(7))  # four images: the positive is one of seven equals
 
 
-def naive_scan(anchors, neighbors):
+def naive_equation_1(views, temperature):
+    """SimCLR's, as it is printed: all images of both views in a row, each tells the other view of its own from all the rest."""
+    rows = views.flatten(0, 1).tolist()
+    half, total = len(rows) // 2, 0.0
+    for i, anchor in enumerate(rows):
+        likeness = [math.exp(sum(a * b for a, b in zip(anchor, other)) / temperature) for other in rows]
+        total -= math.log(likeness[(i + half) % len(rows)] / sum(value for k, value in enumerate(likeness) if k != i))
+    return total / len(rows)
+
+
+@pytest.mark.parametrize("batch, dim", [(2, 1), (3, 8), (7, 5)])
+@pytest.mark.parametrize("temperature", [0.1, 1.0])
+def test_symmetric_nt_xent(batch, dim, temperature, generator):
+    views = F.normalize(torch.randn(2, batch, dim, generator=generator, dtype=torch.float64), dim=2)
+    found = nt_xent(views, temperature, symmetric=True)
+    assert found.item() == pytest.approx(naive_equation_1(views, temperature))
+    assert found.item() == pytest.approx(nt_xent(views.flip(0), temperature, symmetric=True).item(), rel=1e-12)
+
+
+def naive_scan(anchors, neighbors, entropy_over="anchors"):
     p, q = anchors.softmax(1).tolist(), neighbors.softmax(1).tolist()
     consistency = -sum(math.log(sum(a * b for a, b in zip(pi, qi))) for pi, qi in zip(p, q)) / len(p)
-    mean = [sum(column) / len(p) for column in zip(*p)]
+    counted = {"anchors": p, "both": p + q}[entropy_over]
+    mean = [sum(column) / len(counted) for column in zip(*counted)]
     return consistency, -sum(m * math.log(m) for m in mean)
 
 
 @pytest.mark.parametrize("batch, clusters", [(1, 2), (4, 3), (9, 20)])
 @pytest.mark.parametrize("sharpness", [0.1, 1, 10])
-def test_scan_loss(batch, clusters, sharpness, generator):
+@pytest.mark.parametrize("entropy_over", ["anchors", "both"])
+def test_scan_loss(batch, clusters, sharpness, entropy_over, generator):
     anchors, neighbors = sharpness * torch.randn(2, batch, clusters, generator=generator, dtype=torch.float64)
-    expected = naive_scan(anchors, neighbors)
-    assert [term.item() for term in scan_loss(anchors, neighbors)] == pytest.approx(list(expected), rel=1e-6)
+    expected = naive_scan(anchors, neighbors, entropy_over)
+    assert [term.item() for term in scan_loss(anchors, neighbors, entropy_over)] == pytest.approx(list(expected), rel=1e-6)
+
+
+def test_the_entropy_over_both_by_hand():
+    """All anchors in one cluster, all neighbors in the other: no entropy over the anchors, a fair coin's over both."""
+    anchors = torch.tensor([[50.0, -50.0], [50.0, -50.0]])
+    assert scan_loss(anchors, -anchors)[1].item() == pytest.approx(0, abs=1e-6)
+    assert scan_loss(anchors, -anchors, "both")[1].item() == pytest.approx(math.log(2))
 
 
 def test_scan_loss_by_hand():

@@ -7,7 +7,7 @@ from harness.progress import Progress
 from harness.record import Cell
 from harness.session import Session, derive_seed
 from harness.settings import Optimizer, Training
-from reimpl.training import Fit, learning_rate, make_optimizer
+from reimpl.training import Fit, batches, learning_rate, make_optimizer
 
 
 def training(**changes):
@@ -29,6 +29,45 @@ def test_optimizers_are_what_the_settings_ask_for():
         "lr": 0.4, "momentum": 0.9, "weight_decay": 1e-4, "nesterov": False}
     adam = make_optimizer([torch.nn.Parameter(torch.ones(1))], training(kind="adam", momentum=0.0).optimizer)
     assert isinstance(adam, torch.optim.Adam) and adam.defaults["weight_decay"] == 1e-4 and adam.defaults["betas"] == (0.9, 0.999)
+
+
+@pytest.mark.parametrize("kind", ["sgd", "adam"])
+@pytest.mark.parametrize("decay_norms", [True, False])
+def test_weight_decay_covers_vectors_only_if_it_is_to(kind, decay_norms):
+    """Without a gradient, weight decay is all that moves a parameter: a matrix always, BatchNorm's weight and a bias if told."""
+    model = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2), torch.nn.Linear(2, 2))
+    for parameter in model.parameters():
+        torch.nn.init.constant_(parameter, 2.0)
+        parameter.grad = torch.zeros_like(parameter)
+    settings = Optimizer(kind, 0.1, 0.5, decay_norms=decay_norms)
+    make_optimizer(model.parameters(), settings).step()
+    decayed = 1.9  # by hand: SGD takes off 0.1 * 0.5 * 2, and the first step of Adam the learning rate
+    for name, parameter in model.named_parameters():
+        expected = decayed if decay_norms or name in ("0.weight", "2.weight") else 2.0
+        assert parameter.detach().flatten().tolist() == pytest.approx([expected] * parameter.numel()), name
+
+
+@pytest.mark.parametrize("count, drop_last, sizes", [
+    (8, True, [4, 4]), (10, True, [4, 4]), (8, False, [4, 4]), (10, False, [4, 4, 2]),
+    (9, False, [4, 4]),  # one image is no batch
+])
+def test_the_last_smaller_batch_is_dropped_or_trained_on(count, drop_last, sizes):
+    order = torch.randperm(count)
+    found = batches(order, Training(1, 4, training().optimizer, drop_last=drop_last))
+    assert [len(batch) for batch in found] == sizes
+    assert torch.cat(found).tolist() == order[: sum(sizes)].tolist()
+
+
+def test_an_epochs_means_are_over_its_images(tmp_path, monkeypatch):
+    """By hand: batches of 4, 4 and 2 images with losses 1, 2 and 6 have a mean of 2.4."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text("execution: {device: cpu, threads: 1, tracking: disabled, checkpoint_seconds: 60}")
+    losses = iter([1.0, 2.0, 6.0])
+    session = Session(Cell("reimpl", "scan", "d", 0), {}, {})
+    fit = Fit(session, torch.nn.Linear(3, 2), Training(1, 4, training().optimizer, drop_last=False), 10,
+              lambda indices: {"loss": torch.tensor(next(losses)), "images": torch.tensor(float(len(indices)))}, lambda kept: {})
+    (row,) = fit.run()
+    assert row["loss"] == pytest.approx(2.4) and row["images"] == pytest.approx((4 * 4 + 4 * 4 + 2 * 2) / 10)
 
 
 def test_a_batch_with_nothing_to_learn_from_leaves_every_weight_as_it_was(tmp_path, monkeypatch):

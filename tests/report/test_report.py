@@ -32,7 +32,7 @@ def summary():
     records = [{"step": step, "seed": seed, "path": f"{step}/{seed}", "record": {"not_run": None, "settings": {}}}
                for step in ACC for seed in (0, 1)]
     records.append({"step": "neighbors/simclr", "seed": 0, "path": "n",
-                    "record": {"not_run": None, "settings": {"neighbors": {"train": 10, "test": 3}}}})
+                    "record": {"not_run": None, "settings": {"neighbors": {"train": 50, "test": 3, "scored": 10}}}})
     return Summary("main", study, rows, records, {})
 
 
