@@ -1,9 +1,43 @@
-"""Which source files a stage runs: the closure of its imports, which its `deps` in dvc.yaml must list."""
+"""Which source files a stage runs: the closure of its imports.
 
+    python -m studies.code --out FOLDER
+
+writes a file for each command of the pipelines, with the hash of every source file that it imports. A stage depends on the file
+of its command, and so an edit runs again what it must and nothing else.
+"""
+
+import argparse
 import ast
+import sys
 from pathlib import Path
 
+from harness.command import guarded
+from harness.files import sha256, write_json
+
+ROOT = Path(__file__).parent.parent
 ROOMS = ("harness", "reimpl", "original_ref", "studies", "report")
+
+
+def commands():
+    """The modules of each command, by the name of its file: `reimpl.scan`, or with its pretext task `reimpl.pretext.simclr`."""
+    tasks = sorted(file.stem for file in (ROOT / "reimpl/pretext").glob("*.py") if file.stem != "__init__")
+    stages = [("harness", "dataset", "harness.datasets"), ("original_ref", "availability", "original_ref.checkout")]
+    stages += [("reimpl", stage, f"reimpl.{stage}") for stage in ("kmeans", "scan", "selflabel")]
+    stages += [("original_ref", stage, f"original_ref.{stage}") for stage in ("pretext", "scan", "selflabel")]
+    found = {f"{package}.{stage}": [f"{package}.__main__", module] for package, stage, module in stages}
+    for task in tasks:  # picked at run time
+        for stage in ("pretext", "neighbors"):
+            found[f"reimpl.{stage}.{task}"] = ["reimpl.__main__", f"reimpl.{stage}", f"reimpl.pretext.{task}"]
+    return found | {"studies.summary": ["studies.summary"], "report": ["report.__main__"]}
+
+
+def digest(out):
+    """Write `<out>/<command>.json`, sha256 by source file, for every command."""
+    hashes = {}
+    for name, modules in commands().items():
+        files = source_files(modules, ROOT)
+        hashes |= {file: sha256(ROOT / file) for file in files if file not in hashes}
+        write_json(out / f"{name}.json", {file: hashes[file] for file in files})
 
 
 def module_file(module, root):
@@ -42,3 +76,13 @@ def source_files(modules, root):
                 found.add(file)
                 waiting.extend(imported(file, root))
     return sorted(str(file) for file in found)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m studies.code", description=__doc__.splitlines()[0])
+    parser.add_argument("--out", required=True, type=Path)
+    return guarded(digest, parser.parse_args().out)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

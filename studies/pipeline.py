@@ -1,25 +1,15 @@
-"""The pipelines: each study's dvc.yaml, written from its study.yaml, and the source files among the stages' `deps`.
+"""Each study's dvc.yaml, written from its study.yaml. `${item...}`, `${dataset}` and the like are DVC's to fill in."""
 
-Every stage depends on the source files that its command imports, so that an edit runs again what it must and nothing else.
-`${item...}`, `${dataset}` and the like are DVC's to fill in.
-"""
-
-import re
 from pathlib import Path
 
 import yaml
 
 from harness.files import writing
-from studies.code import source_files
 from studies.study import load_study, names
 
-ROOT = Path(__file__).parent.parent
 HEADER = "# Written from study.yaml by `python -m studies write`: what each arm runs, and for which seeds. Edit study.yaml.\n"
 RUNS = "runs/${dataset}"
 PRETEXT_SEED, SEED = "${item.pretext_seed}", "${item.pretext_seed}-${item.seed}"
-COMMAND = re.compile(r"python -m ([\w.]+)(?: (\w+))?")
-STAGE = re.compile(r"^  \w+:\n(?:(?:   .*)?\n)*", re.MULTILINE)
-SOURCE = re.compile(r"^      - (?:harness|reimpl|original_ref|studies|report)/\S+\.py\n", re.MULTILINE)
 
 
 def write():
@@ -33,9 +23,7 @@ def write():
 
 def outdated():
     """Text by path of each dvc.yaml that is not what it should be. Raises UserError for a study.yaml that is wrong."""
-    root = Path("dvc.yaml")
-    texts = {root: with_sources(root.read_text())} | {
-        Path("studies") / name / "dvc.yaml": render(name, load_study(name)) for name in names()}
+    texts = {Path("studies") / name / "dvc.yaml": render(name, load_study(name)) for name in names()}
     return {path: text for path, text in texts.items() if not path.exists() or path.read_text() != text}
 
 
@@ -75,10 +63,11 @@ def stages(name, study):
 
 
 def pretext_stage(name, command, inputs, out, files, sections):
-    task = command.split()[-1]
+    """The pretext task, or the mining of neighbors, of arms that have their own. Args: command: with its task."""
+    code = "reimpl." + command.replace(" --task ", ".")
     return _stage(name, "reimpl", "whole", "pretext", command, PRETEXT_SEED, inputs,
-                  [f"{folder}/model.pt" for folder in inputs.values()], [f"{out}/{file}" for file in files], sections,
-                  [f"reimpl.pretext.{task}"], out)
+                  [f"runs/code/{code}.json", *(f"{folder}/model.pt" for folder in inputs.values())],
+                  [f"{out}/{file}" for file in files], sections, out)
 
 
 def scan_stage(name, group, inputs, implementation="reimpl"):
@@ -99,11 +88,12 @@ def _clustering_stage(name, implementation, group, stage, inputs):
         read = {"pretext": "model.pt", "neighbors": "neighbors.npz", "scan": "model.pt"}
         deps = [f"{folder}/{read[option]}" for option, folder in inputs.items()]
         outs = [f"{out}/{file}" for file in ("model.pt", "predictions.npz", "metrics.json")]
-    return _stage(name, implementation, group, stage, stage, SEED, inputs, deps, outs, [stage, "augmentation"], [], out)
+    return _stage(name, implementation, group, stage, stage, SEED, inputs,
+                  [f"runs/code/{implementation}.{stage}.json", *deps], outs, [stage, "augmentation"], out)
 
 
-def _stage(name, implementation, group, stage, command, seed, inputs, deps, outs, sections, imports, out):
-    """One stage of a dvc.yaml. Args: stage: whose settings the arm changes; imports: modules picked at run time."""
+def _stage(name, implementation, group, stage, command, seed, inputs, deps, outs, sections, out):
+    """One stage of a dvc.yaml. Args: stage: whose settings the arm changes."""
     folders = " ".join(f"--{option} {folder}" for option, folder in inputs.items())
     matrix = {"arm": f"${{arms.{implementation}.{group}}}", "pretext_seed": "${pretext_seeds}"}
     if seed == SEED:
@@ -115,7 +105,7 @@ def _stage(name, implementation, group, stage, command, seed, inputs, deps, outs
                f"--data data/${{dataset}} {folders} --out {out}".replace("  ", " "),
         "params": [*(f"datasets.${{dataset}}.{section}" for section in ("dataset", "network", *sections)),
                    {f"studies/{name}/study.yaml": [f"arms.{implementation}.{group}.${{item.arm}}.{stage}"]}],
-        "deps": [*source_files([*modules(implementation, command.split()[0]), *imports], ROOT), "data/${dataset}", *deps],
+        "deps": ["data/${dataset}", *deps],
         "outs": outs,
     }
 
@@ -125,7 +115,7 @@ def summary_stage(name, study):
         "wdir": "../..",
         "cmd": f"python -m studies.summary --study {name} --dataset ${{dataset}} --out {RUNS}/summary/{name}",
         "params": ["pretext_seeds", "clustering_seeds"],
-        "deps": [*source_files(["studies.summary"], ROOT), f"studies/{name}/study.yaml", "data/${dataset}",
+        "deps": ["runs/code/studies.summary.json", f"studies/{name}/study.yaml", "data/${dataset}",
                  *(f"{RUNS}/{folder}" for folder in summarised(name, study))],
         "outs": [f"{RUNS}/summary/{name}"],
     }
@@ -135,27 +125,3 @@ def summarised(name, study):
     """The folders under runs/<dataset>/ whose records the summary of a study collects."""
     own = [f"{name}/{implementation}" for implementation, groups in study.arms.items() if any(groups.values())]
     return list(dict.fromkeys([*study.shared, *study.reads.values(), *own]))
-
-
-def with_sources(text):
-    """A dvc.yaml's text, the source files in each stage's `deps` renewed from what its command imports."""
-    return STAGE.sub(lambda stage: _renewed(stage.group(0)), text)
-
-
-def _renewed(stage):
-    if not SOURCE.search(stage):
-        return stage
-    command = " ".join(stage[stage.index("cmd:"):].split())
-    files = source_files(modules(*COMMAND.search(command).groups()), ROOT)
-    if "python -m reimpl" in command and "--task ${item.task}" in command:  # a module picked at run time
-        files.append("reimpl/pretext/${item.task}.py")
-    first = SOURCE.search(stage).start()
-    return stage[:first] + "".join(f"      - {file}\n" for file in files) + SOURCE.sub("", stage[first:])
-
-
-def modules(package, stage):
-    """The modules that `python -m package [stage]` imports."""
-    if "." in package or package == "report":
-        return [package if "." in package else f"{package}.__main__"]
-    named = {"dataset": "harness.datasets", "availability": "original_ref.checkout"}
-    return [f"{package}.__main__", named.get(stage, f"{package}.{stage}")]
