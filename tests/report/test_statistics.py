@@ -1,0 +1,264 @@
+"""Intervals, tests and forecasts against scipy, against naive derivations, and by hand."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from scipy import optimize, stats
+
+from report.statistics import (
+    bootstrap_interval,
+    improvement,
+    paired,
+    pairs,
+    seeds_to_decide,
+    seeds_to_equate,
+    sign_flip,
+    t_interval,
+    tost,
+    variance_shares,
+)
+
+SHROUT_FLEISS = {  # Shrout & Fleiss 1979, table 2: 6 targets, 4 ratings of each
+    "0": (9, 2, 5, 8), "1": (6, 1, 3, 2), "2": (8, 4, 6, 8), "3": (7, 1, 2, 6), "4": (10, 5, 6, 9), "5": (6, 2, 4, 7),
+}
+
+
+def draw(n, seed=0, mean=0.5):
+    return np.random.default_rng(seed).normal(mean, 1, n).tolist()
+
+
+def standard(n, mean, std):
+    """n values of exactly this mean and sample deviation."""
+    values = np.arange(n) - (n - 1) / 2
+    return mean + std * values / values.std(ddof=1)
+
+
+def test_t_interval_by_hand_and_as_scipy():
+    # mean 2, deviation 1, and t of 2 degrees of freedom is 4.302653: 4.302653 / sqrt(3) = 2.484138
+    assert t_interval([1, 2, 3]) == pytest.approx((2 - 2.484138, 2 + 2.484138), abs=1e-6)
+    for n, level in itertools.product((2, 5, 30), (0.5, 0.95)):
+        oracle = stats.ttest_1samp(draw(n), 0).confidence_interval(level)
+        assert t_interval(draw(n), level) == pytest.approx((oracle.low, oracle.high))
+        by_parts = stats.t.interval(level, n - 1, loc=np.mean(draw(n)), scale=stats.sem(draw(n)))
+        assert t_interval(draw(n), level) == pytest.approx(by_parts)
+    assert t_interval([0.1] * 3) == (0.1, 0.1)
+    assert t_interval([1.0]) is None and t_interval([]) is None
+
+
+def test_bootstrap_of_few_values_by_hand():
+    # means of the 4 resamples of 0 and 1: 0, 1/2, 1/2, 1. A quarter lies at or below 0: the quartile is between 0 and 1/2
+    assert bootstrap_interval([0, 1]) == (0, 1)
+    assert bootstrap_interval([0, 1], 0.5) == (0.25, 0.75)
+    # of the 27 resamples of 0, 3, 6 the means 0 ... 6 come up 1, 3, 6, 7, 6, 3, 1 times: a tenth of 27 is 2.7, the third
+    assert bootstrap_interval([6, 0, 3], 0.8) == (1, 5)
+    assert bootstrap_interval([6, 0, 3]) == (0, 6)
+    assert bootstrap_interval([4.0]) is None
+    with pytest.raises(ValueError, match="nan among the values"):
+        bootstrap_interval([1.0, math.nan])
+
+
+@pytest.mark.parametrize("n", (5, 6, 7, 20))
+def test_bootstrap_is_as_scipys(n):
+    """scipy draws at random; 100,000 draws place its ends to about a hundredth of the deviation."""
+    oracle = stats.bootstrap((draw(n),), np.mean, n_resamples=100_000, batch=10_000, method="percentile", rng=1)
+    found = bootstrap_interval(draw(n))
+    assert found == pytest.approx(tuple(oracle.confidence_interval), abs=0.03)
+    assert found == bootstrap_interval(draw(n))
+
+
+def test_pairs_are_by_seed_in_the_order_of_before():
+    assert paired({"0": 5.0, "1": 7.0, "2": 1.0}, {"2": 3.0, "0": 1.0, "9": 0.0}) == (-2.0, 4.0)
+    assert paired({"0-0": 5.0, "0-1": 6.0}, {"0-1": 1.0, "0-0": 2.0, "1-0": 0.0}) == (5.0, 3.0)
+    assert paired({"0": 1.0}, {}) == ()
+
+
+def test_k_means_of_a_pretext_seed_pairs_with_each_clustering_run_on_it():
+    runs = {"1-0": 8.0, "0-0": 5.0, "0-1": 6.0, "10-0": 9.0}
+    assert paired(runs, {"0": 1.0, "1": 2.0}) == (4.0, 5.0, 6.0)
+    assert pairs(runs, {"0": 1.0, "1": 2.0}) == (("0-0", "0"), ("0-1", "0"), ("1-0", "1"))
+    assert paired({"0": 1.0, "1": 2.0}, runs) == (-6.0, -4.0, -5.0)
+
+
+def test_sign_flip_by_hand():
+    # of the sums of +-1 +-2 +-3 two, 6 and -6, are as far from 0 as the one seen
+    assert (sign_flip([1, 2, 3]).p, sign_flip([1, 2, 3]).smallest) == (0.25, 0.25)
+    # -1 + 2 + 3 = 4: as far are 6, 4, -4, -6
+    assert sign_flip([-1, 2, 3]).p == 0.5
+    # 0 is 0 with either sign: half of the four sums of +-2, +-0 would be if only 2 counted, and so are all four
+    assert sign_flip([2, 0]).p == 1 and sign_flip([0, 0, 0]).p == 1
+    assert (sign_flip([3]).p, sign_flip([3]).smallest) == (1, 1)
+    with pytest.raises(ValueError, match="no differences"):
+        sign_flip([])
+
+
+@pytest.mark.parametrize("differences", [
+    draw(2), draw(5), draw(9, 3), draw(12, mean=0.8), draw(16), [5, -5], [1, 1, 2, 0, 0, -3], [0, 4, 4, 4, 0],
+    [0.1, 0.2, 0.3, 0.1, -0.3, 0.2, 0.0],
+])
+def test_sign_flip_is_scipys_permutation_test(differences):
+    oracle = stats.permutation_test((differences,), lambda values, axis: values.mean(axis), vectorized=True,
+                                    permutation_type="samples", n_resamples=np.inf, batch=2**12)
+    assert sign_flip(differences).p == pytest.approx(oracle.pvalue)
+    assert sign_flip(differences).smallest == 2 / 2 ** len(differences)
+
+
+def test_sign_flip_of_many_differences_is_near_the_exact_one():
+    """Of 20 whole numbers, sums are counted exactly, one difference after the other. 65,536 draws are good to 0.002."""
+    differences = [3, -1, 4, 1, -5, 9, 2, -6, 5, 3, 5, 8, -9, 7, 9, -3, 2, 3, 0, 4]
+    counts = {0: 1}
+    for value in differences:
+        counts = {key: counts.get(key - value, 0) + counts.get(key + value, 0)
+                  for key in {old + sign * value for old in counts for sign in (1, -1)}}
+    exact = sum(count for key, count in counts.items() if abs(key) >= abs(sum(differences))) / 2**20
+    assert sum(counts.values()) == 2**20 and 0.02 < exact < 0.2
+    assert sign_flip(differences).p == pytest.approx(exact, abs=0.004)
+    assert sign_flip(differences) == sign_flip(differences)
+    # no draw of 65,536 is as far out as all of one sign, and the one seen counts as a draw
+    assert sign_flip([1.0] * 40).p == sign_flip([1.0] * 40).smallest == 1 / 65537
+
+
+@pytest.mark.parametrize("target, margin", [(0.5, 1.0), (0.0, 0.3), (2.0, 1.0), (0.4, 5.0)])
+@pytest.mark.parametrize("n", (2, 5, 20))
+def test_tost_is_the_larger_of_scipys_one_sided_tests(n, target, margin):
+    values = draw(n)
+    oracle = max(stats.ttest_1samp(values, target - margin, alternative="greater").pvalue,
+                 stats.ttest_1samp(values, target + margin, alternative="less").pvalue)
+    found = tost(values, target, margin)
+    assert found.p == pytest.approx(oracle)
+    assert (found.low, found.high) == pytest.approx(tuple(stats.ttest_1samp(values, 0).confidence_interval(0.9)))
+    assert (found.p < 0.05) == (target - margin < found.low and found.high < target + margin)
+
+
+def test_tost_without_spread_and_without_a_second_value():
+    assert tost([87.6] * 3, 87.5, 1.0).p == 0 and tost([87.6] * 3, 80.0, 1.0).p == 1
+    assert tost([2.0] * 3, 1.0, 1.0).p == 1  # at the edge is not inside
+    assert (tost([0.1] * 3, 0.0, 1.0).low, tost([0.1] * 3, 0.0, 1.0).high) == (0.1, 0.1)
+    assert tost([87.6], 87.6, 1.0) is None
+
+
+def test_improvement_by_hand():
+    # 2 > 1, 2 = 2, 4 > 1, 4 > 2: three and a half of four
+    assert improvement([2, 4], [1, 2]).probability == 3.5 / 4
+    assert improvement([1, 2], [2, 4]).probability == 0.5 / 4
+    separate = improvement([5, 6, 7], [1, 2])
+    assert (separate.probability, separate.low, separate.high) == (1, 1, 1)
+    single = improvement([5, 6, 7], [6])
+    assert (single.probability, single.low, single.high) == (0.5, None, None)
+    with pytest.raises(ValueError, match="no values"):
+        improvement([], [1.0])
+
+
+def test_improvement_is_mann_whitneys_u_and_its_interval_scipys_bootstrap():
+    after, before = np.round(draw(9, 1, 1.0), 1), np.round(draw(7, 2, 0.0), 1)
+    found = improvement(after, before)
+    assert found.probability == pytest.approx(stats.mannwhitneyu(after, before).statistic / 63)
+
+    def share(one, other, axis):
+        return (np.sign(one[..., :, None] - other[..., None, :]).mean((-2, -1)) + 1) / 2
+
+    oracle = stats.bootstrap((after, before), share, n_resamples=50_000, batch=5_000, method="percentile", rng=1)
+    assert (found.low, found.high) == pytest.approx(tuple(oracle.confidence_interval), abs=0.02)
+    assert found == improvement(after, before)
+
+
+def test_seeds_to_decide_by_hand():
+    # mean and deviation 1: t / sqrt(n) is 2.571 / 2.449 = 1.05 for 6 and 2.447 / 2.646 = 0.92 for 7
+    assert seeds_to_decide(standard(3, 1, 1)) == 7
+    assert seeds_to_decide(standard(3, -1, 1)) == 7 and seeds_to_decide(standard(3, 5, 1), margin=4.0) == 7
+    assert seeds_to_decide([2.0, 2.0]) == 2  # no spread: the interval is a point
+    assert seeds_to_decide([0.1] * 3, margin=0.1) is None and seeds_to_decide([-1.0, 1.0]) is None
+    assert seeds_to_decide([1.0]) is None
+    # 1.9623 / sqrt(1000) = 0.06205 is the last that counts
+    assert seeds_to_decide(standard(5, 0.06206, 1)) == 1000 and seeds_to_decide(standard(5, 0.06205, 1)) is None
+
+
+@pytest.mark.parametrize("mean, std", [(0.5, 1.0), (-2.0, 3.0), (1.0, 0.2)])
+def test_so_many_seeds_decide_and_one_fewer_do_not(mean, std):
+    n = seeds_to_decide(standard(4, mean, std))
+    assert n > 2 and stats.ttest_1samp(standard(n, mean, std), 0).pvalue < 0.05
+    assert stats.ttest_1samp(standard(n - 1, mean, std), 0).pvalue >= 0.05
+
+
+def test_seeds_to_equate_by_hand():
+    # deviation and margin 1: one-sided t / sqrt(n) is 2.353 / 2 = 1.18 for 4 and 2.132 / 2.236 = 0.95 for 5
+    assert seeds_to_equate(standard(3, 87.0, 1), 87.0, 1.0) == 5
+    assert seeds_to_equate([87.5] * 2, 87.0, 1.0) == 2
+    assert seeds_to_equate(standard(3, 89.0, 1), 87.0, 1.0) is None and seeds_to_equate([88.0] * 2, 87.0, 1.0) is None
+    assert seeds_to_equate(standard(3, 87.99, 1), 87.0, 1.0) is None and seeds_to_equate([87.0], 87.0, 1.0) is None
+
+
+@pytest.mark.parametrize("mean, std", [(0.3, 1.0), (-0.5, 0.4), (0.0, 3.0)])
+def test_so_many_seeds_equate_and_one_fewer_do_not(mean, std):
+    def p(n):
+        values = standard(n, mean, std)
+        return max(stats.ttest_1samp(values, -1, alternative="greater").pvalue,
+                   stats.ttest_1samp(values, 1, alternative="less").pvalue)
+
+    n = seeds_to_equate(standard(4, mean, std), 0.0, 1.0)
+    assert n > 2 and p(n) < 0.05 <= p(n - 1)
+
+
+def test_variance_shares_of_a_textbook_example():
+    """Shrout & Fleiss 1979, table 4: mean squares 11.24 and 6.26, ICC(1, 1) 0.17; its 95 % interval is -0.13 to 0.72."""
+    found = variance_shares(SHROUT_FLEISS)
+    assert (found.groups, found.per_group) == (6, 4)
+    assert found.within == pytest.approx(6.26, abs=0.005) and found.between == pytest.approx((11.24 - 6.26) / 4, abs=0.005)
+    assert found.share == pytest.approx(0.17, abs=0.005)
+    assert found.low == 0 and found.high == pytest.approx(0.72, abs=0.005)
+
+
+def test_variance_shares_by_explicit_sums():
+    # means 2 and 6 about 4: among 3 * (4 + 4) / 1 = 24; within (1 + 0 + 1 + 4 + 0 + 4) / 4 = 2.5
+    found = variance_shares({"0": [1, 2, 3], "1": [4, 6, 8]})
+    assert (found.within, found.between) == pytest.approx((2.5, (24 - 2.5) / 3))
+    assert found.share == pytest.approx((24 - 2.5) / (24 + 2 * 2.5))
+    # equal means leave nothing between, and the estimate below 0 is cut
+    flat = variance_shares({"0": [1, 3], "1": [1, 3]})
+    assert (flat.between, flat.within, flat.share, flat.low) == (0, 2, 0, 0)
+    whole = variance_shares({"0": [1, 1], "1": [3, 3]})  # means 1 and 3 about 2: among 2 * (1 + 1) = 4, over groups of 2
+    assert (whole.between, whole.within, whole.share, whole.low, whole.high) == (2, 0, 1, 1, 1)
+    none = variance_shares({"0": [0.1] * 3, "1": [0.1] * 3})
+    assert (none.between, none.within, none.share, none.low, none.high) == (0, 0, None, None, None)
+
+
+def test_variance_shares_of_groups_that_differ_in_size():
+    # n0 = (5 - (4 + 9) / 5) / 1 = 2.4; total mean (1 + 3 + 4 + 6 + 8) / 5 = 4.4, group means 2 and 6:
+    # among 2 * 2.4^2 + 3 * 1.6^2 = 19.2; within (1 + 1 + 4 + 0 + 4) / 3 = 10 / 3
+    found = variance_shares({"0": [1, 3], "1": [4, 6, 8]})
+    assert found.per_group == pytest.approx(2.4) and found.within == pytest.approx(10 / 3)
+    assert found.between == pytest.approx((19.2 - 10 / 3) / 2.4)
+    assert (found.low, found.high) == (None, None)
+
+
+@pytest.mark.parametrize("groups, message", [
+    ({"0": [1, 2]}, "1 groups"), ({}, "0 groups"), ({"0": [1, 2], "7": [1]}, "group 7 has 1 values"),
+    ({"0": [1, math.inf], "1": [1, 2]}, "inf among the values"),
+])
+def test_variance_shares_needs_groups_of_two(groups, message):
+    with pytest.raises(ValueError, match=message):
+        variance_shares(groups)
+
+
+def test_the_interval_of_the_share_is_where_f_would_be_as_far_out_as_seen():
+    """At a share of rho, the quotient of mean squares is F times 1 + m rho / (1 - rho): solved for both tails."""
+    generator = np.random.default_rng(4)
+    groups = {str(key): (generator.normal(0, 2) + generator.normal(0, 1, 3)).tolist() for key in range(7)}
+    found = variance_shares(groups)
+    quotient = stats.f_oneway(*groups.values()).statistic
+    assert (found.between * 3 + found.within) / found.within == pytest.approx(quotient)
+    for end, tail in ((found.low, 0.025), (found.high, 0.975)):
+        rho = optimize.brentq(lambda rho, tail=tail: stats.f.sf(quotient / (1 + 3 * rho / (1 - rho)), 6, 14) - tail, 0, 0.9999)
+        assert end == pytest.approx(rho, abs=1e-6)
+    assert 0 < found.low < found.share < found.high < 1
+
+
+def test_variance_shares_find_known_components_and_cover_the_share():
+    """Variances 4 between and 1 within, 6 groups of 4. Over 1,000 draws, means are good to 0.1 and the coverage to 0.007."""
+    generator = np.random.default_rng(5)
+    found = [variance_shares({key: generator.normal(0, 2) + generator.normal(0, 1, 4) for key in "abcdef"})
+             for _ in range(1000)]
+    assert np.mean([one.between for one in found]) == pytest.approx(4, abs=0.3)
+    assert np.mean([one.within for one in found]) == pytest.approx(1, abs=0.05)
+    assert np.mean([one.low <= 0.8 <= one.high for one in found]) == pytest.approx(0.95, abs=0.025)
