@@ -1,0 +1,114 @@
+"""What `dvc repro` would run, on what, and how long by what earlier records took."""
+
+import json
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import UserError
+from harness.record import FILE
+
+UNKNOWN = 30.0  # seconds, for a stage that has never run: only the order of work depends on it
+
+
+@dataclass(frozen=True)
+class Step:
+    """A stage of the pipelines as DVC knows it.
+
+    name: as DVC addresses it; before: the names of the stages whose outputs it reads; outs: the paths that it writes; stale:
+    whether its own inputs have changed since it last ran, or it never ran.
+    """
+
+    name: str
+    before: frozenset
+    outs: tuple
+    stale: bool
+
+    @property
+    def kind(self):
+        """The stage without its arm and seeds: those of one kind take about as long."""
+        return self.name.split("@")[0]
+
+
+def read_steps():
+    """Every stage of every pipeline, by name, upstream first. Raises UserError where DVC cannot read them."""
+    import networkx
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo() as repo:
+            status = repo.status()
+            graph = repo.index.graph
+            ordered = reversed(list(networkx.lexicographical_topological_sort(graph, key=lambda stage: stage.addressing)))
+            return {stage.addressing: Step(
+                stage.addressing, frozenset(before.addressing for before in graph.successors(stage)),
+                tuple(str(Path(out.fs_path).relative_to(repo.root_dir)) for out in stage.outs),
+                stage.addressing in status) for stage in ordered}
+    except DvcException as error:
+        raise UserError(f"DVC cannot read the pipelines: {error}") from None
+
+
+def pending(steps):
+    """The names of the stages that are stale or come after one that is."""
+    found = set()
+    for step in steps.values():
+        if step.stale or step.before & found:
+            found.add(step.name)
+    return found
+
+
+def upstream(steps, names):
+    """`names` and all that they need."""
+    found, waiting = set(), list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting.extend(steps[name].before)
+    return found
+
+
+def of_studies(steps, studies):
+    """The names of the stages of some studies, with all that they need, and the report. Args: studies: empty for all."""
+    chosen = {name for name in steps if not studies or Path(name).parent.name in studies}
+    return upstream(steps, chosen) | {"report"}
+
+
+def seconds(steps):
+    """How long each stage takes: by the record of its last run, else by those of its kind, else a guess (UNKNOWN)."""
+    took = {name: _seconds(step) for name, step in steps.items()}
+    kinds = {}
+    for name, value in took.items():
+        if value is not None:
+            kinds.setdefault(steps[name].kind, []).append(value)
+    return {name: value if value is not None else statistics.median(kinds.get(steps[name].kind, [UNKNOWN]))
+            for name, value in took.items()}
+
+
+def _seconds(step):
+    for out in step.outs:
+        for file in (Path(out), Path(out) / FILE):
+            if file.name == FILE and file.exists():
+                return json.loads(file.read_text())["evidence"].get("seconds")
+    return None
+
+
+def plan(studies, jobs):
+    """Print the stages that would run, a line for each kind, and how long they take in all."""
+    steps = read_steps()
+    todo = pending(steps) & of_studies(steps, studies)
+    took = seconds(steps)
+    for kind in dict.fromkeys(steps[name].kind for name in steps if name in todo):
+        names = [name for name in steps if name in todo and steps[name].kind == kind]
+        cells = ", ".join(name.partition("@")[2] for name in names if "@" in name)
+        print(f"{kind}: {len(names)} to run, about {clock(sum(took[name] for name in names))}{f'  ({cells})' if cells else ''}")
+    total = sum(took[name] for name in todo)
+    print(f"{len(todo)} of {len(steps)} stages to run, about {clock(total / jobs)} with {jobs} at a time")
+
+
+def clock(count):
+    """Seconds as h:mm:ss or m:ss."""
+    minutes, rest = divmod(round(count), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
