@@ -244,9 +244,7 @@ def build(cls, mapping, where):
 
 
 def _convert(value, kind, where):
-    """`value` as the annotated type: bool, int, float, str, dict, tuple[x, ...], x | None or a settings dataclass."""
-    if isinstance(kind, types.UnionType):
-        return None if value is None else _convert(value, typing.get_args(kind)[0], where)
+    """`value` as the annotated type: bool, int, float, str, dict, tuple[x, ...] or a settings dataclass."""
     if dataclasses.is_dataclass(kind):
         return build(kind, value, where)
     if isinstance(kind, types.GenericAlias):

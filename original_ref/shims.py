@@ -1,6 +1,6 @@
 """What stops the authors' code on today's libraries, and the smallest change at run time that lets it go on.
 
-One entry each in SHIMS, applied in this order before the authors' script starts. Line numbers are of the pinned commit.
+One entry each in SHIMS, applied in this order before the authors' script starts; obstacles.yaml says what each is there for.
 tests/original_ref/test_shims.py switches each off and sees its symptom.
 """
 
@@ -15,6 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+
+from harness.files import read_yaml
+
+OBSTACLES = read_yaml(Path(__file__).parent / "obstacles.yaml")
 
 
 @dataclass(frozen=True)
@@ -93,38 +97,11 @@ def faiss_gpus(root):
         faiss.index_cpu_to_all_gpus = lambda index: index
 
 
-SHIMS = {
-    "easydict": Shim(
-        "utils/config.py:7", "No module named 'easydict'",
-        "the package is not needed: the settings are only read by key", easydict),
-    "termcolor": Shim(
-        "simclr.py:20, scan.py:9, selflabel.py:18", "No module named 'termcolor'",
-        "the package is not needed: the log is a file", termcolor),
-    "torch_six": Shim(
-        "utils/collate.py:8", r"No module named 'torch\._six'",
-        "removed from PyTorch in 2.0; it held the types of text", torch_six),
-    "collections_abc": Shim(
-        "utils/collate.py:31, 35", "module 'collections' has no attribute '(Mapping|Sequence)'",
-        "removed from Python in 3.10", collections_abc),
-    "data_root": Shim(
-        "utils/mypath.py:15, data/cifar.py:49", "/path/to/cifar-10",
-        "a placeholder that users are to edit; left as it is, the code makes that folder on the machine", data_root),
-    "numpy_scalars": Shim(
-        "utils/common_config.py:85, scan.py:69, 130", "Weights only load failed",
-        "their checkpoints hold NumPy numbers, which torch.load no longer reads unless they are named as safe", numpy_scalars),
-    "whole_checkpoints": Shim(
-        "simclr.py:124, 128, scan.py:112, 124, selflabel.py:109, 111, 121", "a truncated file",
-        "torch.save writes in place: killed half-way, it leaves a file on which the next start fails", whole_checkpoints),
-    "cuda": Shim(
-        "simclr.py:42 and everywhere", "NVIDIA driver|CUDA",
-        "everything is sent to a GPU, whether there is one or not", cuda, without_gpu_only=True),
-    "memory_bank": Shim(
-        "utils/memory.py:88", "NVIDIA driver|CUDA",
-        "sent to the device 'cuda:0' by name", memory_bank, without_gpu_only=True),
-    "faiss_gpus": Shim(
-        "utils/memory.py:52", "AssertionError|index_cpu_to_all_gpus",
-        "mining asks for an index on all GPUs, of which there are none", faiss_gpus),
-}
+APPLY = (easydict, termcolor, torch_six, collections_abc, data_root, numpy_scalars, whole_checkpoints, cuda, memory_bank,
+         faiss_gpus)
+WITHOUT_GPU_ONLY = (cuda, memory_bank)
+SHIMS = {apply.__name__: Shim(**OBSTACLES[apply.__name__], apply=apply, without_gpu_only=apply in WITHOUT_GPU_ONLY)
+         for apply in APPLY}
 
 
 def apply_shims(root, gpu):

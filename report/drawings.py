@@ -1,12 +1,15 @@
-"""What is drawn of a study: learning curves, confusion, pictures, each with a title and a sentence that says what it shows."""
+"""What is drawn of a study, each drawing with a title and a sentence that says what it shows."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from harness.settings import ARM_STAGES
 from report import figures
+from report.statistics import paired, t_interval
+from report.summaries import STAGES
 from report.tables import IMPLEMENTATIONS, SCORES, STEPS
+
+FEW = 3  # arms; with more, drawings of single arms are left to the summary
 
 
 @dataclass(frozen=True)
@@ -20,15 +23,64 @@ class Drawing:
 
     @property
     def kind(self):
-        """seeds | curves | confusion | neighbors | prototypes: the section of the page that it belongs to."""
+        """seeds | axis | forest | curves | arms | confusion | neighbors | prototypes: the part of the page that it belongs to."""
         return self.name.split("-")[0]
 
 
 def study_drawings(summary, classes, table):
     """All drawings of a study. Args: classes: names; table: the clustering table."""
-    seeds = Drawing("seeds", "Accuracy of every seed", "Accuracy in percent of each step: a point a seed, the mean as a line, "
-                    "published means as diamonds.", figures.seeds_figure(table, "acc"))
-    return [seeds, *curve_drawings(summary), *confusion_drawings(summary, classes), *picture_drawings(summary, classes)]
+    first = axis_drawings(summary) if summary.study.axis else seeds_drawings(table)
+    detailed = [*curve_drawings(summary), *picture_drawings(summary, classes)] if len(summary.arms()) <= FEW else []
+    return [*first, *forest_drawings(summary), *detailed, *arms_drawings(summary), *confusion_drawings(summary, classes)]
+
+
+def seeds_drawings(table):
+    if any(row.ours and row.entries["acc"].mean is not None for row in table.rows):
+        yield Drawing("seeds", "Accuracy of every seed", "Accuracy in percent of each step: a point a seed, the mean as a line, "
+                      "published means as diamonds.", figures.seeds_figure(table, "acc"))
+
+
+def axis_drawings(summary):
+    """Accuracy over the setting that the arms vary."""
+    stage, _, key = summary.study.axis.partition(".")
+    lines = []
+    for step in summary.study.stages():
+        points = []
+        for arm in summary.arms_run(step):
+            setting = summary.cells(arm.step(step))[0]["record"]["settings"][stage][key]
+            values = list(summary.percent(arm.step(step), "acc").values())
+            points.append((setting, values, t_interval(values)))
+        if points:
+            lines.append((STEPS[step], sorted(points)))
+    if lines:
+        yield Drawing("axis", f"Accuracy over {key.replace('_', ' ')}",
+                      "Accuracy in percent: a point a seed, the means as a line, 95 % intervals (t) as bands, cut off at the "
+                      "figure's edge. Settings stand at equal distances.",
+                      figures.axis_figure(lines, summary.study.axis, "ACC in percent"))
+
+
+def differences(summary, stage, metric="acc"):
+    """(arm, paired differences from the baseline in points, their 95 % interval or None) of every other arm."""
+    baseline = summary.baseline()
+    if baseline is None:
+        return
+    before = summary.percent(baseline.step(stage), metric)
+    for arm in summary.arms_run(stage):
+        values = paired(summary.percent(arm.step(stage), metric), before)
+        if arm != baseline and values:
+            yield arm, values, t_interval(values)
+
+
+def forest_drawings(summary):
+    """Each arm against the baseline, paired by seed."""
+    for stage in summary.study.stages():
+        lines = [(arm.name, values, interval) for arm, values, interval in differences(summary, stage)]
+        if lines:
+            name = summary.baseline().name
+            yield Drawing(f"forest-{stage}", f"{STEPS[stage]}: each arm against {name}, paired by seed",
+                          f"Points of accuracy above or below {name} on the same seed: a point a seed, the mean as a diamond, its "
+                          "95 % interval (t) as a bar, cut off at the figure's edge.",
+                          figures.forest_figure(lines, f"points of ACC against {name}"))
 
 
 def series(summary, step, key, scale=1.0):
@@ -53,32 +105,68 @@ def curve_drawings(summary):
                     ("Nearest neighbors, test", "% same class",
                      [("accuracy", series(summary, step, "neighbor_accuracy", 100))]),
                 ]))
-    for implementation, arm in arms(summary):
-        scan, selflabel = f"{implementation}/{arm}/scan", f"{implementation}/{arm}/selflabel"
+    for arm in summary.arms():
+        scan, selflabel = arm.step("scan"), arm.step("selflabel")
+        if summary.baseline() or not summary.cells(scan):  # of a study that compares arms, arms_drawings has the curves
+            continue
         terms = {"consistency": "consistency", "entropy": "entropy", "validation_loss": "validation loss"}
+        curves = {key: SCORES[key] for key in ("acc", "nmi", "ari")}
         panels = [
             ("SCAN: loss terms", "nats", [(label, series(summary, scan, key)) for key, label in terms.items()]),
-            ("SCAN: test scores", "%", [(label, series(summary, scan, key, 100)) for key, label in SCORES.items()]),
+            ("SCAN: test scores", "%", [(label, series(summary, scan, key, 100)) for key, label in curves.items()]),
             ("Self-label: confident images", "% of training images",
              [("confident", series(summary, selflabel, "confident", 100))]),
-            ("Self-label: test scores", "%", [(label, series(summary, selflabel, key, 100)) for key, label in SCORES.items()]),
+            ("Self-label: test scores", "%", [(label, series(summary, selflabel, key, 100)) for key, label in curves.items()]),
         ]
         yield Drawing(
-            f"curves-{_slug(scan)}", f"SCAN and self-labeling{of(summary, implementation, arm)}",
+            f"curves-{_slug(scan)}", f"SCAN and self-labeling{named(summary, arm)}",
             "Loss terms and test scores over the epochs of SCAN and of self-labeling; a line a seed.",
             figures.curves_figure(panels))
 
 
+def arms_drawings(summary):
+    """Of studies with several arms: the share of confident images, the accuracy over the epochs, the sizes of the clusters."""
+    for stage in summary.study.stages():
+        arms = [arm for arm in summary.arms_run(stage) if arm.implementation == "reimpl"]
+        if len(arms) < 2:
+            continue
+        panels = [("Test accuracy", "epoch", "ACC in %", [(arm.name, *mean_curve(summary, arm.step(stage), "acc"))
+                                                          for arm in arms])]
+        if stage == "selflabel":
+            panels.append(("Confident images", "epoch", "% of training images",
+                           [(arm.name, *mean_curve(summary, arm.step(stage), "confident")) for arm in arms]))
+        panels.append(("Cluster sizes", "cluster, largest first", "% of test images",
+                       [(arm.name, *cluster_sizes(summary, arm.step(stage))) for arm in arms]))
+        yield Drawing(f"arms-{stage}", f"{STEPS[stage]}: the arms over the epochs, and their clusters",
+                      "A line an arm, the mean over its seeds: accuracy over the epochs" +
+                      (", the share of training images confident enough to be learned from" if stage == "selflabel" else "") +
+                      ", and the share of test images in each cluster, the largest cluster first.",
+                      figures.arms_figure(panels))
+
+
+def mean_curve(summary, step, key):
+    """(epochs, mean over seeds in percent) as far as every seed goes."""
+    runs = [[row.get(key) for row in cell["record"]["curves"]] for cell in summary.cells(step)]
+    length = min(map(len, runs), default=0)
+    values = np.array([run[:length] for run in runs], float)
+    return np.arange(1, length + 1), 100 * values.mean(0)
+
+
+def cluster_sizes(summary, step):
+    """(rank, share of the test images in percent): clusters of each seed by size, averaged over seeds."""
+    sizes = [np.sort(np.sum(cell["record"]["metrics"]["confusion"], 0))[::-1] for cell in summary.cells(step)]
+    mean = np.mean(sizes, 0)
+    return np.arange(1, len(mean) + 1), 100 * mean / mean.sum()
+
+
 def confusion_drawings(summary, classes):
     """One matrix for each arm and stage, over all seeds, each seed's clusters matched to the classes first."""
-    for implementation, arm in arms(summary):
-        for stage in ARM_STAGES:
-            cells = summary.cells(f"{implementation}/{arm}/{stage}")
-            if not cells:
-                continue
+    for stage in summary.study.stages():
+        for arm in summary.arms_run(stage):
+            cells = summary.cells(arm.step(stage))
             counts = summed_confusion([cell["record"]["metrics"] for cell in cells], len(classes))
             yield Drawing(
-                f"confusion-{implementation}-{arm}-{stage}", f"Confusion after {STEPS[stage]}{of(summary, implementation, arm)}",
+                f"confusion-{_slug(arm.step(stage))}", f"{STEPS[stage]}{named(summary, arm)}",
                 f"Percent of each class in each cluster, over {len(cells)} seeds; rows sum to 100.",
                 figures.confusion_figure(counts, classes))
 
@@ -100,7 +188,7 @@ def summed_confusion(metrics, classes):
 
 def picture_drawings(summary, classes):
     """Nearest neighbors and prototypes, of the first seed."""
-    for step in (shared for shared in summary.study.shared if shared.startswith("neighbors/")):
+    for step in (shared for shared in summary.study.shared if f"{shared}/images" in summary.pictures):
         images, labels = summary.pictures[f"{step}/images"], summary.pictures[f"{step}/labels"]
         names, wrong = [classes[label] for label in labels.flat], (labels != labels[:, :1]).flat
         yield Drawing(
@@ -108,31 +196,26 @@ def picture_drawings(summary, classes):
             "Training images drawn at random (left), and their nearest neighbors in the pretext embedding, nearest first; framed "
             "where of another class.",
             figures.picture_wall(images.reshape(-1, *images.shape[2:]), names, wrong, images.shape[1], first_apart=True))
-    for implementation, arm in arms(summary):
-        for stage in ARM_STAGES:
-            step = f"{implementation}/{arm}/{stage}"
+    for arm in summary.arms():
+        for stage in STAGES:
+            step = arm.step(stage)
             if f"prototypes/{step}/images" not in summary.pictures:
                 continue
             images, labels, matched = (summary.pictures[f"prototypes/{step}/{part}"] for part in ("images", "labels", "classes"))
             names = [classes[label] if label >= 0 else "none" for label in matched]
             yield Drawing(
-                f"prototypes-{implementation}-{arm}-{stage}",
-                f"Prototypes after {STEPS[stage]}{of(summary, implementation, arm)}",
+                f"prototypes-{_slug(step)}", f"Prototypes after {STEPS[stage]}{named(summary, arm)}",
                 "For each cluster, the test image nearest to the mean of its most confident ones, under the class that the "
                 "cluster is matched to; framed where the image is of another class.",
                 figures.picture_wall(images, names, labels != matched, min(10, len(images))))
 
 
-def arms(summary):
-    """(implementation, arm) of every arm that has run."""
-    return [(implementation, arm) for implementation, names in summary.study.arms.items() for arm in names
-            if any(summary.cells(f"{implementation}/{arm}/{stage}") for stage in ARM_STAGES)]
-
-
-def of(summary, implementation, arm):
+def named(summary, arm):
     """Whose run it is, and which arm, for a title, where there are several."""
-    many = len(summary.study.arms.get(implementation, {})) > 1
-    return f", {IMPLEMENTATIONS[implementation]}" * (len(summary.study.arms) > 1) + f": {arm}" * many
+    arms = summary.arms()
+    many = sum(other.implementation == arm.implementation for other in arms) > 1
+    several = len({other.implementation for other in arms}) > 1
+    return f", {IMPLEMENTATIONS[arm.implementation]}" * several + f": {arm.name}" * many
 
 
 def _slug(step):

@@ -33,15 +33,13 @@ def seeds_figure(table, metric):
     """A row for each step run here: every seed as a point, the mean as a bar; published means as diamonds."""
     lines = seeds_lines([row for row in table.rows if row.entries[metric].mean is not None])
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(7.2, 0.55 * len(lines) + 1.1))
+        figure, axes = plt.subplots(figsize=(7.2, 0.42 * len(lines) + 1.1))
         labelled = set()
         for position, (_, rows) in enumerate(lines):
             for row in rows:
                 entry = row.entries[metric]
                 if row.ours:
-                    style = dict(marker="o", s=34, color=COLORS[0], alpha=0.75, linewidths=0)
-                    offsets = np.linspace(-0.13, 0.13, entry.n) if entry.n > 1 else [0.0]
-                    axes.scatter(entry.values, position + np.asarray(offsets), label=_once("here, one seed", labelled), **style)
+                    _points(axes, entry.values.values(), position, COLORS[0], _once("here, one seed", labelled))
                     axes.plot([entry.mean] * 2, [position - 0.28, position + 0.28], color=COLORS[0], linewidth=2,
                               label=_once("here, mean", labelled))
                 else:
@@ -49,13 +47,94 @@ def seeds_figure(table, metric):
                     name = f"{'paper' if row.source == 'paper' else 'reproduction study'} ({row.dataset})"
                     axes.errorbar(entry.mean, position, xerr=entry.std, fmt="D", markersize=5, color=color, capsize=3,
                                   markerfacecolor="white", label=_once(name, labelled))
-        axes.set_yticks(range(len(lines)), [label for label, _ in lines])
-        axes.tick_params(axis="y", colors=INK, length=0)
-        axes.set_ylim(len(lines) - 0.5, -0.5)
-        axes.set_xlim(0, 101)
+        _lines_of_text(axes, [label for label, _ in lines])
         axes.set_xlabel(f"{table.metrics[metric]} in percent")
-        axes.grid(axis="y", visible=False)
-        axes.legend(loc="upper left", bbox_to_anchor=(0, 1.22), ncols=2, fontsize=9, handletextpad=0.4)
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, fontsize=9, handletextpad=0.4)
+        return as_svg(figure)
+
+
+def _points(axes, values, position, color, label=None):
+    """Values as points on one line of a figure, spread a little so that equal ones are seen."""
+    values = list(values)
+    offsets = np.linspace(-0.13, 0.13, len(values)) if len(values) > 1 else np.zeros(1)
+    axes.scatter(values, position + offsets, s=28, color=color, alpha=0.7, linewidths=0, label=label)
+
+
+def _lines_of_text(axes, labels):
+    """One line of a figure for each label, the first on top."""
+    axes.set_yticks(range(len(labels)), labels)
+    axes.tick_params(axis="y", colors=INK, length=0)
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.grid(axis="y", visible=False)
+
+
+def forest_figure(lines, unit):
+    """Paired differences: every seed as a point, the mean and its 95 % interval as a bar, 0 as a line.
+
+    Args: lines: (label, differences, (low, high) or None) each.
+    """
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(7.2, 0.42 * len(lines) + 0.9))
+        axes.axvline(0, color=INK, linewidth=1)
+        shown = [0.0]
+        for position, (_, values, interval) in enumerate(lines):
+            _points(axes, values, position, COLORS[0])
+            mean = float(np.mean(values))
+            shown += [*values]
+            if interval:
+                axes.plot(interval, [position] * 2, color=COLORS[1], linewidth=2)
+            axes.plot([mean], [position], marker="D", markersize=6, color=COLORS[1])
+        spread = max(map(abs, shown)) * 1.6 + 0.5  # an interval of two or three seeds may go far beyond what was seen
+        axes.set_xlim(-spread, spread)
+        _lines_of_text(axes, [label for label, _, _ in lines])
+        axes.set_xlabel(unit)
+        return as_svg(figure)
+
+
+def axis_figure(series, label, unit):
+    """A curve over the setting that the arms vary: every seed as a point, means as a line, 95 % intervals as a band.
+
+    Args: series: (label, [(setting, values, (low, high) or None), ...]) each, in the order of the settings, which stand at equal
+    distances.
+    """
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(7.2, 3.4))
+        places = sorted({setting for _, points in series for setting, _, _ in points})
+        shown = [value for _, points in series for _, values, _ in points for value in values]
+        low, high = min(shown), max(shown)
+        room = 0.15 * (high - low) + 1
+        for color, (name, points) in zip(COLORS, series):
+            at = [places.index(setting) for setting, _, _ in points]
+            axes.plot(at, [np.mean(values) for _, values, _ in points], color=color, linewidth=1.6, label=name)
+            for place, (_, values, interval) in zip(at, points):
+                axes.scatter([place] * len(values), values, s=24, color=color, alpha=0.7, linewidths=0)
+                if interval:
+                    axes.plot([place] * 2, np.clip(interval, low - room, high + room), color=color, linewidth=5, alpha=0.2,
+                              solid_capstyle="butt")
+        axes.set_xticks(range(len(places)), [f"{place:g}" for place in places])
+        axes.set_ylim(low - room, min(high + room, 101))
+        axes.set_xlabel(label)
+        axes.set_ylabel(unit)
+        if len(series) > 1:
+            axes.legend(fontsize=9)
+        return as_svg(figure)
+
+
+def arms_figure(panels):
+    """A panel each of (title, x label, y label, [(arm, xs, ys), ...]): one line an arm."""
+    with plt.rc_context(STYLE):
+        figure, grid = plt.subplots(1, len(panels), figsize=(3.7 * len(panels), 2.9), squeeze=False)
+        colors = plt.get_cmap("viridis")
+        for axes, (title, x_label, y_label, lines) in zip(grid.flat, panels):
+            for index, (_, xs, ys) in enumerate(lines):
+                axes.plot(xs, ys, color=colors(0.92 * index / max(1, len(lines) - 1)), linewidth=1.4)
+            axes.set_title(title)
+            axes.set_xlabel(x_label)
+            axes.set_ylabel(y_label)
+        figure.tight_layout()
+        names = [name for name, _, _ in panels[0][3]]
+        handles = [plt.Line2D([], [], color=colors(0.92 * index / max(1, len(names) - 1))) for index in range(len(names))]
+        figure.legend(handles, names, loc="upper left", bbox_to_anchor=(0.03, 0.02), ncols=4, fontsize=8.5, handlelength=1.4)
         return as_svg(figure)
 
 

@@ -1,54 +1,100 @@
 """The report's page: what is shown, in which order, and the evidence for it."""
 
+import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
 
 from harness.files import existing, read_json, read_yaml, writing
-from report.drawings import arms, of, study_drawings
-from report.statistics import spread
-from report.summaries import read_summaries
-from report.tables import STEPS, clustering_table, neighbor_table, write_table
+from report.drawings import differences, study_drawings
+from report.published import published_tables
+from report.statistics import paired, spread, variance_shares
+from report.summaries import STAGES, flat, read_summaries, studies_not_run
+from report.tables import BASELINES, IMPLEMENTATIONS, STEPS, clustering_table, neighbor_table, write_table
+from report.verdicts import Verdict, judge
+from studies.study import Claim
 
 HERE = Path(__file__).parent
 DIVERGENCES = HERE.parent / "original_ref/divergences.yaml"
+OBSTACLES = HERE.parent / "original_ref/obstacles.yaml"
 PUBLISHED_ON = "CIFAR-10"
 SHARES = ("acc", "nmi", "ari", "train_accuracy", "test_accuracy", "confident")  # figures shown in percent
+WORDS = ("supported", "contradicted", "undecided", "not tested")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A claim with its verdict, and the records that the verdict rests on."""
+
+    study: str
+    claim: Claim
+    verdict: Verdict
+    evidence: tuple
 
 
 def build(dataset, summaries, out):
     """Write index.html, and per study tables (CSV, LaTeX) and figures (SVG), into `out`."""
     facts = read_json(existing(Path("data") / dataset / "dataset.json", "dvc repro dataset"))
-    studies = [study_section(summary, facts, out / summary.name) for summary in read_summaries(summaries)]
+    found = read_summaries(summaries)
+    missing = studies_not_run(found)
+    studies = [study_section(summary, facts, out / summary.name) for summary in found]
+    claims = [judged for study in studies for judged in study["claims"]]
+    claims += [Judged(name, claim, Verdict("not tested", "the study was not run"), ())
+               for name, study in missing for claim in study.claims]
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True,
                                      lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     page = environment.get_template("page.html.jinja").render(
-        facts=facts, studies=studies, style=(HERE / "style.css").read_text(),
-        divergences=read_yaml(DIVERGENCES), comparable=facts["name"] == "cifar10", published_on=PUBLISHED_ON, shares=SHARES)
+        facts=facts, studies=studies, missing=missing, claims=claims, words=WORDS, style=(HERE / "style.css").read_text(),
+        titles={study["name"]: study["study"].title for study in studies} | {name: study.title for name, study in missing},
+        divergences=read_yaml(DIVERGENCES), effects=effects(found), obstacles=read_yaml(OBSTACLES),
+        published=published_tables(found, facts["name"], out), comparable=facts["name"] == "cifar10",
+        published_on=PUBLISHED_ON, shares=SHARES, evidence=evidence(found), to_root=os.path.relpath(".", out))
     with writing(out / "index.html") as temporary:
         temporary.write_text(page)
 
 
 def study_section(summary, facts, out):
     """All that the page shows of one study, as a mapping for the template; writes its tables and figures."""
-    tables = [clustering_table(summary, facts["name"]), neighbor_table(summary, facts["name"])]
+    tables = [table for table in (clustering_table(summary, facts["name"]), neighbor_table(summary, facts["name"])) if table]
     for table in tables:
         write_table(table, out / "tables")
     drawings = study_drawings(summary, facts["classes"], tables[0])
     for drawing in drawings:
         with writing(out / "figures" / f"{drawing.name}.svg") as temporary:
             temporary.write_text(drawing.svg)
-    ran = [cell for cell in summary.records if not cell["record"]["not_run"]]
-    cells = sorted(ran, key=lambda cell: (_order(cell["step"]), cell["step"], cell["seed"]))
+    cells = ran(summary)
     return {
-        "name": summary.name, "study": summary.study, "tables": tables, "drawings": drawings, "cells": cells,
-        "seeds": sorted({cell["seed"] for cell in cells}),
+        "name": summary.name, "study": summary.study, "tables": tables, "drawings": drawings,
+        "claims": [judged(summary, claim, facts["name"]) for claim in summary.study.claims],
         "degenerate": [(cell, sentence) for cell in cells for sentence in cell["record"]["degenerate"]],
-        "headlines": headlines(tables[0]), "differences": differences(summary),
-        "machines": machines(cells), "not_run": reasons_not_run(summary),
-        "settings": settings_in_force(cells),
-        "seconds": sum(cell["record"]["evidence"]["seconds"] for cell in cells),
+        "headlines": headlines(tables[0]) if summary.name == "main" else [], "steps": step_by_step(summary),
+        "not_run": reasons_not_run(summary), "variances": variances(summary),
+        "settings": settings_in_force(cells) if summary.name == "main" else [],
     }
+
+
+def ran(summary):
+    """The cells that have run, in the order in which data flows."""
+    cells = [cell for cell in summary.records if not cell["record"]["not_run"]]
+    return sorted(cells, key=lambda cell: (_order(cell["step"]), cell["step"], _numbers(cell["seed"])))
+
+
+def _order(step):
+    flow = ("pretext", "neighbors", "kmeans", "scan", "selflabel")
+    return next(index for index, name in enumerate(flow) if name in step.split("/"))
+
+
+def _numbers(seed):
+    return [int(part) for part in seed.split("-")]
+
+
+def judged(summary, claim, dataset):
+    """The Judged of one of the study's claims."""
+    after, before = summary.percent(claim.of, claim.figure), summary.percent(claim.than, claim.figure)
+    reasons = [reason for step in (claim.of, claim.than) for _, reason in summary.not_run(step)]
+    verdict = judge(claim, after, before, summary.degenerate(claim.of), dataset, next(iter(reasons), ""))
+    return Judged(summary.name, claim, verdict, tuple(summary.evidence(claim.of)))
 
 
 def reasons_not_run(summary):
@@ -59,48 +105,74 @@ def reasons_not_run(summary):
     return found
 
 
-def _order(step):
-    """Steps in the order in which data flows."""
-    flow = ("pretext", "neighbors", "kmeans", "scan", "selflabel")
-    return next(index for index, name in enumerate(flow) if name in step.split("/"))
-
-
 def headlines(table):
     """(step, source, Entry of ACC) of each row that was run here."""
     return [(row.step, row.source, row.entries["acc"]) for row in table.rows
             if row.ours and row.entries["acc"].mean is not None]
 
 
-def differences(summary):
-    """From step to step, arm by arm: (before, after, Spread of the differences by seed, in points of ACC, seeds higher)."""
-    pairs = []
-    if {"kmeans/pixels", "kmeans/embeddings"} <= set(summary.study.shared):
-        pairs.append(("kmeans/pixels", "kmeans/embeddings", ""))
-    for implementation, arm in arms(summary):
-        scan, selflabel = f"{implementation}/{arm}/scan", f"{implementation}/{arm}/selflabel"
-        name = of(summary, implementation, arm)
-        if "kmeans/embeddings" in summary.study.shared and implementation == "reimpl":  # k-means is on the rewrite's features
-            pairs += [("kmeans/embeddings", scan, name), ("kmeans/embeddings", selflabel, name)]
-        pairs.append((scan, selflabel, name))
+def step_by_step(summary):
+    """From step to step: (before, after, Spread of the differences by seed, in points of ACC, seeds higher)."""
+    pairs = [BASELINES] if set(BASELINES) <= set(summary.study.shared) else []
+    for arm in summary.arms() if pairs else ():
+        if arm.implementation == "reimpl":  # k-means is on the rewrite's features
+            pairs += [(BASELINES[1], arm.step(stage)) for stage in STAGES]
+        pairs.append((arm.step("scan"), arm.step("selflabel")))
     found = []
-    for before, after, name in pairs:
-        low, high = summary.by_seed(before, "acc"), summary.by_seed(after, "acc")
-        if seeds := [seed for seed in low if seed in high]:
-            by_seed = spread([100 * (high[seed] - low[seed]) for seed in seeds])
-            found.append((_label(before), _label(after) + name, by_seed, sum(value > 0 for value in by_seed.values)))
+    for before, after in pairs:
+        values = paired(summary.percent(after, "acc"), summary.percent(before, "acc"))
+        if values:
+            found.append((_label(before), _label(after), spread(values), sum(value > 0 for value in values)))
     return found
 
 
 def _label(step):
-    return STEPS.get(step) or STEPS[step.split("/")[-1]]
+    if step in STEPS:
+        return STEPS[step]
+    implementation, _, stage = step.split("/")
+    return f"{STEPS[stage]} ({IMPLEMENTATIONS[implementation]})"
+
+
+def variances(summary):
+    """(step, Variance) where pretext seeds have several clustering seeds each: how the variance of ACC, in points, divides."""
+    found = []
+    for arm in summary.arms():
+        for stage in summary.study.stages():
+            groups = {}
+            for seed, value in summary.percent(arm.step(stage), "acc").items():
+                groups.setdefault(seed.split("-")[0], []).append(value)
+            if len(groups) > 1 and min(map(len, groups.values())) > 1:
+                found.append((STEPS[stage], variance_shares(groups), spread([v for values in groups.values() for v in values])))
+    return found
+
+
+def effects(summaries):
+    """What each divergence was found to change, by name: (step, Spread of the differences from the default, interval)."""
+    found = {}
+    for summary in (summary for summary in summaries if summary.name == "divergences"):
+        for stage in STAGES:
+            for arm, values, interval in differences(summary, stage):
+                found.setdefault(arm.name, []).append((STEPS[stage], spread(values), interval))
+    return found
+
+
+def evidence(summaries):
+    """Every record of every study once, under the study that ran it: [(study, [cell, ...], [machine, ...], seconds)]."""
+    seen, found = set(), []
+    for summary in summaries:
+        cells = [cell for cell in ran(summary) if cell["path"] not in seen]
+        seen |= {cell["path"] for cell in cells}
+        seconds = sum(cell["record"]["evidence"]["seconds"] for cell in cells)
+        found.append((summary.name, cells, machines(cells), seconds))
+    return found
 
 
 def machines(cells):
     """Each combination of hardware, package versions and code revision met, with the number of records it made."""
     found = {}
     for cell in cells:
-        evidence = cell["record"]["evidence"]
-        key = (tuple(evidence["hardware"].items()), tuple(evidence["packages"].items()), evidence["revision"])
+        facts = cell["record"]["evidence"]
+        key = (tuple(facts["hardware"].items()), tuple(facts["packages"].items()), facts["revision"])
         found[key] = found.get(key, 0) + 1
     return [{"hardware": dict(hardware), "packages": dict(packages), "revision": revision, "records": count}
             for (hardware, packages, revision), count in found.items()]
@@ -111,12 +183,4 @@ def settings_in_force(cells):
     first = {}
     for cell in cells:
         first.setdefault(cell["step"], cell["record"]["settings"])
-    return [(step, list(_flat(settings))) for step, settings in first.items()]
-
-
-def _flat(mapping, prefix=""):
-    for key, value in mapping.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
+    return [(step, list(flat(settings))) for step, settings in first.items()]

@@ -7,12 +7,28 @@ from harness.errors import UserError
 from harness.files import existing, read_csv, read_json, read_npz
 from harness.settings import build
 from report.statistics import spread
-from studies.study import Study
+from studies.study import Study, load_study, names
+
+STAGES = ("scan", "selflabel")
+ORDER = ("main", "pretext_task", "num_neighbors", "strong_augmentation", "entropy_weight", "threshold", "one_sided",
+         "overclustering", "seeds", "divergences")  # the paper's; other studies follow
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One arm of a study. `changes`: the settings that it changes, as (name, value) by stage; of a study read from, none."""
+
+    implementation: str
+    name: str
+    changes: tuple
+
+    def step(self, stage):
+        return f"{self.implementation}/{self.name}/{stage}"
 
 
 @dataclass(frozen=True)
 class Summary:
-    """rows: of cells.csv; records: of records.json; pictures: arrays of gallery.npz, by name."""
+    """rows: of cells.csv; records: of records.json; pictures: arrays of gallery.npz, by name. Seeds are text: `0`, or `0-3`."""
 
     name: str
     study: Study
@@ -22,7 +38,11 @@ class Summary:
 
     def by_seed(self, step, metric):
         """The metric of a step, as floats by seed; empty where there are none."""
-        return {int(row["seed"]): float(row["value"]) for row in self.rows if row["step"] == step and row["metric"] == metric}
+        return {row["seed"]: float(row["value"]) for row in self.rows if row["step"] == step and row["metric"] == metric}
+
+    def percent(self, step, metric):
+        """The same in percent."""
+        return {seed: 100 * value for seed, value in self.by_seed(step, metric).items()}
 
     def spread(self, step, metric):
         """The Spread over seeds, or None where nothing was run."""
@@ -42,11 +62,40 @@ class Summary:
         """The paths of the step's records."""
         return [cell["path"] for cell in self.cells(step)]
 
+    def degenerate(self, step):
+        """What is wrong with each run of a step: sentences by seed."""
+        return {cell["seed"]: cell["record"]["degenerate"] for cell in self.cells(step)}
+
+    def arms(self):
+        """Every Arm, those read from other studies first."""
+        own = [(implementation, name, stages) for implementation, groups in self.study.arms.items()
+               for arms in groups.values() for name, stages in (arms or {}).items()]
+        own_names = {(implementation, name) for implementation, name, _ in own}
+        read = [("reimpl", name, {}) for name in self.study.reads if ("reimpl", name) not in own_names]
+        return [Arm(implementation, name, tuple(flat(stages))) for implementation, name, stages in read + own]
+
+    def baseline(self):
+        """The arm that the others are compared with: the first that is read from another study; None where none is."""
+        return next((arm for arm in self.arms() if arm.name in self.study.reads), None)
+
+    def arms_run(self, stage):
+        """The arms that have a record of a stage."""
+        return [arm for arm in self.arms() if self.cells(arm.step(stage))]
+
+
+def flat(mapping, prefix=""):
+    """(dotted name, value) of each setting in nested mappings."""
+    for key, value in mapping.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
 
 def read_summaries(folder):
-    """Every summary under `folder`, which has a folder a study. Raises UserError where there is none."""
+    """Every summary under `folder`, which has a folder a study, in the paper's order. Raises UserError where there is none."""
     found = []
-    for path in sorted(Path(existing(folder, "dvc repro")).iterdir()):
+    for path in sorted(Path(existing(folder, "dvc repro")).iterdir(), key=lambda path: _order(path.name)):
         if (path / "cells.csv").exists():
             pictures = read_npz(path / "gallery.npz")
             found.append(Summary(path.name, build(Study, read_json(path / "study.json"), str(path / "study.json")),
@@ -54,3 +103,12 @@ def read_summaries(folder):
     if not found:
         raise UserError(f"{folder} holds no summary: `dvc repro` makes them")
     return found
+
+
+def studies_not_run(summaries):
+    """(name, Study) of the studies that have no summary."""
+    return [(name, load_study(name)) for name in sorted(names(), key=_order) if name not in {one.name for one in summaries}]
+
+
+def _order(name):
+    return ORDER.index(name) if name in ORDER else len(ORDER), name

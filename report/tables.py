@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 
 from harness.files import write_csv, writing
-from report.statistics import Spread, spread
+from report.statistics import bootstrap_interval, spread, t_interval
+from report.summaries import STAGES
 
 STEPS = {
     "kmeans/pixels": "pixels + k-means",
@@ -11,21 +12,27 @@ STEPS = {
     "scan": "SCAN",
     "selflabel": "SCAN + self-label",
     "neighbors/simclr": "SimCLR",
+    "neighbors/rotation": "rotation",
     "original_ref/pretext/simclr": "SimCLR",
 }
-SCORES = {"acc": "ACC", "nmi": "NMI", "ari": "ARI"}
+BASELINES = ("kmeans/pixels", "kmeans/embeddings")
+SCORES = {"acc": "ACC", "acc_many_to_one": "ACC, many to one", "acc_reference": "ACC, as the authors' code counts",
+          "nmi": "NMI", "ari": "ARI"}
 IMPLEMENTATIONS = {"original_ref": "authors' code", "reimpl": "rewrite"}
 ACCURACIES = {"train_accuracy": "train", "test_accuracy": "test"}
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One number: mean and deviation in percent, with how many seeds, or the reason why there is none."""
+    """One number: mean and deviation in percent, with how many seeds, or the reason why there is none.
+
+    values: by seed; evidence: the paths of their records, in the same order.
+    """
 
     mean: float | None = None
     std: float | None = None
     n: int | None = None
-    values: tuple = ()
+    values: dict = field(default_factory=dict)
     evidence: tuple = ()
     reason: str = ""
 
@@ -34,16 +41,24 @@ class Entry:
             return "not run" if self.reason else "–"
         return f"{self.mean:.1f}" + (f" ± {self.std:.1f}" if self.std is not None else "")
 
+    def t_interval(self):
+        """(low, high) in percent, or None."""
+        return t_interval(list(self.values.values())) if self.values else None
+
+    def bootstrap_interval(self):
+        return bootstrap_interval(list(self.values.values())) if self.values else None
+
 
 @dataclass(frozen=True)
 class Row:
-    """A source's (paper, here ...) figures for one step; `ours` marks what was run here."""
+    """A source's (paper, here ...) figures for one step; `ours` marks what was run here, `changes` the arm's own settings."""
 
     source: str
     dataset: str
     step: str
     entries: dict
     ours: bool = False
+    changes: tuple = ()
 
 
 @dataclass(frozen=True)
@@ -55,86 +70,98 @@ class Table:
     rows: list = field(default_factory=list)
 
 
-def measured(found, evidence, reasons=()):
-    """The Entry of a Spread of shares of 1, or of None, which one of `reasons` explains."""
-    if not isinstance(found, Spread):
+def measured(by_seed, evidence, reasons=()):
+    """The Entry of shares of 1 by seed; where there are none, one of `reasons` says why."""
+    if not by_seed:
         return Entry(reason=next(iter(reasons), "no record"))
-    percent = spread([100 * value for value in found.values])
-    return Entry(percent.mean, percent.std, percent.n, percent.values, tuple(evidence))
+    percent = {seed: 100 * value for seed, value in by_seed.items()}
+    found = spread(list(percent.values()))
+    return Entry(found.mean, found.std, found.n, percent, tuple(evidence))
 
 
-def published_rows(study, steps, metrics):
-    """The study's published figures for `steps`, in the order of the steps."""
-    for step in steps:
-        for figure in study.published:
-            if figure["step"] == step:
-                entries = {key: Entry(*figure[key]) if key in figure else Entry() for key in metrics}
-                yield Row(figure["source"], figure["dataset"], STEPS.get(step, step), entries)
+def published_rows(study, step, label, metrics):
+    """The study's published figures for a step."""
+    for figure in study.published:
+        if figure["step"] == step:
+            entries = {key: Entry(*figure[key]) if key in figure else Entry() for key in metrics}
+            yield Row(figure["source"], figure["dataset"], label, entries)
 
 
-def our_rows(summary, dataset, steps, metrics):
-    """What was run here. `steps`: as steps_run gives them; one that has no record says why."""
-    for source, step, label, reason in steps:
-        if reason:
-            entries = {key: Entry(reason=reason) for key in metrics}
-        else:
-            reasons = [reason for _, reason in summary.not_run(step)]
-            entries = {key: measured(summary.spread(step, key), summary.evidence(step), reasons) for key in metrics}
-        yield Row(source, dataset, label, entries, ours=True)
-
-
-def steps_run(study):
-    """(source, step, label, reason why not run) of the study's rows, each implementation's arms in turn."""
-    for shared in ("kmeans/pixels", "kmeans/embeddings"):
-        if shared in study.shared:
-            yield "here", shared, STEPS[shared], ""
-    for implementation, title in IMPLEMENTATIONS.items():
-        title += ", here"
-        arms = study.arms.get(implementation)
-        if not arms:
-            for stage in ("scan", "selflabel"):
-                yield title, "", STEPS[stage], f"the study has no arm of {implementation}"
-            continue
-        for arm in arms:
-            for stage in ("scan", "selflabel"):
-                name = title if len(arms) == 1 else f"{title}: {arm}"
-                yield name, f"{implementation}/{arm}/{stage}", STEPS[stage], ""
+def our_row(summary, dataset, source, step, label, metrics, changes=()):
+    """What was run here for a step; one that has no record says why."""
+    reasons = [reason for _, reason in summary.not_run(step)]
+    entries = {key: measured(summary.by_seed(step, key), summary.evidence(step), reasons) for key in metrics}
+    return Row(source, dataset, label, entries, ours=True, changes=changes)
 
 
 def clustering_table(summary, dataset):
-    """Published figures and ours for every step, ACC, NMI and ARI (the reproduction study's table 1)."""
-    rows = list(published_rows(summary.study, ("kmeans/pixels", "kmeans/embeddings", "scan", "selflabel"), SCORES))
-    rows += our_rows(summary, dataset, steps_run(summary.study), SCORES)
-    order = list(STEPS.values())
-    rows.sort(key=lambda row: order.index(row.step))
-    return Table("table1", "Clustering of the test images, in percent", SCORES, rows)
+    """Published figures and ours, stage by stage and arm by arm (for the study `main`, the reproduction study's table 1)."""
+    metrics = {key: SCORES[key] for key in summary.study.scores}
+    rows = []
+    for shared in BASELINES:
+        if shared in summary.study.shared:
+            rows += [*published_rows(summary.study, shared, STEPS[shared], metrics),
+                     our_row(summary, dataset, "here", shared, STEPS[shared], metrics)]
+    for stage in STAGES:
+        rows += published_rows(summary.study, stage, STEPS[stage], metrics)
+        for arm in sorted(summary.arms(), key=lambda arm: list(IMPLEMENTATIONS).index(arm.implementation)):
+            rows += published_rows(summary.study, arm.step(stage), STEPS[stage], metrics)
+            if any(cell["step"] == arm.step(stage) for cell in summary.records):
+                changes = tuple((name, value) for name, value in arm.changes if not name.startswith(_later(stage)))
+                rows.append(our_row(summary, dataset, source_of(summary, arm), arm.step(stage), STEPS[stage], metrics, changes))
+    return Table("table1", "Clustering of the test images, in percent", metrics, rows)
+
+
+def _later(stage):
+    """The prefixes of settings of stages after `stage`, which cannot matter to it."""
+    return tuple(f"{other}." for other in STAGES[STAGES.index(stage) + 1:])
+
+
+def source_of(summary, arm):
+    """Whose run an arm is, and which arm, as far as the study has several."""
+    arms = summary.arms()
+    whose = f"{IMPLEMENTATIONS[arm.implementation]}, here"
+    if len({other.implementation for other in arms}) == 1:
+        return arm.name
+    return f"{whose}: {arm.name}" if sum(other.implementation == arm.implementation for other in arms) > 1 else whose
 
 
 def neighbor_table(summary, dataset):
-    """Share of mined neighbors of the image's own class (the reproduction study's table 2)."""
+    """Share of mined neighbors of the image's own class (the reproduction study's table 2); None where the study has none."""
     rows = []
-    for step in (shared for shared in summary.study.shared if shared.startswith("neighbors/")):
+    for step in (shared for shared in summary.study.shared if shared.startswith("neighbors/") and summary.cells(shared)):
         mined = summary.cells(step)[0]["record"]["settings"]["neighbors"]
         data = f"{dataset}, {mined['scored']} and {mined['test']} neighbors"
         theirs, label = f"original_ref/pretext/{step.split('/')[1]}", STEPS.get(step, step)
-        runs = [("authors' code, here", theirs, label, "")] if theirs in summary.study.shared else []
-        rows += [*published_rows(summary.study, [step], ACCURACIES),
-                 *our_rows(summary, data, [*runs, ("rewrite, here", step, label, "")], ACCURACIES)]
+        rows += published_rows(summary.study, step, label, ACCURACIES)
+        if theirs in summary.study.shared:
+            rows.append(our_row(summary, data, "authors' code, here", theirs, label, ACCURACIES))
+        rows.append(our_row(summary, data, "rewrite, here", step, label, ACCURACIES))
+    if not rows:
+        return None
     return Table("table2", "Share of each image's nearest neighbors that are of its class, in percent", ACCURACIES, rows)
 
 
 def write_table(table, folder):
-    """`<folder>/<name>.csv`, full precision with every seed and its record, and `<name>.tex` (booktabs)."""
-    columns = ["step", "source", "dataset", "metric", "mean", "std", "n", "values", "records", "not_run_because"]
+    """`<folder>/<name>.csv`, full precision with intervals, every seed and its record, and `<name>.tex` (booktabs)."""
+    columns = ["step", "source", "dataset", "metric", "mean", "std", "n", "t_low", "t_high", "bootstrap_low", "bootstrap_high",
+               "seeds", "values", "records", "not_run_because"]
     lines = [
         {"step": row.step, "source": row.source, "dataset": row.dataset, "metric": heading,
          "mean": _number(entry.mean), "std": _number(entry.std), "n": _number(entry.n),
-         "values": " ".join(map(repr, entry.values)), "records": " ".join(entry.evidence), "not_run_because": entry.reason}
+         **_ends("t", entry.t_interval()), **_ends("bootstrap", entry.bootstrap_interval()),
+         "seeds": " ".join(entry.values), "values": " ".join(map(repr, entry.values.values())),
+         "records": " ".join(entry.evidence), "not_run_because": entry.reason}
         for row in table.rows for key, heading in table.metrics.items() for entry in [row.entries[key]]
     ]
     write_csv(folder / f"{table.name}.csv", columns, lines)
     with writing(folder / f"{table.name}.tex") as temporary:
         temporary.write_text(latex(table))
+
+
+def _ends(name, interval):
+    low, high = interval or (None, None)
+    return {f"{name}_low": _number(low), f"{name}_high": _number(high)}
 
 
 def _number(value):

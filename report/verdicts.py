@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from harness.settings import need
 from report.statistics import (
     ENUMERATED_SIGNS,
     MOST_SEEDS,
@@ -14,57 +13,6 @@ from report.statistics import (
     t_interval,
     tost,
 )
-
-KINDS = ("above", "equal", "same", "collapses")
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """One thing that a paper says about a step, in a form that runs can bear out or not."""
-
-    text: str
-    """The claim in a sentence."""
-    source: str
-    """Where it is made."""
-    kind: str
-    """above: more than another step, or than `value` | equal: within `margin` of `value` | same: within `margin` of another
-    step | collapses: every run is degenerate."""
-    of: str
-    """The step that the claim is about: `reimpl/default/selflabel`, say."""
-    figure: str = "acc"
-    """The metric, one that is shown in percent."""
-    than: str = ""
-    """The other step, for `above` and `same`."""
-    value: float = 0.0
-    """In percent: the published mean, for `equal`, or what is exceeded, for `above`. 0 is none."""
-    margin: float = 0.0
-    """In points: how far off still counts as equal or same."""
-    dataset: str = ""
-    """The data set that the claim is about, as in params.yaml; empty where it is about any."""
-    published: str = ""
-    """Published figures, as text to stand beside ours: "87.6 ± 0.4 against 81.8 ± 0.3, CIFAR-10", say."""
-
-    def __post_init__(self):
-        need(self.kind in KINDS, "kind", repr(self.kind), "above, equal, same or collapses")
-        for key in ("text", "source", "of", "figure"):
-            need(getattr(self, key), key, repr(getattr(self, key)), "some text")
-        where = f"where kind is {self.kind}"
-        need(-100 <= self.value <= 100, "value", self.value, "a percentage")
-        if self.kind in ("equal", "same"):
-            need(self.margin > 0, "margin", self.margin, f"above 0 {where}")
-        else:
-            need(self.margin == 0, "margin", self.margin, f"left out {where}")
-        if self.kind == "above":
-            need(bool(self.than) != bool(self.value), "than", repr(self.than), f"a step, or a value given instead, {where}")
-        elif self.kind == "same":
-            need(self.than, "than", repr(self.than), f"a step {where}")
-        else:
-            need(not self.than, "than", repr(self.than), f"left out {where}")
-        if self.kind == "equal":
-            need(self.value, "value", self.value, f"the published mean in percent {where}")
-        elif self.kind != "above":
-            need(not self.value, "value", self.value, f"left out {where}")
-        need(self.than != self.of, "than", repr(self.than), "another step than `of`")
 
 
 @dataclass(frozen=True, slots=True)

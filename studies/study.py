@@ -12,33 +12,56 @@ STAGES = {"whole": ("pretext", "neighbors", "scan", "selflabel")} | {
     group: stages for group, stages in GROUPS.items() if group != "whole"}
 """What an arm of each group runs; the pretext task's two stages once for each pretext seed."""
 IMPLEMENTATIONS = ("reimpl", "original_ref")
+KINDS = ("above", "equal", "same", "collapses")
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A statement that a study tests (judged by report/verdicts.py)."""
+    """One thing that a paper says about a step, in a form that runs can bear out or not."""
 
     text: str
+    """The claim in a sentence."""
     source: str
-    """Where the claim is made."""
+    """Where it is made."""
     kind: str
-    """above | equal | same | collapses."""
+    """above: more than another step, or than `value` | equal: within `margin` of `value` | same: within `margin` of another
+    step | collapses: every run is degenerate."""
     of: str
-    """The step that it speaks of: `<implementation>/<arm>/<stage>`, or what the study shares."""
+    """The step that the claim is about: `reimpl/default/selflabel`, say."""
     figure: str = "acc"
+    """The metric, one that is shown in percent."""
     than: str = ""
-    """For above and same: the step that it is compared with."""
-    value: float | None = None
-    """For equal, and for above a fixed figure: in percent."""
-    margin: float | None = None
-    """For equal and same: points of difference that still count as none, chosen before anything was run."""
+    """The other step, for `above` and `same`."""
+    value: float = 0.0
+    """In percent: the published mean, for `equal`, or what is exceeded, for `above`. 0 is none."""
+    margin: float = 0.0
+    """In points: how far off still counts as equal or same."""
     dataset: str = ""
-    """The data set that the claim is about; empty where it is about the method."""
+    """The data set that the claim is about, as in params.yaml; empty where it is about any."""
     published: str = ""
-    """The published figures, as shown beside ours."""
+    """Published figures, as text to stand beside ours: "87.6 ± 0.4 against 81.8 ± 0.3, CIFAR-10", say."""
 
     def __post_init__(self):
-        need(self.kind in ("above", "equal", "same", "collapses"), "kind", self.kind, "above, equal, same or collapses")
+        need(self.kind in KINDS, "kind", repr(self.kind), "above, equal, same or collapses")
+        for key in ("text", "source", "of", "figure"):
+            need(getattr(self, key), key, repr(getattr(self, key)), "some text")
+        where = f"where kind is {self.kind}"
+        need(-100 <= self.value <= 100, "value", self.value, "a percentage")
+        if self.kind in ("equal", "same"):
+            need(self.margin > 0, "margin", self.margin, f"above 0 {where}")
+        else:
+            need(self.margin == 0, "margin", self.margin, f"left out {where}")
+        if self.kind == "above":
+            need(bool(self.than) != bool(self.value), "than", repr(self.than), f"a step, or a value given instead, {where}")
+        elif self.kind == "same":
+            need(self.than, "than", repr(self.than), f"a step {where}")
+        else:
+            need(not self.than, "than", repr(self.than), f"left out {where}")
+        if self.kind == "equal":
+            need(self.value, "value", self.value, f"the published mean in percent {where}")
+        elif self.kind != "above":
+            need(not self.value, "value", self.value, f"left out {where}")
+        need(self.than != self.of, "than", repr(self.than), "another step than `of`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +79,8 @@ class Study:
     `<study>/<implementation>/<arm>` [main/reimpl/default]."""
     reads: dict = field(default_factory=dict)
     """Arm -> the arm of another study, as above, that is the same cell and so is not run again."""
+    scores: tuple[str, ...] = ("acc", "nmi", "ari")
+    """The figures of its table."""
     axis: str = ""
     """The setting that the arms vary, such as scan.num_neighbors, where they make a curve."""
     clustering_seeds: tuple[int, ...] = ()

@@ -6,7 +6,8 @@ from scipy import stats
 
 from harness.errors import UserError
 from harness.settings import build
-from report.verdicts import Claim, judge
+from report.verdicts import judge
+from studies.study import Claim
 
 COMMON = {"text": "t", "source": "s", "of": "reimpl/default/selflabel"}
 ABOVE = Claim(kind="above", than="reimpl/default/scan", **COMMON)
