@@ -1,4 +1,4 @@
-"""What each stage knows of the code: the stage `code` sees every source file, and each other stage the hashes of its command's."""
+"""What stages know of the code: the stage `code` sees every source file, each other one the hashes of its command's files."""
 
 import json
 import re
