@@ -24,7 +24,7 @@ def main():
     for name in ("plan", "run"):
         command = commands.add_parser(name)
         command.add_argument("studies", nargs="*", metavar="STUDY", help="all, where none is named")
-        command.add_argument("--jobs", type=int, default=1, metavar="N", help="stages at a time, each of execution.threads")
+        command.add_argument("--jobs", type=positive, default=1, metavar="N", help="stages at a time, each of execution.threads")
     options = parser.parse_args()
     return guarded(COMMANDS[options.command], options)
 
@@ -32,6 +32,20 @@ def main():
 def write(options):
     for path in pipeline.write():
         print("written:", path)
+
+
+def positive(text):
+    """A whole number above 0, as the command line takes it."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text} should be a whole number above 0")
+    return int(text)
+
+
+def current(studies):
+    """`studies`, once there is each of them and every pipeline is what its study.yaml says."""
+    for path in pipeline.outdated():
+        raise UserError(f"{path} is not what study.yaml beside it says: `python -m studies write` brings it up to date")
+    return known(studies)
 
 
 def known(studies):
@@ -43,8 +57,8 @@ def known(studies):
 
 COMMANDS = {
     "write": write,
-    "plan": lambda options: plan(known(options.studies), options.jobs),
-    "run": lambda options: run(known(options.studies), options.jobs),
+    "plan": lambda options: plan(current(options.studies), options.jobs),
+    "run": lambda options: run(current(options.studies), options.jobs),
 }
 
 if __name__ == "__main__":
