@@ -32,7 +32,7 @@ class Project:
 
     def python(self, *arguments, check=True, **environment):
         done = subprocess.run([sys.executable, *arguments], cwd=self.folder, env=self.environment(**environment),
-                              capture_output=True, text=True, timeout=180)
+                              capture_output=True, text=True, timeout=1200)
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done
 

@@ -24,5 +24,5 @@ def test_a_pipeline_killed_at_random_moments_ends_with_the_same_summary(fresh, f
         else:
             process.kill()  # the pipeline alone: its stage works on, and the next `dvc repro` must wait for it
         process.wait()
-    project.run("dvc", "repro", timeout=300)
+    project.run("dvc", "repro")
     assert project.bytes(SUMMARY) == finished.bytes(SUMMARY)

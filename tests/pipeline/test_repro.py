@@ -152,7 +152,7 @@ def test_an_arm_is_one_entry_and_runs_its_own_cells_alone(project):
     """The report, too; and the pipeline as it stands has the arm's stages, since its group has had arms before."""
     project.edit("studies/main/study.yaml", lambda study: study["arms"]["reimpl"]["clustering"].update(
         k5={"scan": {"num_neighbors": 5, "augmentation": "simclr"}, "selflabel": {}}))
-    log = project.run("dvc", "repro", timeout=300).stdout
+    log = project.run("dvc", "repro").stdout
     assert ran(log) == {MAIN + "scan@k5-0-0", MAIN + "selflabel@k5-0-0", SUMMARY, "report"}
     record = json.loads((project.folder / "runs/digits/main/reimpl/k5/0-0/scan/metrics.json").read_text())
     assert record["settings"]["scan"]["num_neighbors"] == 5 and record["settings"]["augmentation"]["jitter"] == 0.8

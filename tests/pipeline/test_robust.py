@@ -13,7 +13,7 @@ import pytest
 
 from harness.files import alone
 
-from .conftest import CELL, STAGES
+from .conftest import CELL, PATIENCE, STAGES
 
 OUT = {"pretext": "runs/digits/pretext/simclr/0", "neighbors": "runs/digits/neighbors/simclr/0", "scan": f"{CELL}/scan",
        "selflabel": f"{CELL}/selflabel"}
@@ -31,7 +31,7 @@ def kill_after_a_checkpoint(project, stage):
     for file in (project.folder / OUT[stage]).iterdir():
         file.unlink()
     process = project.start(*STAGES[stage])
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while checkpoint(project) is None and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.002)
     os.killpg(process.pid, signal.SIGKILL)
@@ -83,7 +83,7 @@ def test_a_second_process_waits_for_the_first(project, monkeypatch):
                                   stderr=subprocess.PIPE, text=True)
         assert "another process is at work on it; waiting until it ends" in second.stderr.readline()
         assert second.poll() is None
-    second.communicate(timeout=120)
+    second.communicate(timeout=PATIENCE)
     assert second.returncode == 0
 
 

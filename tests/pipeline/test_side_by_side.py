@@ -25,7 +25,7 @@ def times(project):
 def side_by_side(fresh, tmp_path_factory):
     """A project in which `python -m studies run` has run every stage, two at a time."""
     project = fresh.copy(tmp_path_factory.mktemp("side-by-side") / "project")
-    project.log = project.run("studies", "run", "--jobs", "2", timeout=600).stdout
+    project.log = project.run("studies", "run", "--jobs", "2").stdout
     return project
 
 
@@ -48,7 +48,7 @@ def test_a_stage_that_fails_is_named_and_leaves_out_only_what_comes_after_it(pro
     """Of 10 neighbors mined, one arm asks for 11; the one after it in study.yaml is well."""
     project.edit("studies/main/study.yaml", lambda study: study["arms"]["reimpl"]["clustering"].update(
         eleven={"scan": {"num_neighbors": 11}, "selflabel": {}}, five={"scan": {"num_neighbors": 5}, "selflabel": {}}))
-    done = project.run("studies", "run", "main", "--jobs", "2", check=False, timeout=300)
+    done = project.run("studies", "run", "main", "--jobs", "2", check=False)
     assert done.returncode == 2 and "Traceback" not in done.stdout + done.stderr
     left_out = ", ".join(sorted({MAIN + "selflabel@eleven-0-0", SUMMARY, "report"}))
     assert done.stderr.splitlines()[-1] == (

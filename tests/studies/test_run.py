@@ -87,7 +87,7 @@ def test_what_is_not_to_run_is_taken_as_done(monkeypatch):
 
 def test_stages_that_are_ready_do_run_side_by_side(monkeypatch):
     """Each of three waits until there are three: it would not end otherwise."""
-    found, gate = steps({"a": (), "b": (), "c": (), "d": ("a", "b", "c")}), threading.Barrier(3, timeout=20)
+    found, gate = steps({"a": (), "b": (), "c": (), "d": ("a", "b", "c")}), threading.Barrier(3, timeout=120)
     watched = Watched(found)
 
     def repro(names, board, slot):
@@ -140,13 +140,13 @@ def test_after_an_interrupt_nothing_more_is_started(monkeypatch):
 
     def repro(names, board, slot):
         begun.set()
-        go_on.wait(20)
+        go_on.wait(120)
         return watched(names, board, slot)
 
     class Interrupted(threading.Thread):
         def join(self, timeout=None):
             if not begun.is_set() or not go_on.is_set():
-                begun.wait(20)
+                begun.wait(120)
                 raise KeyboardInterrupt
             super().join(timeout)
 
@@ -156,7 +156,7 @@ def test_after_an_interrupt_nothing_more_is_started(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         scheduler.run()
     go_on.set()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while any(isinstance(thread, Interrupted) for thread in threading.enumerate()) and time.monotonic() < deadline:
         time.sleep(0.001)
     assert watched.started() == ["a"]
