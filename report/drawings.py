@@ -78,8 +78,8 @@ def forest_drawings(summary):
         if lines:
             name = summary.baseline().name
             yield Drawing(f"forest-{stage}", f"{STEPS[stage]}: each arm against {name}, paired by seed",
-                          f"Points of accuracy above or below {name} on the same seed: a point a seed, the mean as a diamond, its "
-                          "95 % interval (t) as a bar, cut off at the figure's edge.",
+                          f"Points of accuracy above or below {name} on the same seed: a point a seed, the mean as a diamond, "
+                          "its 95 % interval (t) as a bar, cut off at the figure's edge.",
                           figures.forest_figure(lines, f"points of ACC against {name}"))
 
 

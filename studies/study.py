@@ -93,6 +93,14 @@ class Study:
         """Whether there are arms of the group."""
         return bool(self.arms.get(implementation, {}).get(group))
 
+    def group(self, implementation, arm):
+        """The group that an arm stands in. Raises UserError where there is no such arm."""
+        groups = self.arms.get(implementation, {})
+        found = next((group for group, arms in groups.items() if arm in (arms or {})), None)
+        if found is None:
+            raise UserError(f"the study '{self.title}' has no arm '{arm}' of {implementation}")
+        return found
+
     def stages(self):
         """The stages with predictions that the study is about, in the order of the method."""
         run = {stage for groups in self.arms.values() for group, arms in groups.items() if arms for stage in STAGES[group]}
@@ -146,8 +154,10 @@ def places(study, name, dataset):
     once = list(map(str, pretext_seeds()))
     found = [Place(shared, seed, root / shared / seed) for shared in study.shared for seed in once]
     for arm, target in study.reads.items():
+        other, implementation, chosen = target.split("/")
+        run = STAGES[load_study(other).group(implementation, chosen)]
         found += [Place(f"reimpl/{arm}/{stage}", seed, root / target / seed / stage)
-                  for stage in study.stages() for seed in both]
+                  for stage in study.stages() if stage in run for seed in both]
     for implementation, groups in study.arms.items():
         for group, arms in groups.items():
             found += [Place(f"{implementation}/{arm}/{stage}", seed, root / name / implementation / arm / seed / stage)
