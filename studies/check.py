@@ -22,7 +22,7 @@ SETTINGS = {"scan": Scan, "selflabel": SelfLabel}
 
 def check():
     """Print what is wrong with the studies, a line each. Raises UserError with how many there are, if any."""
-    problems = list(all_problems())
+    problems = all_problems()
     for problem in problems:
         print(problem)
     if problems:
@@ -31,21 +31,22 @@ def check():
 
 
 def all_problems():
-    """Every problem as `<file>, line <n>: <what is wrong, and the mend>`."""
-    studies, broken = {}, False
+    """Every problem as `<file>, line <n>: <what is wrong, and the mend>`, in a list.
+
+    Cells are compared, and pipelines with what their studies ask for, where each study by itself is right.
+    """
+    studies, found = {}, []
     for name in names():
         try:
             studies[name] = load_study(name)
         except UserError as error:
-            broken = True
-            yield located(name, str(error))
+            found.append(located(name, str(error)))
     for name, study in studies.items():
-        for message in [*of_references(name, study, studies), *of_arms(name, study)]:
-            yield located(name, message)
-    if not broken:
-        yield from (located(name, message) for name, message in of_twins(studies))
-        for path in outdated():
-            yield f"{path}: not what its study.yaml asks for; `python -m studies write` renews it"
+        found += [located(name, message) for message in (*of_references(name, study, studies), *of_arms(name, study))]
+    if not found:
+        found += [located(name, message) for name, message in of_twins(studies)]
+        found += [f"{path}: not what its study.yaml asks for; `python -m studies write` renews it" for path in outdated()]
+    return found
 
 
 def of_references(name, study, studies):
@@ -100,6 +101,8 @@ def of_arms(name, study):
                             if getattr(found, key, ""):
                                 read_augmentation(getattr(found, key), cell)
                     task = study.start["pretext"]
+                    if task not in section.base["pretext"]:
+                        continue  # of_references says so
                     kind = InstanceDiscrimination if task == "simclr" else Pretext
                     build(kind, section.mapping(f"pretext.{task}"), f"{section.where}.pretext.{task}")
                 except UserError as error:
