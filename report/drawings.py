@@ -114,13 +114,15 @@ def curve_drawings(summary):
         panels = [
             ("SCAN: loss terms", "nats", [(label, series(summary, scan, key)) for key, label in terms.items()]),
             ("SCAN: test scores", "%", [(label, series(summary, scan, key, 100)) for key, label in curves.items()]),
-            ("Self-label: confident images", "% of training images",
-             [("confident", series(summary, selflabel, "confident", 100))]),
-            ("Self-label: test scores", "%", [(label, series(summary, selflabel, key, 100)) for key, label in curves.items()]),
         ]
+        if labeled := summary.cells(selflabel):
+            lines = [(label, series(summary, selflabel, key, 100)) for key, label in curves.items()]
+            panels += [("Self-label: confident images", "% of training images",
+                        [("confident", series(summary, selflabel, "confident", 100))]),
+                       ("Self-label: test scores", "%", lines)]
         yield Drawing(
-            f"curves-{_slug(scan)}", f"SCAN and self-labeling{named(summary, arm)}",
-            "Loss terms and test scores over the epochs of SCAN and of self-labeling; a line a seed.",
+            f"curves-{_slug(scan)}", f"SCAN{' and self-labeling' if labeled else ''}{named(summary, arm)}",
+            f"Loss terms and test scores over the epochs of SCAN{' and of self-labeling' if labeled else ''}; a line a seed.",
             figures.curves_figure(panels))
 
 

@@ -122,15 +122,16 @@ def step_by_step(summary):
     for before, after in pairs:
         values = paired(summary.percent(after, "acc"), summary.percent(before, "acc"))
         if values:
-            found.append((_label(before), _label(after), spread(values), sum(value > 0 for value in values)))
+            found.append((_label(summary, before), _label(summary, after), spread(values), sum(value > 0 for value in values)))
     return found
 
 
-def _label(step):
+def _label(summary, step):
     if step in STEPS:
         return STEPS[step]
-    implementation, _, stage = step.split("/")
-    return f"{STEPS[stage]} ({IMPLEMENTATIONS[implementation]})"
+    implementation, name, stage = step.split("/")
+    several = sum(arm.implementation == implementation for arm in summary.arms()) > 1
+    return f"{STEPS[stage]} ({IMPLEMENTATIONS[implementation]}{f': {name}' if several else ''})"
 
 
 def variances(summary):

@@ -1,6 +1,6 @@
 """A study as its study.yaml describes it, and where the records of its cells lie."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.errors import UserError
@@ -129,30 +129,62 @@ def load_study(name):
     """The Study in studies/<name>/study.yaml. Raises UserError, naming file and key, for whatever is wrong with it."""
     file = Path("studies") / name / FILE
     mapping = read_yaml(file)
-    study = build(Study, {**mapping, "start": START | mapping.get("start", {})}, str(file))
+    study = build(Study, mapping, str(file))
+    study = replace(study, start=START | study.start)
     for key in study.start:
         if key not in START:
             raise UserError(f"{file}: start has '{key}'; it has {' and '.join(START)} only")
+    arms_elsewhere = {"start.scan": study.start["scan"]} | {f"reads.{arm}": target for arm, target in study.reads.items()}
+    for key, target in arms_elsewhere.items():
+        if str(target).count("/") != 2:
+            raise UserError(f"{file}: {key} is {target!r}, and should be <study>/<implementation>/<arm>")
+    for figure in study.published:
+        for key in ("source", "dataset", "step"):
+            lookup(figure, key, f"{file}: published")
     for implementation, groups in study.arms.items():
-        where = f"{file}: arms.{implementation}"
         if implementation not in IMPLEMENTATIONS:
-            raise UserError(f"{where} is unknown; known are {', '.join(IMPLEMENTATIONS)}")
-        for group, arms in groups.items():
-            lookup(GROUPS, group, f"{file}: arms.{implementation}.{group} is unknown; the list of groups")
-            for arm, changes in (arms or {}).items():
-                check_arm(group, changes, f"{where}.{group}.{arm}")
+            raise UserError(f"{file}: arms.{implementation} is unknown; known are {', '.join(IMPLEMENTATIONS)}")
+        check_groups(groups, f"{file}: arms.{implementation}")
+    check_authors_arms(study, file)
     if study.clustering_seeds:
         seeds("clustering_seeds", mapping, file)
     return study
 
 
+def check_groups(groups, where):
+    """Raise UserError unless an implementation's arms stand in groups that there are, each arm once and with its stages."""
+    if not isinstance(groups, dict):
+        raise UserError(f"{where} should be a mapping of groups of arms, not {groups!r}")
+    group_of = {}
+    for group, arms in groups.items():
+        lookup(GROUPS, group, f"{where}.{group} is unknown; the list of groups")
+        if not isinstance(arms or {}, dict):
+            raise UserError(f"{where}.{group} should be a mapping of arms, not {arms!r}")
+        for arm, changes in (arms or {}).items():
+            if arm in group_of:
+                raise UserError(f"{where} has the arm '{arm}' in the groups {group_of[arm]} and {group}")
+            group_of[arm] = group
+            check_arm(group, changes, f"{where}.{group}.{arm}")
+
+
+def check_authors_arms(study, file):
+    """Raise UserError for arms of the authors' code that no stage would run."""
+    groups = [group for group, arms in study.arms.get("original_ref", {}).items() if arms]
+    for group in groups:
+        if group != "clustering":
+            raise UserError(f"{file}: arms.original_ref.{group} is not run; "
+                            "the authors' code has arms of the group clustering only")
+    if groups and study.start["pretext"] != "simclr":
+        raise UserError(f"{file}: start.pretext is {study.start['pretext']!r}, and the authors' code has simclr only")
+
+
 def places(study, name, dataset):
-    """Every cell of the study `name`, in the order of study.yaml."""
+    """Every cell of the study `name`, in the order of study.yaml; one that is read and run under the same seed counts once."""
     root = Path("runs") / dataset
     both = [f"{pretext}-{clustering}" for pretext in pretext_seeds() for clustering in clustering_seeds()]
     own = [f"{pretext}-{clustering}" for pretext in pretext_seeds() for clustering in study.clustering_seeds] or both
-    once = list(map(str, pretext_seeds()))
-    found = [Place(shared, seed, root / shared / seed) for shared in study.shared for seed in once]
+    alone = list(map(str, pretext_seeds()))
+    found = [Place(shared, seed, root / shared / seed) for shared in study.shared for seed in alone]
     for arm, target in study.reads.items():
         other, implementation, chosen = target.split("/")
         run = STAGES[load_study(other).group(implementation, chosen)]
@@ -162,5 +194,8 @@ def places(study, name, dataset):
         for group, arms in groups.items():
             found += [Place(f"{implementation}/{arm}/{stage}", seed, root / name / implementation / arm / seed / stage)
                       for arm in arms or {} for stage in STAGES[group]
-                      for seed in (once if stage in ("pretext", "neighbors") else own)]
-    return sorted(found, key=lambda place: [other.step for other in found].index(place.step))
+                      for seed in (alone if stage in ("pretext", "neighbors") else own)]
+    steps = [place.step for place in found]
+    first = {(place.step, place.seed): place for place in reversed(found)}
+    once = [place for place in found if place is first[place.step, place.seed]]
+    return sorted(once, key=lambda place: steps.index(place.step))

@@ -10,7 +10,7 @@ from harness import record
 from harness.record import Cell
 from harness.tracking import Tracker
 
-CELL = Cell("reimpl", "scan", "digits", 3, "main", "default")
+CELL = Cell("reimpl", "scan", "digits", "3-1", "main", "default")
 
 
 def test_the_revision_is_the_commit_and_says_whether_files_differ(tmp_path, monkeypatch):
@@ -87,6 +87,6 @@ def test_a_wandb_run_is_grouped_and_carries_its_seed(monkeypatch):
     tracker = Tracker("offline", CELL, {}, "ab" * 32)
     tracker.log({"epoch": 4, "loss": 0.5})
     tracker.finish({"acc": 0.5, "confusion": [[1]]})
-    assert (seen["group"], seen["job_type"], seen["config"]["seed"]) == ("main/default", "scan", 3)
+    assert (seen["group"], seen["job_type"], seen["config"]["seed"]) == ("main/default", "scan", "3-1")
     assert seen["mode"] == "offline" and seen["row"] == ({"epoch": 4, "loss": 0.5}, 4) and seen["finished"]
     assert Run.summary == {"acc": 0.5}

@@ -4,7 +4,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.files import read_yaml
-from harness.settings import Neighbors, Network, Optimizer, Scan, Section, build, overlay, seeds
+from harness.settings import Neighbors, Network, Optimizer, Scan, build
 
 OPTIMIZER = {"kind": "adam", "lr": 0.1, "weight_decay": 0}
 SCAN = {"training": {"epochs": 1, "batch_size": 2, "optimizer": OPTIMIZER}, "clusters": 10, "augmentation": "strong",
@@ -48,43 +48,6 @@ def test_accuracy_is_over_no_more_neighbors_than_are_kept(scored):
     assert build(Neighbors, {"train": 20, "test": 5, "scored": 20}, "x").scored == 20
     with pytest.raises(UserError, match=f"x: scored is {scored}, and should be from 1 to 20, as many as are kept"):
         build(Neighbors, {"train": 20, "test": 5, "scored": scored}, "x")
-
-
-def test_overlay_goes_key_by_key_and_leaves_its_arguments_alone():
-    base = {"a": {"b": 1, "c": [1, 2]}, "d": 4}
-    assert overlay(base, {"a": {"c": [3]}, "e": 5}) == {"a": {"b": 1, "c": [3]}, "d": 4, "e": 5}
-    assert base == {"a": {"b": 1, "c": [1, 2]}, "d": 4}
-
-
-def test_an_arm_is_laid_over_the_data_set(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "studies/s").mkdir(parents=True)
-    (tmp_path / "params.yaml").write_text("datasets: {d: {network: {width: 8, blocks: [1]}, scan: {clusters: 10, heads: 2}}}")
-    (tmp_path / "studies/s/study.yaml").write_text(
-        "arms: {reimpl: {few: {scan: {clusters: 5}, selflabel: {}}, bad: {scan: {}, selflabel: {}, network: {}}}}")
-    assert Section("d").read("network", Network).width == 8
-    assert Section("d", "s", "reimpl", "few").mapping("scan") == {"clusters": 5, "heads": 2}
-    with pytest.raises(UserError, match=r"studies/s/study.yaml: arms.reimpl has no 'many'; it has few, bad"):
-        Section("d", "s", "reimpl", "many")
-    with pytest.raises(UserError, match=r"arms.reimpl.bad has 'network'; an arm changes settings of scan and selflabel only"):
-        Section("d", "s", "reimpl", "bad")
-    with pytest.raises(UserError, match="params.yaml: datasets has no 'e'; it has d"):
-        Section("e")
-
-
-@pytest.mark.parametrize("text, says", [
-    ("seeds: [0, 1, 0]", "params.yaml: seeds holds 0 twice; a seed counts once"),
-    ("seeds: [0, -1]", "params.yaml: seeds holds -1, and should hold whole numbers of 0 or more"),
-    ("seeds: []", "params.yaml: seeds is [], and should be a list of whole numbers"),
-    ("seeds: [0]\nseeds: [1]", "params.yaml, line 2: the key 'seeds' is given twice"),
-    ("seeds: [0", "params.yaml, line 1: expected ',' or ']', but got '<stream end>'"),
-])
-def test_seeds(tmp_path, monkeypatch, text, says):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "params.yaml").write_text(text)
-    with pytest.raises(UserError) as error:
-        seeds()
-    assert str(error.value) == says
 
 
 def test_yaml_that_asks_for_python_objects_is_refused(tmp_path):

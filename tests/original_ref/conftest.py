@@ -1,6 +1,7 @@
 """A small project in which the authors' code is run: digits at 8x8, a tiny network, two epochs."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -68,3 +69,10 @@ def ran(tmp_path_factory):
     for name in STAGES:
         project.stage(name)
     return project
+
+
+@pytest.fixture
+def project(ran, tmp_path):
+    """A copy of that project, to be spoilt at will."""
+    shutil.copytree(ran.folder, tmp_path / "project")
+    return Project(tmp_path / "project")

@@ -1,13 +1,17 @@
-"""The list of divergences names settings that there are, and lines that the authors' code has."""
+"""The list of divergences names settings that there are, lines that the authors' code has, and what each entry changes."""
 
 import re
 import typing
+from dataclasses import fields
 
 import pytest
 
 from harness.files import read_yaml
-from harness.settings import InstanceDiscrimination, Scan, SelfLabel
+from harness.params import Section
+from harness.settings import InstanceDiscrimination, Optimizer, Scan, SelfLabel, Training
 from original_ref.checkout import folder
+from report.summaries import flat
+from studies.study import load_study
 
 LIST = read_yaml("original_ref/divergences.yaml")
 entries = pytest.mark.parametrize("name", LIST)
@@ -21,16 +25,45 @@ def keys(known):
 @entries
 def test_an_entry_is_complete_and_its_setting_exists(name):
     entry = LIST[name]
-    assert set(entry) == {"paper", "code", "reimpl", "setting", "concerns"}
+    assert {"paper", "code", "reimpl", "setting", "concerns"} == set(entry) - {"effect"}
+    assert all(isinstance(entry[key], str) and entry[key] for key in entry if key != "setting")
     assert entry["concerns"] in ("results", "speed", "failures")
     digits = read_yaml("params.yaml")["datasets"]["digits"]
     for setting in filter(None, entry["setting"].split(", ")):
         *sections, key = setting.split(".")
         known = {"scan": Scan, "selflabel": SelfLabel, "pretext": {"simclr": InstanceDiscrimination},
-                 "augmentation": digits["augmentation"], "seeds": 0}
+                 "augmentation": digits["augmentation"], "pretext_seeds": 0, "clustering_seeds": 0}
         for section in sections:
             known = keys(known)[section]
         assert key in keys(known), setting
+
+
+def test_an_entry_says_what_it_changes_unless_an_arm_measures_it():
+    study = load_study("divergences")
+    (implementation,), default = study.arms, "default"  # which the arms are compared with
+    measured = {arm for arms in study.arms[implementation].values() for arm in arms} | set(study.reads) - {default}
+    assert implementation == "reimpl" and default in study.reads and measured <= set(LIST)
+    assert {name for name, entry in LIST.items() if "effect" in entry} == set(LIST) - measured
+
+
+def test_an_arm_throws_the_switch_that_its_entry_names_and_no_other():
+    """Each arm's settings by their full names: those of the entry or some of them, with another value than the default's."""
+    defaults = Section("digits")
+    for groups in load_study("divergences").arms.values():
+        for arm, changes in ((arm, changes) for arms in groups.values() for arm, changes in arms.items()):
+            thrown = dict(flat(changes))
+            assert thrown and set(thrown) <= set(LIST[arm]["setting"].split(", ")), arm
+            for setting, value in thrown.items():
+                stage, _, key = setting.rpartition(".")
+                assert value != effective(defaults, stage, key), setting
+
+
+def effective(section, stage, key):
+    """The value in force where no arm changes it."""
+    mapping = section.mapping(stage)
+    cls = {"scan": Scan, "selflabel": SelfLabel, "pretext.simclr": InstanceDiscrimination}.get(stage)
+    cls = cls or (Optimizer if stage.endswith("optimizer") else Training)
+    return mapping.get(key, next((field.default for field in fields(cls) if field.name == key), None))
 
 
 @entries

@@ -12,11 +12,11 @@ STAGE = {"numpy_scalars": "scan", "whole_checkpoints": None, "data_root": None}
 
 
 @pytest.mark.parametrize("name", [name for name in SHIMS if STAGE.get(name, "pretext")])
-def test_without_the_shim_the_script_stops_with_its_symptom(ran, tmp_path, name):
+def test_without_the_shim_the_script_stops_with_its_symptom(project, name):
     if (SHIMS[name].without_gpu_only or name == "faiss_gpus") and torch.cuda.is_available():
         pytest.skip("not needed with a GPU")
-    done = ran.stage(STAGE.get(name, "pretext"), before=f"from original_ref.shims import SHIMS; del SHIMS[{name!r}]; "
-                     f"sys.argv = []", check=False)
+    done = project.stage(STAGE.get(name, "pretext"), before=f"from original_ref.shims import SHIMS; del SHIMS[{name!r}]; "
+                         f"sys.argv = []", check=False)
     assert done.returncode == 2
     assert re.search(SHIMS[name].symptom, done.stderr), done.stderr
 

@@ -13,14 +13,7 @@ import pytest
 import torch
 
 from original_ref.checkout import fetch
-from tests.original_ref.conftest import STAGES, Project
-
-
-@pytest.fixture
-def project(ran, tmp_path):
-    """A copy of the project."""
-    shutil.copytree(ran.folder, tmp_path / "project")
-    return Project(tmp_path / "project")
+from tests.original_ref.conftest import STAGES
 
 
 def contents(folder):

@@ -1,5 +1,6 @@
 """A small project of its own: this repository's code, digits at 8x8, a tiny network, few epochs."""
 
+import contextlib
 import os
 import runpy
 import shutil
@@ -10,9 +11,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from studies import pipeline
+
 ROOT = Path(__file__).parent.parent.parent
 ROOMS = ("harness", "reimpl", "original_ref", "studies", "report")
-CELL = "runs/digits/main/reimpl/default/0"
+CELL = "runs/digits/main/reimpl/default/0-0"
 
 # The folders that a stage reads and writes, in the order in which data flows.
 STAGES = {
@@ -21,10 +24,10 @@ STAGES = {
                 "--out", "runs/digits/pretext/simclr/0"],
     "neighbors": ["reimpl", "neighbors", "--task", "simclr", "--dataset", "digits", "--seed", "0", "--data", "data/digits",
                   "--pretext", "runs/digits/pretext/simclr/0", "--out", "runs/digits/neighbors/simclr/0"],
-    "scan": ["reimpl", "scan", "--study", "main", "--arm", "default", "--dataset", "digits", "--seed", "0",
+    "scan": ["reimpl", "scan", "--study", "main", "--arm", "default", "--dataset", "digits", "--seed", "0-0",
              "--data", "data/digits", "--pretext", "runs/digits/pretext/simclr/0",
              "--neighbors", "runs/digits/neighbors/simclr/0", "--out", f"{CELL}/scan"],
-    "selflabel": ["reimpl", "selflabel", "--study", "main", "--arm", "default", "--dataset", "digits", "--seed", "0",
+    "selflabel": ["reimpl", "selflabel", "--study", "main", "--arm", "default", "--dataset", "digits", "--seed", "0-0",
                   "--data", "data/digits", "--scan", f"{CELL}/scan", "--out", f"{CELL}/selflabel"],
 }
 
@@ -72,7 +75,7 @@ class Project:
 
 
 def tiny(params):
-    params.update(seeds=[0], dataset="digits", pretext_tasks=["simclr"])
+    params.update(dataset="digits", pretext_seeds=[0], clustering_seeds=[0], pretext_tasks=["simclr"])
     params["execution"].update(device="cpu", threads=1, tracking="disabled", checkpoint_seconds=0)
     params["datasets"] = {"digits": params["datasets"]["digits"]}
     digits = params["datasets"]["digits"]
@@ -107,7 +110,9 @@ def fresh(tmp_path_factory):
         if study.is_dir() and study.name not in ("main", "__pycache__"):
             shutil.rmtree(study)
     project.edit("studies/main/study.yaml", lambda study: study.update(
-        arms={name: {"default": arms["default"]} for name, arms in study["arms"].items()}))
+        arms={name: {"clustering": {"default": groups["clustering"]["default"]}} for name, groups in study["arms"].items()}))
+    with contextlib.chdir(folder):
+        pipeline.write()
     for command in (["init", "-q"], ["add", "-A"], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "tiny"]):
         subprocess.run(["git", *command], cwd=folder, check=True)
     return project

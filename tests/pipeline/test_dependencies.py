@@ -1,65 +1,81 @@
-"""Each stage's `deps` are the source files that it imports, no more and no fewer; its params are what it reads."""
+"""What stages know of the code: the stage `code` sees every source file, each other one the hashes of its command's files."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
-from harness.files import read_yaml
+from harness.files import read_yaml, sha256
+from studies import code, pipeline
 from studies.code import source_files
 
 ROOT = Path(__file__).parent.parent.parent
-COMMANDS = {
-    "dataset": ["harness.__main__", "harness.datasets"],
-    "pretext": ["reimpl.__main__", "reimpl.pretext"],
-    "neighbors": ["reimpl.__main__", "reimpl.neighbors"],
-    "kmeans_pixels": ["reimpl.__main__", "reimpl.kmeans"],
-    "kmeans_embeddings": ["reimpl.__main__", "reimpl.kmeans"],
-    "report": ["report.__main__"],
-    "reference": ["original_ref.__main__"],
-    "original_pretext": ["original_ref.__main__", "original_ref.pretext"],
-}
-IN_STUDIES = {  # whichever study they stand in
-    "scan": ["reimpl.__main__", "reimpl.scan"],
-    "selflabel": ["reimpl.__main__", "reimpl.selflabel"],
-    "original_scan": ["original_ref.__main__", "original_ref.scan"],
-    "original_selflabel": ["original_ref.__main__", "original_ref.selflabel"],
-    "summary": ["studies.__main__"],
-}
 
 
 def stages():
-    found = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-    for file in sorted(ROOT.glob("studies/*/dvc.yaml")):
-        study = yaml.safe_load(file.read_text())["stages"]
-        found |= {f"{file.parent.name}:{name}": stage for name, stage in study.items()}
-    return found
+    """Every stage of every dvc.yaml, by `<file>:<name>`."""
+    return {f"{file.relative_to(ROOT)}:{name}": stage
+            for file in sorted([ROOT / "dvc.yaml", *ROOT.glob("studies/*/dvc.yaml")])
+            for name, stage in yaml.safe_load(file.read_text())["stages"].items()}
 
 
-@pytest.mark.parametrize("name", stages())
-def test_a_stage_depends_on_the_files_that_it_imports(name):
-    listed = {dep for dep in stages()[name]["deps"] if dep.endswith(".py")}
-    modules = IN_STUDIES[name.split(":")[1]] if ":" in name else COMMANDS[name]
-    imported = set(source_files(modules, ROOT))
-    if "${item.task}" in stages()[name]["cmd"]:
-        imported.add("reimpl/pretext/${item.task}.py")  # picked at run time; imports nothing that its stage does not
-        for task in ("simclr", "rotation"):
-            assert set(source_files([f"reimpl.pretext.{task}"], ROOT)) - imported == {f"reimpl/pretext/{task}.py"}
-    assert listed == imported, f"{name}: add {sorted(imported - listed)}, remove {sorted(listed - imported)}"
+def test_the_stage_code_depends_on_every_source_file_of_every_command():
+    deps = set(stages()["dvc.yaml:code"]["deps"])
+    needed = {file for modules in code.commands().values() for file in source_files(modules, ROOT)}
+    needed |= set(source_files(["studies.code"], ROOT))  # what it runs itself
+    covered = {file for file in needed if deps & {file, *map(str, Path(file).parents)}}
+    used = {dep for dep in deps if any(file == dep or file.startswith(f"{dep}/") for file in needed)}
+    assert covered == needed and used == deps, (
+        f"the deps of the stage code in dvc.yaml: add {sorted(needed - covered)}, remove {sorted(deps - used)}")
 
 
-def test_studies_list_the_augmentations_that_they_read():
-    """Those that params.yaml names, for whichever data set, with each arm laid over it."""
-    datasets = read_yaml(ROOT / "params.yaml")["datasets"].values()
-    for file in sorted(ROOT.glob("studies/*/study.yaml")):
-        arms = read_yaml(file)["arms"]["reimpl"]
-        pipeline = yaml.safe_load((file.parent / "dvc.yaml").read_text())["stages"]
-        for stage in ("scan", "selflabel"):
-            sections = [dataset[stage] | arm[stage] for dataset in datasets for arm in arms.values()]
-            named = {value for section in sections for key, value in section.items() if key.endswith("augmentation")} - {""}
-            listed = {param.rsplit(".", 1)[1] for param in pipeline[stage]["params"]
-                      if isinstance(param, str) and ".augmentation." in param}
-            assert listed == named, f"{file}: {stage}"
+def file_of(command):
+    """The file of hashes that a stage's command goes by, as its text says."""
+    found = re.match(r"python -m (\S+)(?: ([a-z]\S*))?(?: --task (\S+))?", command)
+    package, stage, task = found.groups()
+    task = task if (package, stage) in {("reimpl", "pretext"), ("reimpl", "neighbors")} else None
+    return "runs/code/" + ".".join(filter(None, (package, stage, task))) + ".json"
+
+
+@pytest.mark.parametrize("command, file", [
+    ("python -m studies.summary --study main --dataset d", "runs/code/studies.summary.json"),
+    ("python -m report --dataset d", "runs/code/report.json"),
+    ("python -m reimpl kmeans --on pixels --dataset d", "runs/code/reimpl.kmeans.json"),
+    ("python -m reimpl neighbors --task ${item.task} --seed 0", "runs/code/reimpl.neighbors.${item.task}.json"),
+    ("python -m original_ref pretext --task simclr --seed 0", "runs/code/original_ref.pretext.json"),
+    ("python -m original_ref availability", "runs/code/original_ref.availability.json"),
+])
+def test_the_file_of_a_command_by_hand(command, file):
+    assert file_of(command) == file
+
+
+@pytest.mark.parametrize("name", sorted(set(stages()) - {"dvc.yaml:code"}))
+def test_a_stage_depends_on_the_hashes_of_its_own_command_and_of_no_other(name):
+    stage = stages()[name]
+    (file,) = (dep for dep in stage["deps"] if dep.startswith("runs/code"))
+    assert file == file_of(stage["cmd"])
+    tasks = read_yaml(ROOT / "params.yaml")["pretext_tasks"]
+    named = {file.replace("${item.task}", task) for task in tasks}
+    assert named <= {f"runs/code/{command}.json" for command in code.commands()}
+    assert not [dep for dep in stage["deps"] if dep.endswith(".py")]
+
+
+def test_every_pipeline_is_what_its_study_says(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert list(pipeline.outdated()) == [], "`python -m studies write` brings them up to date"
+
+
+def test_the_hashes_of_a_command_are_those_of_the_files_that_it_imports(tmp_path):
+    code.digest(tmp_path)
+    assert {file.stem for file in tmp_path.iterdir()} == set(code.commands())
+    kmeans = json.loads((tmp_path / "reimpl.kmeans.json").read_text())
+    assert {"reimpl/__main__.py", "reimpl/kmeans.py", "harness/metrics.py"} <= set(kmeans)
+    assert not {"reimpl/scan.py", "reimpl/pretext/simclr.py", "report/page.py"} & set(kmeans)
+    assert all(sha256(ROOT / file) == value for file, value in kmeans.items())
+    simclr, rotation = (json.loads((tmp_path / f"reimpl.pretext.{task}.json").read_text()) for task in ("simclr", "rotation"))
+    assert set(simclr) ^ set(rotation) == {"reimpl/pretext/simclr.py", "reimpl/pretext/rotation.py"}
 
 
 def test_source_files_are_found_through_every_form_of_import(tmp_path):

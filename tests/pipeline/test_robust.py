@@ -110,8 +110,8 @@ def remove(file):
     return lambda project: (project.folder / file).unlink()
 
 
-def twice(project):
-    project.edit("params.yaml", lambda params: params.update(seeds=[0, 1, 0]))
+def twice(key):
+    return lambda project: project.edit("params.yaml", lambda params: params.update({key: [0, 1, 0]}))
 
 
 PRETEXT, SCAN = "runs/digits/pretext/simclr/0/model.pt", f"{CELL}/scan/model.pt"
@@ -130,7 +130,8 @@ BAD = [
     ("scan", truncate("data/digits/train_images.npy"), "data/digits/train_images.npy cannot be read"),
     ("selflabel", remove(SCAN), f"{SCAN} is missing: it is made by `dvc repro`"),
     ("scan", remove("runs/digits/neighbors/simclr/0/neighbors.npz"), "neighbors.npz is missing: it is made by `dvc repro`"),
-    ("scan", twice, "params.yaml: seeds holds 0 twice; a seed counts once"),
+    ("scan", twice("pretext_seeds"), "params.yaml: pretext_seeds holds 0 twice; a seed counts once"),
+    ("dataset", twice("clustering_seeds"), "params.yaml: clustering_seeds holds 0 twice; a seed counts once"),
     ("dataset", settings("dataset.source", "mnist"), "the dataset source is 'mnist', and should be one of digits"),
 ]
 
@@ -168,11 +169,12 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_files(project):
 
 @pytest.mark.parametrize("arguments, says", [
     (["reimpl", "cluster"], "error: no stage 'cluster'; usage: python -m reimpl {pretext,neighbors,kmeans,scan,selflabel,"),
-    ([*STAGES["scan"][:5], "nobody", *STAGES["scan"][6:]], "arms.reimpl has no 'nobody'; it has default"),
+    ([*STAGES["scan"][:5], "nobody", *STAGES["scan"][6:]], "arms.reimpl has no arm 'nobody'; it has default"),
     ([*STAGES["scan"][:7], "cifar11", *STAGES["scan"][8:]], "datasets has no 'cifar11'; it has digits"),
     ([*STAGES["pretext"][:3], "jigsaw", *STAGES["pretext"][4:]], "the pretext task is 'jigsaw'"),
     (["report", "--dataset", "digits", "--summaries", "runs/digits/nowhere", "--out", "x"], "nowhere is missing"),
-    (["studies", "summary", "--study", "nothing", "--dataset", "digits", "--out", "x"], "studies/nothing/study.yaml is missing"),
+    (["studies.summary", "--study", "nothing", "--dataset", "digits", "--out", "x"], "studies/nothing/study.yaml is missing"),
+    (["studies", "plan", "nothing"], "error: there is no study 'nothing'; there are main"),
 ])
 def test_a_wrong_name_is_one_line(finished, call, arguments, says):
     code, errors = call(finished, *arguments)

@@ -1,39 +1,57 @@
-"""The numbers of the report by hand: spreads, tables, differences by arm, confusion over seeds."""
+"""The numbers of the report by hand: arms, spreads, tables, differences by arm and by seed, confusion over seeds."""
 
+import csv
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from report import figures
-from report.drawings import summed_confusion
-from report.page import differences
+from report.drawings import differences, study_drawings, summed_confusion
+from report.page import effects, evidence, judged, step_by_step, variances
 from report.statistics import spread
-from report.summaries import Summary
+from report.summaries import Arm
 from report.tables import Entry, clustering_table, latex, measured, neighbor_table, write_table
-from studies.study import Study
+from studies.study import Claim
+from tests.report import made
 
-ACC = {  # step -> accuracy of two seeds
-    "kmeans/pixels": (0.2, 0.3), "kmeans/embeddings": (0.5, 0.7),
-    "reimpl/a/scan": (0.8, 0.6), "reimpl/a/selflabel": (0.9, 0.8),
-    "reimpl/b/scan": (0.5, 0.4), "reimpl/b/selflabel": (0.6, 0.3),
+ACC = {  # step -> accuracy by seed
+    "kmeans/pixels": {"0": 0.2, "1": 0.3}, "kmeans/embeddings": {"0": 0.5, "1": 0.7},
+    "reimpl/a/scan": {"0-0": 0.8, "1-0": 0.6}, "reimpl/a/selflabel": {"0-0": 0.9, "1-0": 0.8},
+    "reimpl/b/scan": {"0-0": 0.5, "1-0": 0.4}, "reimpl/b/selflabel": {"0-0": 0.6, "1-0": 0.3},
 }
+BASELINES = ("kmeans/pixels", "kmeans/embeddings")
 
 
 @pytest.fixture
 def summary():
-    """Two arms, two seeds."""
-    study = Study(title="t", claim="c", source="s", shared=("kmeans/pixels", "kmeans/embeddings", "neighbors/simclr"),
-                  arms={"reimpl": {"a": {}, "b": {}}},
-                  published=({"source": "paper", "dataset": "X", "step": "scan", "acc": [81.8, 0.3]},))
-    rows = [{"step": step, "seed": str(seed), "metric": metric, "value": str(value)}
-            for step, values in ACC.items() for seed, value in enumerate(values) for metric in ("acc", "nmi", "ari")]
-    rows += [{"step": "neighbors/simclr", "seed": "0", "metric": "train_accuracy", "value": "0.5"}]
-    records = [{"step": step, "seed": seed, "path": f"{step}/{seed}", "record": {"not_run": None, "settings": {}}}
-               for step in ACC for seed in (0, 1)]
-    records.append({"step": "neighbors/simclr", "seed": 0, "path": "n",
-                    "record": {"not_run": None, "settings": {"neighbors": {"train": 50, "test": 3, "scored": 10}}}})
-    return Summary("main", study, rows, records, {})
+    """Two arms of the rewrite, two pretext seeds with a clustering seed each, and a published figure."""
+    arms = {"reimpl": {"clustering": {"a": {"scan": {}, "selflabel": {}}, "b": {"scan": {"heads": 2}, "selflabel": {}}}}}
+    study = made.study(arms, shared=(*BASELINES, "neighbors/simclr"),
+                       published=({"source": "paper", "dataset": "X", "step": "scan", "acc": [81.8, 0.3]},))
+    mined = made.cell("neighbors/simclr", "0", {"train_accuracy": 0.5, "test_accuracy": 0.25},
+                      settings={"neighbors": {"train": 50, "test": 3, "scored": 10}})
+    return made.summary("main", study, [*made.cells(ACC), mined])
+
+
+@pytest.fixture
+def authors(summary):
+    """The same with an arm of the authors' code, of whose two seeds one ran SCAN and none self-labeling."""
+    summary.study.arms["original_ref"] = {"clustering": {"a": {"scan": {}, "selflabel": {}}}}
+    more = [made.cell("original_ref/a/scan", "0-0", made.scores(0.5)),
+            *(made.cell(f"original_ref/a/{stage}", seed, None, not_run="no network")
+              for stage, seed in (("scan", "1-0"), ("selflabel", "0-0"), ("selflabel", "1-0")))]
+    return made.summary("main", summary.study, summary.records + more)
+
+
+def reading(**fields):
+    """A study of SCAN alone with an arm `own`, beside `default` and `other`, which two other studies have run."""
+    arms = {"reimpl": {"scan": {"own": {"scan": {"num_neighbors": 5, "training": {"epochs": 3}}}}}}
+    study = made.study(arms, reads={"default": "main/reimpl/default", "other": "second/reimpl/x"}, **fields)
+    return made.summary("reading", study, made.cells({
+        "reimpl/default/scan": {"0-0": 0.5, "1-0": 0.6, "2-0": 0.7}, "reimpl/other/scan": {"0-0": 0.5, "1-0": 0.9},
+        "reimpl/own/scan": {"0-0": 0.6, "1-0": 0.6, "2-0": 0.9}}))
 
 
 def test_spread_by_hand():
@@ -44,61 +62,206 @@ def test_spread_by_hand():
         spread([])
 
 
+def test_arms_are_those_read_and_then_those_of_each_group():
+    arms = {"reimpl": {"whole": {"w": {"pretext": {"simclr": {"dim": 8}}, "scan": {}, "selflabel": {}}}, "clustering": None,
+                       "selflabel": {"s": {"selflabel": {"threshold": 0.5}}}},
+            "original_ref": {"clustering": {"r": {"scan": {}, "selflabel": {}}}}}
+    summary = made.summary("x", made.study(arms, reads={"r": "main/reimpl/default"}), [])
+    assert summary.arms() == [Arm("reimpl", "r", ()), Arm("reimpl", "w", (("pretext.simclr.dim", 8),)),
+                              Arm("reimpl", "s", (("selflabel.threshold", 0.5),)), Arm("original_ref", "r", ())]
+    assert summary.arms()[1].step("scan") == "reimpl/w/scan"
+    assert summary.arms_run("scan") == []
+
+
+def test_an_arm_that_is_read_and_run_with_further_seeds_is_one_arm():
+    study = made.study({"default": {"scan": {}, "selflabel": {}}}, reads={"default": "main/reimpl/default"})
+    assert made.summary("seeds", study, []).arms() == [Arm("reimpl", "default", ())]
+
+
+def test_the_baseline_is_the_first_arm_that_is_read(summary):
+    assert reading().baseline() == Arm("reimpl", "default", ())
+    assert summary.baseline() is None
+
+
 def test_entries_are_in_percent_and_say_why_where_there_is_none():
-    entry = measured(spread([0.5, 0.7]), ["x", "y"])
-    assert entry.text() == "60.0 ± 14.1" and entry.n == 2 and entry.values == pytest.approx((50.0, 70.0))
+    entry = measured({"0-0": 0.5, "1-0": 0.7}, ["x", "y"])
+    assert entry.text() == "60.0 ± 14.1" and entry.n == 2 and entry.values == pytest.approx({"0-0": 50.0, "1-0": 70.0})
+    assert entry.t_interval() == pytest.approx(stats.t.interval(0.95, 1, 60, 10))
     assert Entry(81.8).text() == "81.8" and Entry().text() == "–" and Entry(reason="because").text() == "not run"
+    assert measured({}, []).reason == "no record" and Entry(81.8, 0.3).t_interval() is None
 
 
-def test_the_clustering_table_has_published_and_ours_step_by_step(summary):
-    rows = [(row.step, row.source, row.entries["acc"].text()) for row in clustering_table(summary, "digits").rows]
+def test_the_clustering_table_has_published_and_ours_step_by_step(authors):
+    rows = [(row.step, row.source, row.entries["acc"].text()) for row in clustering_table(authors, "digits").rows]
     assert rows == [
         ("pixels + k-means", "here", "25.0 ± 7.1"),
         ("pretext + k-means", "here", "60.0 ± 14.1"),
-        ("SCAN", "paper", "81.8 ± 0.3"), ("SCAN", "authors' code, here", "not run"),
+        ("SCAN", "paper", "81.8 ± 0.3"), ("SCAN", "authors' code, here", "50.0"),
         ("SCAN", "rewrite, here: a", "70.0 ± 14.1"), ("SCAN", "rewrite, here: b", "45.0 ± 7.1"),
         ("SCAN + self-label", "authors' code, here", "not run"),
         ("SCAN + self-label", "rewrite, here: a", "85.0 ± 7.1"), ("SCAN + self-label", "rewrite, here: b", "45.0 ± 21.2"),
     ]
 
 
-def test_a_cell_that_did_not_run_is_shown_with_its_reason_and_counts_nowhere(summary):
+def test_a_cell_that_did_not_run_is_shown_with_its_reason_and_counts_nowhere(authors):
     """Of the authors' two seeds one ran: n is 1; where none did, the reason stands in the row and in the CSV."""
-    summary.study.arms["original_ref"] = {"a": {}}
-    for stage, values in {"scan": (0.5, None), "selflabel": (None, None)}.items():
-        for seed, value in enumerate(values):
-            step, reason = f"original_ref/a/{stage}", None if value else "no network"
-            summary.records.append({"step": step, "seed": seed, "path": f"{step}/{seed}",
-                                    "record": {"not_run": reason, "settings": {}}})
-            if value:
-                summary.rows.append({"step": step, "seed": str(seed), "metric": "acc", "value": str(value)})
-    rows = {row.step: row.entries["acc"] for row in clustering_table(summary, "digits").rows if row.source.startswith("authors")}
-    assert rows["SCAN"].text() == "50.0" and rows["SCAN"].n == 1 and rows["SCAN"].evidence == ("original_ref/a/scan/0",)
+    table = clustering_table(authors, "digits")
+    rows = {row.step: row.entries["acc"] for row in table.rows if row.source.startswith("authors")}
+    assert rows["SCAN"].text() == "50.0" and rows["SCAN"].n == 1
+    assert rows["SCAN"].evidence == ("runs/made/original_ref/a/scan/0-0/metrics.json",)
     assert rows["SCAN + self-label"].text() == "not run" and rows["SCAN + self-label"].reason == "no network"
-    assert len(summary.not_run()) == 3
+    assert len(authors.not_run()) == 3 and len(authors.not_run("original_ref/a/scan")) == 1
+
+
+def test_a_study_of_one_implementation_names_its_arms_and_what_each_changes_up_to_the_step():
+    """The arm that runs SCAN alone has no row of self-labeling; a change of self-labeling does not stand beside SCAN."""
+    arms = {"reimpl": {"clustering": {"c": {"scan": {"heads": 2}, "selflabel": {"threshold": 0.5}}},
+                       "scan": {"s": {"scan": {"clusters": 3}}}}}
+    study = made.study(arms, reads={"default": "main/reimpl/default"}, scores=("acc", "nmi"))
+    run = ("default/scan", "default/selflabel", "c/scan", "c/selflabel", "s/scan")
+    table = clustering_table(made.summary("x", study, made.cells({f"reimpl/{step}": {"0-0": 0.5} for step in run})), "d")
+    assert [(row.step, row.source, row.changes) for row in table.rows] == [
+        ("SCAN", "default", ()), ("SCAN", "c", (("scan.heads", 2),)), ("SCAN", "s", (("scan.clusters", 3),)),
+        ("SCAN + self-label", "default", ()), ("SCAN + self-label", "c", (("scan.heads", 2), ("selflabel.threshold", 0.5)))]
+    assert table.metrics == {"acc": "ACC", "nmi": "NMI"}
+    assert [row.entries["nmi"].text() for row in table.rows] == ["25.0"] * 5
+
+
+def test_published_figures_of_an_arm_stand_before_it():
+    study = made.study({"a": {"scan": {}, "selflabel": {}}},
+                       published=({"source": "paper", "dataset": "X", "step": "reimpl/a/selflabel", "acc": [74.3, 3.9]},))
+    rows = clustering_table(made.summary("x", study, made.cells({"reimpl/a/selflabel": {"0-0": 0.5}})), "d").rows
+    assert [(row.source, row.ours, row.entries["acc"].text(), row.entries["nmi"].text()) for row in rows] == [
+        ("paper", False, "74.3 ± 3.9", "–"), ("a", True, "50.0", "25.0")]
 
 
 def test_the_neighbor_table_says_how_many_neighbors(summary):
     (row,) = neighbor_table(summary, "digits").rows
-    assert row.dataset == "digits, 10 and 3 neighbors" and row.entries["train_accuracy"].text() == "50.0"
+    assert row.dataset == "digits, 10 and 3 neighbors"
+    assert [row.entries[key].text() for key in ("train_accuracy", "test_accuracy")] == ["50.0", "25.0"]
+    assert neighbor_table(reading(), "digits") is None
 
 
-def test_differences_are_within_an_arm_and_by_seed(summary):
-    found = {(before, after): (round(change.mean, 6), higher) for before, after, change, higher in differences(summary)}
-    assert found == {
-        ("pixels + k-means", "pretext + k-means"): (35.0, 2),
-        ("pretext + k-means", "SCAN: a"): (10.0, 1), ("pretext + k-means", "SCAN + self-label: a"): (25.0, 2),
-        ("SCAN", "SCAN + self-label: a"): (15.0, 2),
-        ("pretext + k-means", "SCAN: b"): (-15.0, 0), ("pretext + k-means", "SCAN + self-label: b"): (-15.0, 1),
-        ("SCAN", "SCAN + self-label: b"): (0.0, 1),
+def test_steps_are_compared_within_an_arm_and_by_pretext_seed(authors):
+    steps = step_by_step(authors)
+    assert {(before, after): (round(change.mean, 6), change.n, higher) for before, after, change, higher in steps} == {
+        ("pixels + k-means", "pretext + k-means"): (35.0, 2, 2),
+        ("pretext + k-means", "SCAN (rewrite: a)"): (10.0, 2, 1),
+        ("pretext + k-means", "SCAN + self-label (rewrite: a)"): (25.0, 2, 2),
+        ("SCAN (rewrite: a)", "SCAN + self-label (rewrite: a)"): (15.0, 2, 2),
+        ("pretext + k-means", "SCAN (rewrite: b)"): (-15.0, 2, 0),
+        ("pretext + k-means", "SCAN + self-label (rewrite: b)"): (-15.0, 2, 1),
+        ("SCAN (rewrite: b)", "SCAN + self-label (rewrite: b)"): (0.0, 2, 1),
     }
+    assert step_by_step(reading()) == []  # without k-means
+
+
+def test_each_arm_is_compared_with_the_first_one_read_seed_by_seed(summary):
+    """own - default: +10, 0, +20. other has no seed 2-0: 0, +30. The baseline itself is not among them."""
+    found = {arm.name: (values, interval) for arm, values, interval in differences(reading(), "scan")}
+    assert list(found) == ["other", "own"]
+    assert found["own"][0] == pytest.approx((10, 0, 20)) and found["other"][0] == pytest.approx((0, 30))
+    for values, interval in found.values():
+        n = len(values)
+        assert interval == pytest.approx(stats.t.interval(0.95, n - 1, np.mean(values), np.std(values, ddof=1) / n**0.5))
+    assert list(differences(summary, "scan")) == []  # it reads none
+
+
+def test_the_effects_are_those_of_the_study_divergences_alone():
+    one = reading()
+    assert effects([one]) == {}
+    found = effects([one, made.summary("divergences", one.study, one.records)])
+    assert set(found) == {"own", "other"}
+    ((step, change, interval),) = found["own"]
+    assert step == "SCAN" and change.mean == pytest.approx(10) and change.n == 3 and interval[0] < 0 < interval[1]
+
+
+def test_variance_is_divided_where_pretext_seeds_have_several_clustering_seeds():
+    """Means 20 and 40, deviations of 10 within: mean squares 400 and 100 by hand, so (400 - 100) / 2 lies between."""
+    acc = {"0-0": 0.2 - 0.5**0.5 / 10, "0-1": 0.2 + 0.5**0.5 / 10, "1-0": 0.4 - 0.5**0.5 / 10, "1-1": 0.4 + 0.5**0.5 / 10}
+    study = made.study({"default": {"scan": {}, "selflabel": {}}})
+    both = made.summary("seeds", study, made.cells({"reimpl/default/scan": acc, "reimpl/default/selflabel": {"0-0": 0.1}}))
+    ((step, found, everything),) = variances(both)
+    assert step == "SCAN" and (found.groups, found.per_group) == (2, 2)
+    assert (found.within, found.between, found.share) == pytest.approx((100, 150, 0.6))
+    assert everything.n == 4 and everything.mean == pytest.approx(30)
+    for seeds in (("0-0", "1-0"), ("0-0", "0-1"), ("0-0", "0-1", "1-0")):  # one each; one pretext seed; a single one among them
+        few = {"reimpl/default/scan": {seed: acc[seed] for seed in seeds}}
+        assert variances(made.summary("seeds", study, made.cells(few))) == []
+
+
+ABOVE = Claim(text="t", source="s", kind="above", of="reimpl/a/selflabel", than="kmeans/embeddings")
+
+
+def test_a_claim_is_judged_by_the_figures_and_carries_its_records(summary):
+    """+40 and +10 by pretext seed: one of two seeds says little."""
+    found = judged(summary, ABOVE, "digits")
+    assert (found.study, found.claim, found.verdict.n, found.verdict.word) == ("main", ABOVE, 2, "undecided")
+    assert found.verdict.mean == pytest.approx(25) and found.verdict.ours == "85.0 ± 7.1 against 60.0 ± 14.1"
+    assert found.evidence == tuple(f"runs/made/reimpl/a/selflabel/{seed}/metrics.json" for seed in ("0-0", "1-0"))
+
+
+def test_a_claim_on_what_did_not_run_says_why(authors):
+    claim = Claim(text="t", source="s", kind="same", margin=1.0, of="reimpl/a/selflabel", than="original_ref/a/selflabel")
+    found = judged(authors, claim, "digits")
+    assert (found.verdict.word, found.verdict.reason) == ("not tested", "no network")
+
+
+def test_a_claim_that_all_collapses_looks_at_what_was_wrong():
+    claim = Claim(text="t", source="s", kind="collapses", of="reimpl/a/scan")
+    study, empty = made.study({"a": {"scan": {}, "selflabel": {}}}), ["7 of 10 clusters are empty"]
+    for first, second, word in ((empty, empty, "supported"), (empty, [], "undecided"), ([], [], "contradicted")):
+        found = made.summary("x", study, [made.cell("reimpl/a/scan", "0-0", made.scores(0.1), degenerate=first),
+                                          made.cell("reimpl/a/scan", "1-0", made.scores(0.1), degenerate=second)])
+        assert judged(found, claim, "digits").verdict.word == word
+
+
+def test_each_record_stands_once_under_the_first_study_that_has_it(authors):
+    """main ran it, the next study reads it. What did not run is no evidence."""
+    path = "runs/made/reimpl/a/scan/0-0/metrics.json"
+    study = made.study({"scan": {"own": {"scan": {}}}}, reads={"read": "main/reimpl/a"})
+    read = made.summary("reader", study, [made.cell("reimpl/read/scan", "0-0", made.scores(0.8), path),
+                                          made.cell("reimpl/own/scan", "10-0", made.scores(0.7)),
+                                          made.cell("reimpl/own/scan", "2-0", made.scores(0.7))])
+    (first, cells, machines, seconds), (second, others, _, _) = evidence([authors, read])
+    assert (first, second) == ("main", "reader")
+    assert len(cells) == len(ACC) * 2 + 2 and sum(cell["path"] == path for cell in cells + others) == 1
+    assert [(cell["step"], cell["seed"]) for cell in others] == [("reimpl/own/scan", "2-0"), ("reimpl/own/scan", "10-0")]
+    assert seconds == 90 * len(cells) and [machine["records"] for machine in machines] == [len(cells)]
+    assert [cell["step"] for cell in cells][:2] == ["neighbors/simclr", "kmeans/embeddings"]  # as data flows
 
 
 def test_each_arm_has_a_line_of_its_own_in_the_figure(summary):
     svg = figures.seeds_figure(clustering_table(summary, "digits"), "acc")
     ElementTree.fromstring(svg)
-    assert "rewrite, here: a" in svg and "rewrite, here: b" in svg
+    assert ">a<" in svg and ">b<" in svg
     assert svg == figures.seeds_figure(clustering_table(summary, "digits"), "acc")  # the same bytes each time
+
+
+def drawn(summary):
+    found = {drawing.name: drawing for drawing in study_drawings(summary, ["x", "y"], clustering_table(summary, "d"))}
+    for drawing in found.values():
+        ElementTree.fromstring(drawing.svg)
+    return found
+
+
+def test_a_study_that_compares_arms_has_a_forest_and_its_arms_over_the_epochs():
+    curves = [{"epoch": epoch, "acc": 0.1 * epoch, "nmi": None, "ari": 0.1, "loss": 1.0} for epoch in (1, 2)]
+    one = reading()
+    for cell in one.records:
+        cell["record"]["curves"] = curves
+    found = drawn(one)
+    assert set(found) == {"seeds", "forest-scan", "arms-scan", *(f"confusion-reimpl-{arm}-scan" for arm in (
+        "default", "other", "own"))}
+    assert "against default" in found["forest-scan"].svg and ">own<" in found["forest-scan"].svg
+
+
+def test_a_study_over_a_setting_has_a_curve_over_its_values():
+    one = reading(axis="scan.num_neighbors")
+    for cell, neighbors in zip(one.records, [20] * 3 + [50] * 2 + [5] * 3):
+        cell["record"]["settings"] = {"scan": {"num_neighbors": neighbors}}
+    svg = drawn(one)["axis"].svg
+    assert svg.index(">5<") < svg.index(">20<") < svg.index(">50<") and "scan.num_neighbors" in svg
 
 
 def test_confusion_is_summed_class_by_class():
@@ -120,4 +283,9 @@ def test_latex_escapes_and_csv_holds_every_seed(summary, tmp_path):
     assert r"a\_b \& 100\%" in text and r"81.8 $\pm$ 0.3" in text and text.count(r"\midrule") == 4
     assert all(line.count(" & ") == 6 for line in text.splitlines() if line.endswith(r"\\"))
     write_table(table, tmp_path)
-    assert "50.0 70.0,kmeans/embeddings/0 kmeans/embeddings/1," in (tmp_path / "table1.csv").read_text()
+    with open(tmp_path / "table1.csv", newline="") as file:
+        row = next(row for row in csv.DictReader(file) if row["step"] == "pretext + k-means" and row["metric"] == "ACC")
+    assert (row["seeds"], row["values"], row["n"]) == ("0 1", "50.0 70.0", "2")
+    assert row["records"] == " ".join(f"runs/made/kmeans/embeddings/{seed}/metrics.json" for seed in "01")
+    assert float(row["t_low"]) == pytest.approx(60 - stats.t.ppf(0.975, 1) * 10)
+    assert (float(row["bootstrap_low"]), float(row["bootstrap_high"])) == (50, 70)  # of two values, 4 resamples

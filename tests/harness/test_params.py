@@ -1,0 +1,154 @@
+"""params.yaml and the arms of studies: what is laid over what, and what is wrong with a file in one line."""
+
+import pytest
+
+from harness.command import seed
+from harness.errors import UserError
+from harness.params import (
+    GROUPS,
+    Section,
+    check_seeds,
+    clustering_seeds,
+    execution,
+    find_arm,
+    overlay,
+    pretext_seeds,
+    seeds,
+)
+from harness.settings import Network
+from studies.study import STAGES
+
+PARAMS = """
+pretext_seeds: [0, 2]
+clustering_seeds: [1]
+execution: {device: cpu, threads: 2, tracking: disabled, checkpoint_seconds: 5}
+datasets:
+  d: {network: {width: 8, blocks: [1]}, augmentation: {strong: {flip: 0.5, cutout: 4}}, scan: {clusters: 10, heads: 2}}
+"""
+STUDY = """
+arms:
+  reimpl:
+    whole:
+      pretrained: {pretext: {}, scan: {}, selflabel: {}}
+    clustering:
+      few: {scan: {clusters: 5}, selflabel: {}}
+    scan:
+      alone: {scan: {heads: 1}}
+    selflabel:
+  original_ref:
+    clustering:
+      few: {scan: {clusters: 7}, selflabel: {}}
+"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A folder with PARAMS and the study `s`, as the working directory."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "studies/s").mkdir(parents=True)
+    (tmp_path / "params.yaml").write_text(PARAMS)
+    (tmp_path / "studies/s/study.yaml").write_text(STUDY)
+    return tmp_path
+
+
+def test_overlay_goes_key_by_key_and_leaves_its_arguments_alone():
+    base = {"a": {"b": 1, "c": [1, 2]}, "d": 4}
+    assert overlay(base, {"a": {"c": [3]}, "e": 5}) == {"a": {"b": 1, "c": [3]}, "d": 4, "e": 5}
+    assert base == {"a": {"b": 1, "c": [1, 2]}, "d": 4}
+
+
+def test_an_arm_of_any_group_is_laid_over_the_data_set(project):
+    assert Section("d").read("network", Network).width == 8
+    assert Section("d").mapping("scan") == {"clusters": 10, "heads": 2}
+    assert Section("d", "s", "reimpl", "few").mapping("scan") == {"clusters": 5, "heads": 2}
+    assert Section("d", "s", "original_ref", "few").mapping("scan") == {"clusters": 7, "heads": 2}
+    assert Section("d", "s", "reimpl", "alone").mapping("scan") == {"clusters": 10, "heads": 1}
+    assert Section("d", "s", "reimpl", "pretrained").mapping("augmentation.strong") == {"flip": 0.5, "cutout": 4}
+
+
+@pytest.mark.parametrize("arguments, says", [
+    (("e",), "params.yaml: datasets has no 'e'; it has d"),
+    (("d", "s", "reimpl", "many"), "studies/s/study.yaml: arms.reimpl has no arm 'many'; it has pretrained, few, alone"),
+    (("d", "s", "torch", "few"), "studies/s/study.yaml: arms has no 'torch'; it has reimpl, original_ref"),
+    (("d", "t", "reimpl", "few"), "studies/t/study.yaml is missing"),
+])
+def test_an_unknown_name_is_answered_with_the_known_ones(project, arguments, says):
+    with pytest.raises(UserError) as error:
+        Section(*arguments)
+    assert str(error.value) == says
+
+
+def test_a_section_that_is_not_there_is_named_with_the_arm(project):
+    with pytest.raises(UserError, match=r"^params.yaml: datasets.d with .*study.yaml: arms.reimpl.scan.alone has no 'kmeans'"):
+        Section("d", "s", "reimpl", "alone").mapping("kmeans")
+
+
+@pytest.mark.parametrize("groups, says", [
+    ({"clustering": {"a": {"scan": {}}}}, "w.clustering.a has no 'selflabel'; it has scan"),
+    ({"scan": {"a": {"scan": {}, "selflabel": {}}}},
+     "w.scan.a has 'selflabel'; an arm of the group scan changes settings of scan only"),
+    ({"clustering": {"a": {"scan": {}, "selflabel": {}, "network": {}}}},
+     "w.clustering.a has 'network'; an arm of the group clustering changes settings of scan, selflabel only"),
+    ({"selflabel": {"a": {"selflabel": 0.5}}}, "w.selflabel.a.selflabel should be a mapping of settings, {} to change none"),
+    ({"selflabel": {"a": None}}, "w.selflabel.a has no 'selflabel'; it has nothing"),
+    ({"scan": {"a": {"scan": {}}}, "selflabel": {"a": {"selflabel": {}}}}, "w has more than one arm 'a'; it has a, a"),
+    ({"scan": None}, "w has no arm 'a'; it has none"),
+    ({"all": {"a": {}}}, "arms has groups of which one is 'all', and the list of groups has no 'all'; "
+                         "it has whole, clustering, scan, selflabel"),
+])
+def test_an_arm_has_a_mapping_for_each_stage_of_its_group_and_nothing_else(groups, says):
+    with pytest.raises(UserError) as error:
+        find_arm(groups, "a", "w")
+    assert str(error.value) == says
+
+
+def test_an_arm_has_settings_for_each_stage_that_it_runs_but_the_mining():
+    assert {group: [stage for stage in stages if stage != "neighbors"] for group, stages in STAGES.items()} == {
+        group: list(stages) for group, stages in GROUPS.items()}
+
+
+@pytest.mark.parametrize("text, says", [
+    ("s: [0, 1, 0]", "params.yaml: s holds 0 twice; a seed counts once"),
+    ("s: [0, -1]", "params.yaml: s holds -1, and should hold whole numbers of 0 or more"),
+    ("s: [0, true]", "params.yaml: s holds True, and should hold whole numbers of 0 or more"),
+    ("s: ['0']", "params.yaml: s holds '0', and should hold whole numbers of 0 or more"),
+    ("s: []", "params.yaml: s is [], and should be a list of whole numbers"),
+    ("s: 3", "params.yaml: s is 3, and should be a list of whole numbers"),
+    ("t: [0]", "params.yaml has no 's'; it has t"),
+    ("s: [0]\ns: [1]", "params.yaml, line 2: the key 's' is given twice"),
+    ("s: [0", "params.yaml, line 1: expected ',' or ']', but got '<stream end>'"),
+])
+@pytest.mark.parametrize("key, read", [("pretext_seeds", pretext_seeds), ("clustering_seeds", clustering_seeds)])
+def test_what_is_wrong_with_seeds_is_named(project, key, read, text, says):
+    (project / "params.yaml").write_text(text.replace("s:", f"{key}:"))
+    with pytest.raises(UserError) as error:
+        read()
+    assert str(error.value) == says.replace(" s ", f" {key} ").replace("'s'", f"'{key}'")
+
+
+def test_seeds_of_both_kinds_are_read_in_their_order_and_checked_together(project):
+    assert (pretext_seeds(), clustering_seeds()) == ([0, 2], [1])
+    assert seeds("own", {"own": [9, 1]}, "study.yaml") == [9, 1]
+    check_seeds()
+    for key in ("pretext_seeds", "clustering_seeds"):
+        text = "".join(line for line in PARAMS.splitlines(True) if not line.startswith(key)) + f"{key}: [1, 1]\n"
+        (project / "params.yaml").write_text(text)
+        with pytest.raises(UserError, match=f"params.yaml: {key} holds 1 twice"):
+            check_seeds()
+
+
+@pytest.mark.parametrize("text, right", [("0", True), ("12", True), ("0-3", True), ("12-34", True), ("", False), ("-1", False),
+                                         ("0-", False), ("0-1-2", False), ("a", False), ("1.0", False)])
+def test_a_seed_on_the_command_line_is_one_number_or_two(text, right):
+    if right:
+        assert seed(text) == text
+    else:
+        with pytest.raises(Exception, match=f"'{text}' should be a whole number, or two as in 0-3"):
+            seed(text)
+
+
+def test_how_stages_run_is_read_and_checked(project):
+    assert (execution().device, execution().threads, execution().checkpoint_seconds) == ("cpu", 2, 5.0)
+    (project / "params.yaml").write_text(PARAMS.replace("threads: 2", "threads: 0"))
+    with pytest.raises(UserError, match="params.yaml: execution: threads is 0, and should be at least 1"):
+        execution()

@@ -1,0 +1,262 @@
+"""The page from hand-made summaries: every number of ours leads to its record in two clicks, and no link leads nowhere."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import yaml
+
+from harness.errors import UserError
+from harness.files import write_json
+from report import page
+from studies.study import Claim
+from tests.report import made
+
+VOID = ("meta", "br", "link", "img", "input", "hr")
+SEEDS = ("0-0", "1-0", "2-0")
+
+
+class Element:
+    """One element of a page: its tag, attributes, the elements and texts in it."""
+
+    def __init__(self, tag, attributes, parent):
+        self.tag, self.attributes, self.parent, self.children = tag, dict(attributes), parent, []
+
+    def all(self, tag=None, **attributes):
+        """Every element within with this tag and these attributes (`class_` for class), in the page's order."""
+        wanted = {key.rstrip("_"): value for key, value in attributes.items()}
+        for child in self.children:
+            if isinstance(child, Element):
+                if tag in (None, child.tag) and wanted.items() <= child.attributes.items():
+                    yield child
+                yield from child.all(tag, **attributes)
+
+    def text(self):
+        parts = (child if isinstance(child, str) else child.text() for child in self.children)
+        return re.sub(r"\s+", " ", "".join(parts))
+
+
+class Tree(HTMLParser):
+    """Parses a page into `root`; an element that is not closed, or closed out of turn, is an error."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.root = self.here = Element("", [], None)
+        self.feed(text)
+        self.close()
+        assert self.here is self.root, f"<{self.here.tag}> is not closed"
+
+    def handle_starttag(self, tag, attrs):
+        element = Element(tag, attrs, self.here)
+        self.here.children.append(element)
+        if tag not in VOID:
+            self.here = element
+
+    def handle_startendtag(self, tag, attrs):
+        self.here.children.append(Element(tag, attrs, self.here))
+
+    def handle_endtag(self, tag):
+        assert self.here.tag == tag, f"</{tag}> closes <{self.here.tag}>"
+        self.here = self.here.parent
+
+    def handle_data(self, data):
+        self.here.children.append(data)
+
+
+def claim(text, **fields):
+    return Claim(**{"text": text, "source": "s", "kind": "above", **fields})
+
+
+def central(accuracies):
+    """The study main, of both implementations; the authors' code did not run on the last seed, and for two reasons."""
+    arms = {name: {"clustering": {"default": {"scan": {}, "selflabel": {}}}} for name in ("reimpl", "original_ref")}
+    study = made.study(arms, title="Central", shared=("kmeans/pixels", "kmeans/embeddings", "neighbors/simclr"), claims=(
+        claim("improves", of="reimpl/default/selflabel", than="kmeans/embeddings", published="87.6 ± 0.4"),
+        claim("is high", of="reimpl/default/selflabel", value=61.7, dataset="cifar10"),
+        claim("is equal", of="reimpl/default/scan", kind="equal", value=60.0, margin=5.0),
+        claim("both agree", of="reimpl/default/selflabel", kind="same", than="original_ref/default/selflabel", margin=1.0),
+        claim("is never seen", of="reimpl/nobody/scan", than="reimpl/default/scan"),
+    ))
+    found = made.cells({"kmeans/pixels": {"0": 0.2, "1": 0.25, "2": 0.3}, "kmeans/embeddings": {"0": 0.4, "1": 0.5, "2": 0.6}})
+    found += [made.cell("neighbors/simclr", seed, {"train_accuracy": 0.9, "test_accuracy": 0.8},
+                        settings={"neighbors": {"train": 50, "test": 5, "scored": 20}}) for seed in "012"]
+    for implementation in arms:
+        for stage, values in accuracies.items():
+            for seed, acc in zip(SEEDS, values):
+                ran = implementation == "reimpl" or seed != SEEDS[2]
+                acc -= 0.01 * (1 + SEEDS.index(seed)) * (implementation == "original_ref")
+                found.append(made.cell(
+                    f"{implementation}/default/{stage}", seed, made.scores(acc) if ran else None,
+                    path(implementation, "default", stage, seed), not_run=None if ran else f"{stage} stopped"))
+    return made.summary("main", study, found)
+
+
+def path(implementation, arm, stage, seed, study="main"):
+    return f"runs/digits/{study}/{implementation}/{arm}/{seed}/{stage}/metrics.json"
+
+
+def against_default(name, arms, group, accuracies, **fields):
+    """A study that reads main's default and has arms of its own."""
+    stages = {"scan": ("scan",), "clustering": ("scan", "selflabel"), "selflabel": ("selflabel",)}[group]
+    study = made.study({"reimpl": {group: {arm: {stage: {} for stage in stages} for arm in arms}}},
+                       reads={"default": "main/reimpl/default"}, **fields)
+    found = [made.cell(f"reimpl/default/{stage}", seed, made.scores(acc), path("reimpl", "default", stage, seed))
+             for stage in stages for seed, acc in zip(SEEDS, accuracies[stage])]
+    found += [made.cell(f"reimpl/{arm}/{stage}", seed, made.scores(acc - 0.1), path("reimpl", arm, stage, seed, name),
+                        degenerate=["all is in one cluster"] if arm == "w0" else [])
+              for arm in arms for stage in stages for seed, acc in zip(SEEDS, accuracies[stage])]
+    return made.summary(name, study, found)
+
+
+ACC = {"scan": (0.5, 0.6, 0.7), "selflabel": (0.6, 0.7, 0.81)}
+MISSING = {"title": "Threshold", "question": "q",
+           "arms": {"reimpl": {"selflabel": {"t050": {"selflabel": {"threshold": 0.5}}}}},
+           "reads": {"t095": "main/reimpl/default"},
+           "claims": [{"text": "not looked at", "source": "s", "kind": "above", "of": "reimpl/t095/selflabel",
+                       "than": "reimpl/t050/selflabel"}]}
+
+
+def built(folder, summaries, name="digits"):
+    """The page of these summaries, parsed, and `folder` as the place that it was built in."""
+    facts = {"name": name, "source": name, "classes": ["x", "y"], "images": {"train": 100, "test": 20}, "shape": [8, 8, 1]}
+    write_json(folder / "data" / name / "dataset.json", facts)
+    for one in summaries:
+        made.write(one, folder / "summary")
+    page.build(name, Path("summary"), Path("report/output") / name)
+    return Tree((folder / "report/output" / name / "index.html").read_text()).root
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """A page on four studies, one more that was not run, and the divergences; parsed."""
+    folder = tmp_path_factory.mktemp("page")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        (folder / "studies/threshold").mkdir(parents=True)
+        (folder / "studies/threshold/study.yaml").write_text(yaml.safe_dump(MISSING))
+        summaries = [
+            central(ACC),
+            against_default("entropy_weight", ["w0", "w1"], "scan", ACC, title="Entropy", claims=(
+                claim("all collapses", kind="collapses", of="reimpl/w0/scan"),
+                claim("helps", of="reimpl/default/scan", than="reimpl/w0/scan"))),
+            against_default("divergences", ["class_balancing"], "selflabel", ACC, title="Divergences"),
+        ]
+        seeds = made.cells({"reimpl/default/scan": {"0-0": 0.5, "0-1": 0.6, "1-0": 0.6, "1-1": 0.8}})
+        summaries.append(made.summary("seeds", made.study({"default": {"scan": {}, "selflabel": {}}}, title="Seeds"), seeds))
+        yield built(folder, summaries)
+
+
+def by_id(root):
+    return {element.attributes["id"]: element for element in root.all() if "id" in element.attributes}
+
+
+def claims_table(root):
+    """The claims of the first page's table: the cells of each row."""
+    (table,) = root.all("table", class_="claims")
+    (body,) = table.all("tbody")
+    rows = [row for row in body.all("tr") if row.attributes.get("class") != "step"]
+    return [[cell for cell in row.children if isinstance(cell, Element)] for row in rows]
+
+
+def test_every_id_is_given_once(root):
+    ids = [element.attributes["id"] for element in root.all() if "id" in element.attributes]
+    drawings = {inner.attributes["id"] for svg in root.all("svg") for inner in svg.all() if "id" in inner.attributes}
+    page_ids = [one for one in ids if one not in drawings]
+    assert sorted(page_ids) == sorted(set(page_ids)) and len(page_ids) > 30
+
+
+def test_every_link_within_the_page_has_its_end(root):
+    ends = by_id(root)
+    links = [link.attributes["href"] for link in root.all("a") if link.attributes["href"].startswith("#")]
+    assert len(links) > 50
+    assert [link for link in links if link[1:] not in ends] == []
+
+
+def test_every_number_of_ours_among_the_claims_is_two_clicks_from_its_file(root):
+    """The link leads to a row of the evidence, whose own link leads, from the page's folder, to the record."""
+    ends, numbers = by_id(root), 0
+    for _, _, ours, _, _ in claims_table(root):
+        if re.search(r"\d", ours.text()):
+            (link,) = ours.all("a")
+            assert re.sub(r"\D", "", link.text()) == re.sub(r"\D", "", ours.text())  # no digit stands outside of it
+            row = ends[link.attributes["href"].removeprefix("#")]
+            (file,) = row.all("a")
+            assert re.fullmatch(r"\.\./\.\./\.\./runs/.*/metrics\.json", file.attributes["href"])
+            assert file.text() == file.attributes["href"].removeprefix("../../../")
+            numbers += 1
+    assert numbers == 5
+
+
+def test_the_claims_stand_first_each_with_its_verdict_and_numbers(root):
+    """By hand: above k-means by 20, 20 and 21 points, above the authors' code by 1 and 2; SCAN's mean is 60 ± 10."""
+    rows = [[cell.text().strip() for cell in row] for row in claims_table(root)]
+    assert [row[1] for row in rows] == ["supported", "not tested", "undecided", "undecided", "not tested", "supported",
+                                        "supported", "not tested"]
+    texts = ["improves", "is high", "is equal", "both agree", "is never seen", "all collapses", "helps", "not looked at"]
+    for text, row in zip(texts, rows):
+        assert row[0].startswith(text)
+    assert rows[0][2:] == ["70.3 ± 10.5against 50.0 ± 10.0", "87.6 ± 0.4", "3"] and "higher in 3 of 3" in rows[0][0]
+    assert rows[1][2:] == ["–", "–", "0"] and "the claim is about cifar10, and digits was run here" in rows[1][0]
+    assert rows[2][2] == "60.0 ± 10.0" and rows[5][2] == "3 of 3 degenerate"
+    assert rows[3][4] == "2"  # the seeds on which the authors' code ran
+    assert "no record" in rows[4][0] and "the study was not run" in rows[7][0]
+    assert root.text().index("improves") < root.text().index("Contents")
+    counts = next(root.all(id="claims")).text()
+    assert "3 supported, 0 contradicted, 2 undecided, 3 not tested." in counts
+
+
+def test_every_section_stands_in_the_contents_and_not_run_studies_say_so(root):
+    (contents,) = root.all("nav")
+    listed = [(link.text(), link.attributes["href"][1:]) for link in contents.all("a")]
+    assert [text for text, _ in listed][:5] == ["Central", "Entropy", "Seeds", "Divergences", "Threshold"]  # the paper's order
+    assert "Threshold (not run)" in contents.text()
+    sections = [section.attributes["id"] for section in root.all("section")]
+    assert sections == ["claims", *(end for _, end in listed)]
+    ends = by_id(root)
+    assert "python -m studies run threshold" in ends[dict(listed)["Threshold"]].text()
+    for text, end in listed[:5]:
+        assert next(ends[end].all("h2")).text() == text
+
+
+def test_what_did_not_run_and_what_is_degenerate_is_said(root):
+    text = root.text()
+    for stage in ACC:
+        assert f"original_ref/default/{stage} (seed 2-0). The reason: {stage} stopped." in text
+    assert text.count("all is in one cluster") == 3 + 1 + 1  # a seed each, and in the reason of the claim, at both its places
+
+
+def test_the_effect_of_a_divergence_stands_at_its_entry(root):
+    entries = {entry.text().split(" concerns ")[0].strip(): entry.text() for entry in next(
+        root.all("dl", class_="divergences")).all("div")}
+    assert "Effect on digits: SCAN + self-label -10.0 [" in entries["class balancing"]
+    assert "n = 3." in entries["class balancing"]
+    assert "Effect on digits" not in entries["own neighbor"] and "Effect: Measured by the study seeds." in entries["seeds"]
+
+
+def test_variance_between_pretext_seeds_is_shown(root):
+    """0.5, 0.6 and 0.6, 0.8: mean squares 225 and 125 by hand, so (225 - 125) / 2 lies between, and its root is 7.07."""
+    assert "2 pretext seeds × 2 clustering seeds" in root.text()
+    (row,) = [row for row in root.all("tr") if "2 pretext seeds" in row.text()]
+    assert [cell.text() for cell in row.all("td")][1:3] == ["7.07", "11.18"]
+
+
+def test_what_was_run_on_the_published_data_set_is_not_excused(root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "studies").mkdir()
+    other = built(tmp_path, [central(ACC)], "cifar10")
+    assert "stand side by side for orientation" in root.text() and "stand side by side for orientation" not in other.text()
+    assert claims_table(other)[1][1].text() == "undecided" and claims_table(other)[1][2].text() == "70.3 ± 10.5"
+
+
+def test_figures_and_tables_lie_beside_the_page_and_summaries_that_are_missing_are_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "studies").mkdir()
+    built(tmp_path, [central(ACC)])
+    out = tmp_path / "report/output/digits"
+    left = {str(file.relative_to(out)) for file in out.rglob("*") if file.is_file()}
+    assert {"index.html", "main/figures/seeds.svg", "main/tables/table1.csv", "main/tables/table1.tex",
+            "main/tables/table2.csv", "main/tables/table2.tex", "published/methods.csv", "published/imagenet.csv"} <= left
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="empty holds no summary: `dvc repro` makes them"):
+        page.build("digits", Path("empty"), out)

@@ -1,0 +1,147 @@
+"""Studies: what is wrong with a study.yaml is named, and the cells of a study lie where its stages write them."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from harness.errors import UserError
+from studies.study import Claim, Study, load_study, names, places
+
+BOTH = {"scan": {}, "selflabel": {}}
+RIGHT = {"title": "t", "question": "q", "arms": {"reimpl": {"clustering": {"a": BOTH}}}}
+CLAIM = {"text": "t", "source": "s", "kind": "above", "of": "reimpl/a/scan", "than": "reimpl/b/scan"}
+FIGURE = {"source": "paper", "dataset": "CIFAR-10", "step": "scan", "acc": [81.8, 0.3]}
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    """`write(mapping, name)`: a study.yaml of the project that is the working directory; it has two seeds of either kind."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text("pretext_seeds: [0, 10]\nclustering_seeds: [0, 3]\n")
+
+    def run(mapping, name="s"):
+        (tmp_path / "studies" / name).mkdir(parents=True)
+        text = mapping if isinstance(mapping, str) else yaml.safe_dump(mapping, sort_keys=False)
+        (tmp_path / "studies" / name / "study.yaml").write_text(text)
+    return run
+
+
+def test_a_study_is_read_with_what_it_leaves_out(write):
+    write({**RIGHT, "claims": [CLAIM], "published": [FIGURE], "start": {"scan": "main/reimpl/other"}})
+    study = load_study("s")
+    assert study.start == {"pretext": "simclr", "scan": "main/reimpl/other"} and study.scores == ("acc", "nmi", "ari")
+    assert study.claims == (Claim(**CLAIM),) and study.published == (FIGURE,) and study.clustering_seeds == ()
+
+
+def test_studies_are_the_folders_with_a_study(write, tmp_path):
+    write(RIGHT, "two")
+    write(RIGHT, "one")
+    (tmp_path / "studies/__pycache__").mkdir()
+    assert names() == ["one", "two"]
+
+
+def arms(**groups):
+    return {"arms": {"reimpl": groups}}
+
+
+@pytest.mark.parametrize("changes, says", [
+    ({"titel": "t"}, ": unknown setting 'titel'; did you mean 'title'?"),
+    ({"title": 3}, ".title is 3, and should be of type str"),
+    ({"arms": []}, ".arms is [], and should be of type dict"),
+    ({"arms": {"torch": {}}}, ": arms.torch is unknown; known are reimpl, original_ref"),
+    ({"arms": {"reimpl": [1]}}, ": arms.reimpl should be a mapping of groups of arms, not [1]"),
+    (arms(all={}), ": arms.reimpl.all is unknown; the list of groups has no 'all'; it has whole, clustering, scan, selflabel"),
+    (arms(scan=["a"]), ": arms.reimpl.scan should be a mapping of arms, not ['a']"),
+    (arms(scan={"a": {"scan": {}, "selflabel": {}}}),
+     ": arms.reimpl.scan.a has 'selflabel'; an arm of the group scan changes settings of scan only"),
+    (arms(scan={"a": {"scan": {}}}, clustering={"a": BOTH}), ": arms.reimpl has the arm 'a' in the groups scan and clustering"),
+    ({"arms": {"original_ref": {"scan": {"a": {"scan": {}}}}}},
+     ": arms.original_ref.scan is not run; the authors' code has arms of the group clustering only"),
+    ({"arms": {"original_ref": {"clustering": {"a": BOTH}}}, "start": {"pretext": "rotation"}},
+     ": start.pretext is 'rotation', and the authors' code has simclr only"),
+    ({"start": None}, ".start is None, and should be of type dict"),
+    ({"start": {"pretrain": "simclr"}}, ": start has 'pretrain'; it has pretext and scan only"),
+    ({"start": {"scan": "default"}}, ": start.scan is 'default', and should be <study>/<implementation>/<arm>"),
+    ({"reads": {"b": "main/default"}}, ": reads.b is 'main/default', and should be <study>/<implementation>/<arm>"),
+    ({"clustering_seeds": [1, 1]}, ": clustering_seeds holds 1 twice; a seed counts once"),
+    ({"clustering_seeds": [-1]}, ": clustering_seeds holds -1, and should hold whole numbers of 0 or more"),
+    ({"claims": [{**CLAIM, "kind": "better"}]}, ".claims: kind is 'better', and should be above, equal, same or collapses"),
+    ({"published": [{"source": "paper", "dataset": "X"}]}, ": published has no 'step'; it has source, dataset"),
+    ("title: t\nquestion: q\narms: {}\ntitle: u", ", line 4: the key 'title' is given twice"),
+], ids=lambda value: value[:40] if isinstance(value, str) and value.startswith((":", ".", ",")) else "")
+def test_what_is_wrong_is_named_with_its_file_and_key(write, changes, says):
+    write(changes if isinstance(changes, str) else {**RIGHT, **changes})
+    with pytest.raises(UserError) as error:
+        load_study("s")
+    assert str(error.value) == f"studies/s/study.yaml{says}"
+
+
+def test_a_study_that_is_not_there_is_named(write):
+    with pytest.raises(UserError, match="^studies/s/study.yaml is missing$"):
+        load_study("s")
+
+
+def found(study):
+    """(step, seed, folder under runs/digits) of each place."""
+    root = Path("runs/digits")
+    return [(place.step, place.seed, str(place.folder.relative_to(root))) for place in places(study, "s", "digits")]
+
+
+def test_the_cells_of_each_group_by_hand(write):
+    """In the order of study.yaml, step by step, each with its seeds."""
+    write(RIGHT)
+    study = Study(title="t", question="q", shared=("kmeans/pixels",), arms={
+        "reimpl": {"whole": {"w": {"pretext": {}, **BOTH}}, "scan": {"s": {"scan": {}}}, "selflabel": None},
+        "original_ref": {"clustering": {"a": BOTH}}})
+    pairs = ("0-0", "0-3", "10-0", "10-3")
+    assert found(study) == [
+        ("kmeans/pixels", "0", "kmeans/pixels/0"), ("kmeans/pixels", "10", "kmeans/pixels/10"),
+        ("reimpl/w/pretext", "0", "s/reimpl/w/0/pretext"), ("reimpl/w/pretext", "10", "s/reimpl/w/10/pretext"),
+        ("reimpl/w/neighbors", "0", "s/reimpl/w/0/neighbors"), ("reimpl/w/neighbors", "10", "s/reimpl/w/10/neighbors"),
+        *(("reimpl/w/scan", seed, f"s/reimpl/w/{seed}/scan") for seed in pairs),
+        *(("reimpl/w/selflabel", seed, f"s/reimpl/w/{seed}/selflabel") for seed in pairs),
+        *(("reimpl/s/scan", seed, f"s/reimpl/s/{seed}/scan") for seed in pairs),
+        *(("original_ref/a/scan", seed, f"s/original_ref/a/{seed}/scan") for seed in pairs),
+        *(("original_ref/a/selflabel", seed, f"s/original_ref/a/{seed}/selflabel") for seed in pairs),
+    ]
+
+
+def test_an_arm_that_is_read_lies_where_the_other_study_ran_it_as_far_as_this_study_is_about_it(write):
+    """A study of self-labeling alone reads no SCAN."""
+    write(RIGHT)
+    study = Study(title="t", question="q", reads={"default": "main/reimpl/default"},
+                  arms={"reimpl": {"selflabel": {"d": {"selflabel": {}}}}})
+    assert [(step, folder) for step, seed, folder in found(study) if seed == "10-3"] == [
+        ("reimpl/default/selflabel", "main/reimpl/default/10-3/selflabel"), ("reimpl/d/selflabel", "s/reimpl/d/10-3/selflabel")]
+
+
+def test_further_clustering_seeds_of_an_arm_that_is_read_stand_beside_those_read(write):
+    """Seeds 0 and 3 are those of params.yaml, and read; 7 and 9 are the study's own, and run."""
+    write(RIGHT)
+    study = Study(title="t", question="q", reads={"default": "main/reimpl/default"}, clustering_seeds=(7, 9),
+                  arms={"reimpl": {"clustering": {"default": BOTH}}})
+    scan = [(seed, folder) for step, seed, folder in found(study) if step == "reimpl/default/scan"]
+    read = [(seed, f"main/reimpl/default/{seed}/scan") for seed in ("0-0", "0-3", "10-0", "10-3")]
+    own = [(seed, f"s/reimpl/default/{seed}/scan") for seed in ("0-7", "0-9", "10-7", "10-9")]
+    assert scan == read + own
+    assert [step for step, _, _ in found(study)] == ["reimpl/default/scan"] * 8 + ["reimpl/default/selflabel"] * 8
+
+
+def test_a_seed_that_is_both_read_and_run_counts_once(write):
+    write(RIGHT)
+    study = Study(title="t", question="q", reads={"default": "main/reimpl/default"}, clustering_seeds=(3, 7),
+                  arms={"reimpl": {"scan": {"default": {"scan": {}}}}})
+    assert [(seed, folder.split("/")[0]) for _, seed, folder in found(study)] == [
+        ("0-0", "main"), ("0-3", "main"), ("10-0", "main"), ("10-3", "main"), ("0-7", "s"), ("10-7", "s")]
+
+
+@pytest.mark.parametrize("groups, stages", [
+    ({}, []), ({"scan": {"a": {}}}, ["scan"]), ({"selflabel": {"a": {}}}, ["selflabel"]), ({"scan": {}, "selflabel": None}, []),
+    ({"selflabel": {"a": {}}, "scan": {"b": {}}}, ["scan", "selflabel"]), ({"whole": {"a": {}}}, ["scan", "selflabel"]),
+])
+def test_a_study_is_about_the_stages_that_its_arms_run(groups, stages):
+    study = Study(title="t", question="q", arms={"reimpl": groups})
+    assert study.stages() == stages
+    assert study.has("reimpl", "scan") == ("b" in groups.get("scan", {}) or "a" in groups.get("scan", {}))
+    assert not study.has("original_ref", "scan")
