@@ -16,7 +16,7 @@ from harness.command import guarded
 from harness.errors import UserError
 from studies.check import check
 from studies.new import new
-from studies.pipeline import write
+from studies.pipeline import outdated, write
 from studies.plan import plan
 from studies.run import run
 from studies.study import names
@@ -45,9 +45,17 @@ def main():
 
 
 def positive(text):
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' should be a whole number of at least 1")
+    """A whole number above 0, as the command line takes it."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text} should be a whole number above 0")
     return int(text)
+
+
+def current(studies):
+    """`studies`, once there is each of them and every pipeline is what its study.yaml says."""
+    for path in outdated():
+        raise UserError(f"{path} is not what study.yaml beside it says: `python -m studies write` brings it up to date")
+    return known(studies)
 
 
 def known(studies):
@@ -71,8 +79,8 @@ COMMANDS = {
     "check": lambda options: check(),
     "write": written,
     "new": lambda options: new(options.name),
-    "plan": lambda options: plan(known(options.studies), options.jobs),
-    "run": lambda options: run(known(options.studies), options.jobs),
+    "plan": lambda options: plan(current(options.studies), options.jobs),
+    "run": lambda options: run(current(options.studies), options.jobs),
     "sweep": swept,
     "cell": lambda options: cell(*known([options.study]), options.arm, options.seed),
 }

@@ -59,18 +59,27 @@ class Scheduler:
         workers = [threading.Thread(target=self._work, args=(slot,)) for slot in range(self.jobs)]
         for worker in workers:
             worker.start()
-        for worker in workers:
-            worker.join()
+        try:
+            for worker in workers:
+                worker.join()
+        except KeyboardInterrupt:  # of which DVC and the stages at work hear, too
+            with self.changed:
+                self.waiting.clear()
+                self.changed.notify_all()
+            raise
         return self.failed
 
     def _work(self, slot):
         while chosen := self._next():
-            failed = repro(chosen, self.board, slot)
-            with self.changed:
-                self.running -= set(chosen)
-                self.failed |= failed
-                self.board.done |= set(chosen) - failed
-                self.changed.notify_all()
+            failed = set(chosen)  # unless they come back
+            try:
+                failed = repro(chosen, self.board, slot)
+            finally:
+                with self.changed:
+                    self.running -= set(chosen)
+                    self.failed |= failed
+                    self.board.done |= set(chosen) - failed
+                    self.changed.notify_all()
 
     def _next(self):
         """Stages that are ready, or none when nothing will be any more."""
@@ -95,20 +104,19 @@ class Scheduler:
 def repro(names, board, slot):
     """Run stages one after another in one DVC process. Returns the names of those that failed."""
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", "--keep-going", *names]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    failed, current, lines = set(), None, []
-    for line in process.stdout:
-        line = line.strip()
-        lines.append(line)
-        if line.startswith(("Running stage '", "Stage '")):
-            current = line.split("'")[1]
-            board.begin(slot, current)
-        elif line.startswith("ERROR: failed to reproduce"):
-            failed |= {name for name in names if f"'{name}'" in line}
-        elif ": epoch " in line:
-            board.show(slot, line.partition(": ")[2])
+    failed, lines = set(), []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        for line in process.stdout:
+            line = line.strip()
+            lines.append(line)
+            if line.startswith(("Running stage '", "Stage '")):
+                board.begin(slot, line.split("'")[1])
+            elif line.startswith("ERROR: failed to reproduce"):
+                failed |= {name for name in names if f"'{name}'" in line}
+            elif ": epoch " in line:
+                board.show(slot, line.partition(": ")[2])
     board.end(slot)
-    if process.wait() and not failed:  # DVC itself failed
+    if process.returncode and not failed:  # DVC itself failed
         failed = set(names)
     if failed:
         board.print("\n".join(line for line in lines if line.startswith(("ERROR", "error", "WARNING: failed"))))

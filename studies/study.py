@@ -178,6 +178,17 @@ def check_authors_arms(study, file):
         raise UserError(f"{file}: start.pretext is {study.start['pretext']!r}, and the authors' code has simclr only")
 
 
+def stages_of(target, where):
+    """What an arm of another study runs. Args: target: <study>/<implementation>/<arm>; where: the key that names it."""
+    study, implementation, arm = target.split("/")
+    file = Path("studies") / study / FILE
+    groups = lookup(lookup(read_yaml(file), "arms", str(file)), implementation, f"{file}: arms")
+    for group, arms in groups.items():
+        if arm in (arms or {}):
+            return STAGES[group]
+    raise UserError(f"{where} is {target!r}, and {file} has no arm '{arm}' of {implementation}")
+
+
 def places(study, name, dataset):
     """Every cell of the study `name`, in the order of study.yaml; one that is read and run under the same seed counts once."""
     root = Path("runs") / dataset
@@ -186,8 +197,7 @@ def places(study, name, dataset):
     alone = list(map(str, pretext_seeds()))
     found = [Place(shared, seed, root / shared / seed) for shared in study.shared for seed in alone]
     for arm, target in study.reads.items():
-        other, implementation, chosen = target.split("/")
-        run = STAGES[load_study(other).group(implementation, chosen)]
+        run = stages_of(target, f"studies/{name}/{FILE}: reads.{arm}")
         found += [Place(f"reimpl/{arm}/{stage}", seed, root / target / seed / stage)
                   for stage in study.stages() if stage in run for seed in both]
     for implementation, groups in study.arms.items():

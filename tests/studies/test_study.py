@@ -10,6 +10,7 @@ from studies.study import Claim, Study, load_study, names, places
 
 BOTH = {"scan": {}, "selflabel": {}}
 RIGHT = {"title": "t", "question": "q", "arms": {"reimpl": {"clustering": {"a": BOTH}}}}
+MAIN = {**RIGHT, "arms": {"reimpl": {"clustering": {"default": BOTH}}}}
 CLAIM = {"text": "t", "source": "s", "kind": "above", "of": "reimpl/a/scan", "than": "reimpl/b/scan"}
 FIGURE = {"source": "paper", "dataset": "CIFAR-10", "step": "scan", "acc": [81.8, 0.3]}
 
@@ -109,16 +110,36 @@ def test_the_cells_of_each_group_by_hand(write):
 
 def test_an_arm_that_is_read_lies_where_the_other_study_ran_it_as_far_as_this_study_is_about_it(write):
     """A study of self-labeling alone reads no SCAN."""
-    write(RIGHT)
+    write(MAIN, "main")
     study = Study(title="t", question="q", reads={"default": "main/reimpl/default"},
                   arms={"reimpl": {"selflabel": {"d": {"selflabel": {}}}}})
     assert [(step, folder) for step, seed, folder in found(study) if seed == "10-3"] == [
         ("reimpl/default/selflabel", "main/reimpl/default/10-3/selflabel"), ("reimpl/d/selflabel", "s/reimpl/d/10-3/selflabel")]
 
 
+def test_of_an_arm_that_is_read_only_what_it_ran_is_reported(write):
+    """`d` of the study `two` runs self-labeling alone, so this study, which is about SCAN, too, has no SCAN of it."""
+    write({**RIGHT, "arms": {"reimpl": {"clustering": None, "selflabel": {"d": {"selflabel": {}}}}}}, "two")
+    study = Study(title="t", question="q", reads={"plain": "two/reimpl/d"}, arms={"reimpl": {"clustering": {"a": BOTH}}})
+    assert [step for step, seed, _ in found(study) if seed == "0-0"] == [
+        "reimpl/plain/selflabel", "reimpl/a/scan", "reimpl/a/selflabel"]
+
+
+@pytest.mark.parametrize("target, says", [
+    ("two/reimpl/a", "studies/two/study.yaml is missing"),
+    ("main/original_ref/default", "studies/main/study.yaml: arms has no 'original_ref'; it has reimpl"),
+    ("main/reimpl/a", "studies/s/study.yaml: reads.b is 'main/reimpl/a', and studies/main/study.yaml has no arm 'a' of reimpl"),
+])
+def test_an_arm_that_is_read_and_is_not_there_is_named(write, target, says):
+    write(MAIN, "main")
+    with pytest.raises(UserError) as error:
+        found(Study(title="t", question="q", reads={"b": target}, arms={}))
+    assert str(error.value) == says
+
+
 def test_further_clustering_seeds_of_an_arm_that_is_read_stand_beside_those_read(write):
     """Seeds 0 and 3 are those of params.yaml, and read; 7 and 9 are the study's own, and run."""
-    write(RIGHT)
+    write(MAIN, "main")
     study = Study(title="t", question="q", reads={"default": "main/reimpl/default"}, clustering_seeds=(7, 9),
                   arms={"reimpl": {"clustering": {"default": BOTH}}})
     scan = [(seed, folder) for step, seed, folder in found(study) if step == "reimpl/default/scan"]
@@ -129,7 +150,7 @@ def test_further_clustering_seeds_of_an_arm_that_is_read_stand_beside_those_read
 
 
 def test_a_seed_that_is_both_read_and_run_counts_once(write):
-    write(RIGHT)
+    write(MAIN, "main")
     study = Study(title="t", question="q", reads={"default": "main/reimpl/default"}, clustering_seeds=(3, 7),
                   arms={"reimpl": {"scan": {"default": {"scan": {}}}}})
     assert [(seed, folder.split("/")[0]) for _, seed, folder in found(study)] == [

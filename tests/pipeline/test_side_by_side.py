@@ -1,0 +1,84 @@
+"""`python -m studies plan` and `run`, over DVC itself: the same as `dvc repro`, and what is left of it when a stage fails."""
+
+import re
+
+import pytest
+
+from studies.plan import pending, read_steps
+
+from .test_repro import EVERYTHING, MAIN, SCAN, SUMMARY
+
+SUMMARIES = "runs/digits/summary/*/cells.csv"
+
+
+def ended(output):
+    """The stages that a run says have ended, code and reference, which each run asks after, left out."""
+    return set(re.findall(r"^ *[\d:]+  (\S+) \([\d:]+\)$", output, re.MULTILINE)) - {"code", "reference"}
+
+
+def times(project):
+    """When each record was written."""
+    return {file: file.stat().st_mtime_ns for file in project.folder.glob("runs/**/metrics.json")}
+
+
+@pytest.fixture(scope="module")
+def side_by_side(fresh, tmp_path_factory):
+    """A project in which `python -m studies run` has run every stage, two at a time."""
+    project = fresh.copy(tmp_path_factory.mktemp("side-by-side") / "project")
+    project.log = project.run("studies", "run", "--jobs", "2", timeout=600).stdout
+    return project
+
+
+def test_two_at_a_time_end_with_the_same_records_and_the_report(side_by_side, finished):
+    assert ended(side_by_side.log) == EVERYTHING - {"reference"} and f"{len(EVERYTHING) - 1} of" in side_by_side.log
+    assert set(side_by_side.bytes("runs/**/metrics.json")) == set(finished.bytes("runs/**/metrics.json"))
+    assert side_by_side.bytes(SUMMARIES) == finished.bytes(SUMMARIES) != {}
+    assert (side_by_side.folder / "report/output/digits/index.html").exists()
+
+
+def test_a_second_run_runs_nothing(side_by_side):
+    before = times(side_by_side)
+    output = side_by_side.run("studies", "run", "--jobs", "2").stdout
+    assert ended(output) == set() and output.splitlines()[-1].startswith("0 of 0 stages done")
+    assert times(side_by_side) == before
+    assert side_by_side.run("dvc", "status").stdout.strip() == "Data and pipelines are up to date."
+
+
+def test_a_stage_that_fails_is_named_and_leaves_out_only_what_comes_after_it(project):
+    """Of 10 neighbors mined, one arm asks for 11; the one after it in study.yaml is well."""
+    project.edit("studies/main/study.yaml", lambda study: study["arms"]["reimpl"]["clustering"].update(
+        eleven={"scan": {"num_neighbors": 11}, "selflabel": {}}, five={"scan": {"num_neighbors": 5}, "selflabel": {}}))
+    done = project.run("studies", "run", "main", "--jobs", "2", check=False, timeout=300)
+    assert done.returncode == 2 and "Traceback" not in done.stdout + done.stderr
+    left_out = ", ".join(sorted({MAIN + "selflabel@eleven-0-0", SUMMARY, "report"}))
+    assert done.stderr.splitlines()[-1] == (
+        f"error: failed: {MAIN}scan@eleven-0-0; left out: {left_out}; `dvc repro STAGE` shows why")
+    assert "error: scan.num_neighbors is 11, but only 10 are mined" in done.stdout
+    ours = project.folder / "runs/digits/main/reimpl"
+    assert {str(file.parent.relative_to(ours)) for file in ours.glob("**/metrics.json")} == {
+        f"{arm}/0-0/{stage}" for arm in ("default", "five") for stage in ("scan", "selflabel")}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of DVC's own libraries
+def test_the_stages_are_read_upstream_first_with_what_they_need_and_write(finished, monkeypatch):
+    monkeypatch.chdir(finished.folder)
+    steps = read_steps()
+    assert set(steps) == EVERYTHING | {"code"} and pending(steps) == set()
+    order = list(steps)
+    assert all(order.index(before) < order.index(name) for name, step in steps.items() for before in step.before)
+    assert steps[SCAN].before == {"code", "dataset", "pretext@simclr-0", "neighbors@simclr-0"}
+    assert set(steps[SCAN].outs) == {f"runs/digits/main/reimpl/default/0-0/scan/{name}" for name in (
+        "model.pt", "predictions.npz", "metrics.json")}
+    assert steps["report"].before == {"code", "dataset", SUMMARY}
+
+
+def test_the_plan_knows_of_an_edit_what_it_runs_again_and_how_long_that_took(project):
+    file = project.folder / "reimpl/kmeans.py"
+    file.write_text(file.read_text() + "\n# an edit\n")
+    before = times(project)
+    lines = project.run("studies", "plan").stdout.splitlines()
+    assert [re.sub(r"about \d+:\d\d", "about m:ss", line) for line in lines] == [
+        "kmeans_pixels: 1 to run, about m:ss  (0)", "kmeans_embeddings: 1 to run, about m:ss  (0)",
+        f"{SUMMARY}: 1 to run, about m:ss", "report: 1 to run, about m:ss",
+        f"4 of {len(EVERYTHING) + 1} stages to run, about m:ss with 1 at a time"]
+    assert times(project) == before
