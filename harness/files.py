@@ -97,8 +97,8 @@ def read_yaml(path):
     return value
 
 
-class _UniqueKeys(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-    """A safe loader, in C where there is one, that refuses a key given twice, where YAML's own silently keeps the last."""
+class _UniqueKeys(yaml.SafeLoader):
+    """A safe loader that refuses a key given twice, where YAML's own silently keeps the last."""
 
     def construct_mapping(self, node, deep=False):
         seen = set()
