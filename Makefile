@@ -1,20 +1,24 @@
-# make repro   run every stage that is not up to date, and build the report
+# make repro   run what is not up to date of the main studies, and build the report
+# make studies the same of all studies
 # make test    lint and test
 # make bench   time the authors' code and the rewrite, side by side
 # make lock    pin and hash the newest versions that pyproject.toml allows
 # make clean   remove what stages made, not the environment nor data/raw
 
 PYTHON ?= python3
+JOBS ?= 2
+MAIN_STUDIES := main pretext_task strong_augmentation one_sided
 VENV := .venv
 UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 READY := $(VENV)/.installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: repro test lint bench lock clean
+.PHONY: repro studies test lint bench lock clean
 
-repro: $(READY)
+repro: STUDIES := $(MAIN_STUDIES)
+repro studies: $(READY)
 	[ ! -e runs/reference.json ] || python -m original_ref availability  # it may be within reach now
-	dvc repro
+	python -m studies run $(STUDIES) --jobs $(JOBS)
 	@echo "The reports:" report/output/*/index.html
 
 test: lint  # two at a time, one thread each, which on two cores is quicker than one with two

@@ -250,7 +250,7 @@ def _convert(value, kind, where):
     if isinstance(kind, types.GenericAlias):
         if not isinstance(value, (list, tuple)):
             raise UserError(f"{where} is {value!r}, and should be a list")
-        return tuple(_convert(item, typing.get_args(kind)[0], where) for item in value)
+        return tuple(_convert(item, typing.get_args(kind)[0], f"{where}.{index}") for index, item in enumerate(value))
     if kind is float and isinstance(value, (int, str)) and not isinstance(value, bool):
         try:  # YAML 1.1 reads 1e-4 as text
             return float(value)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from report.statistics import (
     ENUMERATED_SIGNS,
     MOST_SEEDS,
+    Improvement,
+    improvement,
     pairs,
     seeds_to_decide,
     seeds_to_equate,
@@ -31,6 +33,8 @@ class Verdict:
     """(low, high), the 95 % t interval of `mean`; None for fewer than 2 values and for `collapses`."""
     mean: float | None = None
     """In points, of the differences from another step, or from what is to be exceeded; in percent, for `equal`."""
+    improvement: Improvement | None = None
+    """For `above` another step: how probable it is that a run of the one exceeds a run of the other."""
 
 
 def judge(claim, after, before, degenerate=(), dataset="", not_run=""):
@@ -64,7 +68,8 @@ def judge(claim, after, before, degenerate=(), dataset="", not_run=""):
         shown = f"{mean:.1f}" if claim.kind == "equal" else _points(claim, mean)
         return Verdict("undecided", f"{shown}; one seed has no spread", ours, 1, None, mean)
     word, reason = _above(claim, values, seeds) if claim.kind == "above" else _within(claim, values, seeds)
-    return Verdict(word, reason, ours, len(values), t_interval(values), mean)
+    better = improvement(list(after.values()), list(before.values())) if claim.kind == "above" and claim.than else None
+    return Verdict(word, reason, ours, len(values), t_interval(values), mean, better)
 
 
 def _collapses(after, degenerate, not_run):

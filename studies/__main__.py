@@ -1,37 +1,47 @@
-"""Studies: checked, written, planned, run.
+"""Studies: checked, written, made, planned, run.
 
+    python -m studies check                       what is wrong with a study.yaml, and how to mend it
     python -m studies write                       each study's dvc.yaml from its study.yaml
+    python -m studies new NAME                    a new study, to be edited
     python -m studies plan [STUDY ...]            what would run, and how long by earlier records
     python -m studies run [STUDY ...] --jobs N    run it, N stages side by side, and build the report
+    python -m studies sweep STUDY                 the file for `wandb sweep`, whose agents run a cell each
 """
 
 import argparse
 import sys
+from pathlib import Path
 
 from harness.command import guarded
 from harness.errors import UserError
-from studies import pipeline
+from studies.check import check
+from studies.new import new
+from studies.pipeline import outdated, write
 from studies.plan import plan
 from studies.run import run
 from studies.study import names
+from studies.sweep import cell, sweep
 
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m studies", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("check")
     commands.add_parser("write")
+    commands.add_parser("new").add_argument("name", metavar="NAME")
     for name in ("plan", "run"):
         command = commands.add_parser(name)
         command.add_argument("studies", nargs="*", metavar="STUDY", help="all, where none is named")
         command.add_argument("--jobs", type=positive, default=1, metavar="N", help="stages at a time, each of execution.threads")
+    command = commands.add_parser("sweep")
+    command.add_argument("study", metavar="STUDY")
+    command.add_argument("--out", type=Path, help="sweep-STUDY.yaml, where left out")
+    command = commands.add_parser("cell", help="run one cell for an agent of a sweep")
+    for option in ("study", "arm", "seed"):
+        command.add_argument(f"--{option}", required=True)
     options = parser.parse_args()
     return guarded(COMMANDS[options.command], options)
-
-
-def write(options):
-    for path in pipeline.write():
-        print("written:", path)
 
 
 def positive(text):
@@ -43,7 +53,7 @@ def positive(text):
 
 def current(studies):
     """`studies`, once there is each of them and every pipeline is what its study.yaml says."""
-    for path in pipeline.outdated():
+    for path in outdated():
         raise UserError(f"{path} is not what study.yaml beside it says: `python -m studies write` brings it up to date")
     return known(studies)
 
@@ -55,10 +65,24 @@ def known(studies):
     return studies
 
 
+def written(options):
+    for path in write():
+        print("written:", path)
+
+
+def swept(options):
+    (study,) = known([options.study])
+    sweep(study, options.out or Path(f"sweep-{study}.yaml"))
+
+
 COMMANDS = {
-    "write": write,
+    "check": lambda options: check(),
+    "write": written,
+    "new": lambda options: new(options.name),
     "plan": lambda options: plan(current(options.studies), options.jobs),
     "run": lambda options: run(current(options.studies), options.jobs),
+    "sweep": swept,
+    "cell": lambda options: cell(*known([options.study]), options.arm, options.seed),
 }
 
 if __name__ == "__main__":

@@ -9,6 +9,9 @@ from studies.study import load_study, names
 
 HEADER = "# Written from study.yaml by `python -m studies write`: what each arm runs, and for which seeds. Edit study.yaml.\n"
 RUNS = "runs/${dataset}"
+LAST = {("reimpl", "whole"): "selflabel_of_own_pretext", ("reimpl", "clustering"): "selflabel", ("reimpl", "scan"): "scan_alone",
+        ("reimpl", "selflabel"): "selflabel_alone", ("original_ref", "clustering"): "original_selflabel"}
+"""The last stage that an arm of each group runs."""
 PRETEXT_SEED, SEED = "${item.pretext_seed}", "${item.pretext_seed}-${item.seed}"
 
 

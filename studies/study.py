@@ -93,6 +93,14 @@ class Study:
         """Whether there are arms of the group."""
         return bool(self.arms.get(implementation, {}).get(group))
 
+    def group(self, implementation, arm):
+        """The group that an arm stands in. Raises UserError where there is no such arm."""
+        groups = self.arms.get(implementation, {})
+        found = next((group for group, arms in groups.items() if arm in (arms or {})), None)
+        if found is None:
+            raise UserError(f"the study '{self.title}' has no arm '{arm}' of {implementation}")
+        return found
+
     def stages(self):
         """The stages with predictions that the study is about, in the order of the method."""
         run = {stage for groups in self.arms.values() for group, arms in groups.items() if arms for stage in STAGES[group]}

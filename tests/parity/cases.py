@@ -13,12 +13,13 @@ import torch
 from sklearn.datasets import load_digits, load_sample_images
 
 from harness.metrics import score
-from harness.settings import Optimizer, Training
-from reimpl.augment import color, geometry, strong
+from harness.settings import Optimizer, Scan, Training
+from reimpl.augment import Normalize, color, geometry, strong
 from reimpl.losses import scan_loss, self_label_loss
 from reimpl.mining import mine, neighbor_accuracy
+from reimpl.networks import ClusteringModel, ContrastiveModel, ResNet
 from reimpl.pretext.simclr import nt_xent
-from reimpl.scan import validation_loss
+from reimpl.scan import candidates, validation_loss
 from reimpl.training import learning_rate
 
 
@@ -83,7 +84,14 @@ def collapsed(rng):
     return anchors, neighbors
 
 
-def self_label_case(threshold, balanced, scale):
+def tied(rng):
+    """Of two clusters, every other image has a probability of one half exactly."""
+    targets = normal(rng, 16, 2)
+    targets[::2] = 0
+    return targets, normal(rng, 16, 2)
+
+
+def self_label_case(threshold, balanced, scale, inputs=None):
     def theirs(reference, targets, predictions):
         leaf = predictions.clone().requires_grad_()
         return with_gradient(reference.losses.ConfidenceBasedCE(threshold, balanced)(targets, leaf), leaf)
@@ -93,7 +101,7 @@ def self_label_case(threshold, balanced, scale):
         return with_gradient(self_label_loss(targets, leaf, threshold, balanced)[0], leaf)
 
     return Case(f"self_label-{threshold}-{'balanced' if balanced else 'plain'}-{scale}",
-                lambda rng: (normal(rng, 64, 10, scale=scale), normal(rng, 64, 10)), theirs, ours)
+                inputs or (lambda rng: (normal(rng, 64, 10, scale=scale), normal(rng, 64, 10))), theirs, ours)
 
 
 # --- Learning rate
@@ -109,6 +117,41 @@ def schedule_case(kind):
 
     return Case(f"schedule-{kind}", lambda rng: (), theirs,
                 lambda: {"rates": np.array([learning_rate(training, epoch) for epoch in range(30)])}, 1e-12)
+
+
+# --- Networks: from the same weights, the same outputs
+
+def network_case(kind, training):
+    """In float64, so that no processor's rounding shows."""
+    def ours_of(backbone):
+        return ContrastiveModel(backbone, 6) if kind == "contrastive" else ClusteringModel(backbone, 5, 2)
+
+    def theirs_of(reference, backbone):
+        return (reference.models.ContrastiveModel(backbone, features_dim=6) if kind == "contrastive"
+                else reference.models.ClusteringModel(backbone, 5, 2))
+
+    def inputs(rng):
+        state = ours_of(ResNet(1, 4, (1, 2, 1))).state_dict()
+        for name, value in state.items():
+            if value.is_floating_point():  # what counts batches stays 0
+                drawn = torch.from_numpy(rng.normal(size=value.shape))
+                state[name] = drawn.abs() + 0.1 if name.endswith("running_var") else drawn
+        return state, normal(rng, 6, 1, 8, 8)
+
+    def outputs(model, state, images):
+        model.double().load_state_dict(state)
+        with torch.no_grad():
+            found = model.train(training)(images.double())
+        return {"outputs": (torch.stack(found) if isinstance(found, list) else found).numpy(),
+                "moved": model.state_dict()["backbone.bn1.running_mean"].numpy()}
+
+    def theirs(reference, state, images):
+        from original_ref.adapters import backbone
+
+        return outputs(theirs_of(reference, {"backbone": backbone(4, (1, 2, 1), 1), "dim": 16}), state, images)
+
+    return Case(f"network-{kind}-{'training' if training else 'evaluation'}", inputs, theirs,
+                lambda state, images: outputs(ours_of(ResNet(1, 4, (1, 2, 1))), state, images), 1e-9)
 
 
 # --- Augmentations: for the same images and magnitudes, the same bytes
@@ -166,6 +209,45 @@ def jitter_case(name, low, high):
                 lambda images, factors: {"images": getattr(color, name)(images, factors).numpy()}, 0)
 
 
+def by_torchvision(function, image, *values):
+    """`function` of torchvision, which the authors' code draws on, applied to uint8 [c, h, w] as a PIL image."""
+    return np.asarray(function(PIL.Image.fromarray(image.permute(1, 2, 0).numpy()), *values)).transpose(2, 0, 1)
+
+
+def crop_case():
+    def inputs(rng):
+        sizes = rng.integers(4, 17, (2, 4))
+        return pictures(False), *(torch.from_numpy(values) for values in (*rng.integers(0, 17 - sizes), *sizes))
+
+    def theirs(reference, images, *boxes):
+        crop = reference.common_config.transforms.functional.resized_crop
+        return {"images": np.stack([by_torchvision(lambda pil, *box: crop(pil, *box, (16, 16)), image, *map(int, box))
+                                    for image, *box in zip(images, *boxes)])}
+
+    return Case("crop", inputs, theirs, lambda images, *boxes: {"images": geometry.crop_and_resize(images, *boxes).numpy()}, 0)
+
+
+def plain_case(name, theirs_of, ours):
+    """Of what has no parameter."""
+    def theirs(reference, images):
+        function = theirs_of(reference.common_config.transforms.functional)
+        return {"images": np.stack([by_torchvision(function, image) for image in images])}
+
+    return Case(name, lambda rng: (pictures(False),), theirs, lambda images: {"images": ours(images).numpy()}, 0)
+
+
+def normalize_case():
+    mean, std = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
+
+    def theirs(reference, images):
+        transform = reference.common_config.get_val_transformations(
+            {"transformation_kwargs": {"crop_size": 16, "normalize": {"mean": mean, "std": std}}})
+        return {"images": np.stack([transform(PIL.Image.fromarray(image.permute(1, 2, 0).numpy())) for image in images])}
+
+    return Case("normalize", lambda rng: (pictures(False),), theirs,
+                lambda images: {"images": Normalize(mean, std)(images).numpy()}, 1e-6)
+
+
 def cutout_case():
     """The same lengths and centres: their draws are handed over one by one."""
     def inputs(rng):
@@ -200,6 +282,12 @@ class Fixed:
 
 # --- Neighbors, scores, selection
 
+class Images(list):
+    """A data set, as far as the authors' NeighborsDataset looks at it."""
+
+    transform = None
+
+
 def mining_case():
     def inputs(rng):
         return unit(rng, 200, 16).numpy(), rng.integers(0, 5, 200)
@@ -215,6 +303,18 @@ def mining_case():
         return {"neighbors": neighbors, "accuracy": np.array(neighbor_accuracy(neighbors, labels))}
 
     return Case("mining", inputs, theirs, ours, 1e-12)
+
+
+def candidates_case(count):
+    """Whom a neighbor is drawn from, of seven that are mined."""
+    settings = Scan(Training(1, 2, Optimizer("adam", 1e-4, 0.0)), 5, "strong", count, 5.0, 1)
+
+    def theirs(reference, mined):
+        images = Images(mined.tolist())
+        return {"neighbors": reference.custom_dataset.NeighborsDataset(images, mined.numpy(), count).indices}
+
+    return Case(f"candidates-{count}", lambda rng: (torch.from_numpy(rng.integers(0, 30, (30, 8))),), theirs,
+                lambda mined: {"neighbors": candidates(mined, settings).numpy()}, 0)
 
 
 def metrics_case(name, predictions):
@@ -264,12 +364,18 @@ CASES = [
     scan_case("collapsed", collapsed),
     *(self_label_case(threshold, balanced, scale)
       for threshold, scale in ((0.5, 1.0), (0.99, 6.0), (0.0, 1.0)) for balanced in (True, False)),
+    self_label_case(0.5, True, "tied", tied), self_label_case(0.5, False, "tied", tied),
     schedule_case("cosine"), schedule_case("constant"),
+    *(network_case(kind, training) for kind in ("contrastive", "clustering") for training in (False, True)),
     *(operation_case(name, gray) for name in ("Identity", *TONES, *WARPS) for gray in (False, True)),
     *(jitter_case(name, low, high) for name, low, high in (
         ("brightness", 0.6, 1.4), ("contrast", 0.6, 1.4), ("saturation", 0.6, 1.4), ("hue", -0.1, 0.1))),
+    crop_case(),
+    plain_case("flip", lambda functional: functional.hflip, lambda images: geometry.flip(images, torch.ones(len(images)) > 0)),
+    plain_case("gray", lambda functional: lambda pil: functional.to_grayscale(pil, 3), color.grayscale),
+    normalize_case(),
     cutout_case(),
-    mining_case(),
+    mining_case(), candidates_case(5), candidates_case(0),
     metrics_case("random", random_clusters),
     metrics_case("renamed", lambda rng, labels: (labels + 2) % 6),
     metrics_case("one-cluster", lambda rng, labels: np.full(len(labels), 3)),

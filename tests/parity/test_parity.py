@@ -5,14 +5,12 @@ for the first of them (numbers alone), so that the rewrite is held to it where t
 tests.parity.record` renews it.
 """
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from tests.parity.cases import CASES
+from tests.parity.training import TRAININGS
 
-GOLDEN = Path(__file__).with_name("golden.npz")
 cases = pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 
 
@@ -22,19 +20,9 @@ def assert_agree(found, expected, tolerance):
         np.testing.assert_allclose(found[name], value, rtol=tolerance, atol=tolerance, err_msg=name)
 
 
-@pytest.fixture(scope="session")
-def golden():
-    with np.load(GOLDEN, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
-
-
-def recorded(golden, case):
-    return {name.split("/")[1]: value for name, value in golden.items() if name.split("/")[0] == case.name}
-
-
 @cases
 def test_the_rewrite_agrees_with_what_the_authors_code_gave(case, golden):
-    assert_agree(case.ours(*case.inputs(np.random.default_rng(0))), recorded(golden, case), case.tolerance)
+    assert_agree(case.ours(*case.inputs(np.random.default_rng(0))), golden[case.name], case.tolerance)
 
 
 @cases
@@ -46,8 +34,8 @@ def test_the_rewrite_agrees_with_the_authors_code(case, reference):
 
 @cases
 def test_the_recorded_numbers_are_the_authors(case, golden, reference):
-    assert_agree(case.theirs(reference, *case.inputs(np.random.default_rng(0))), recorded(golden, case), case.tolerance)
+    assert_agree(case.theirs(reference, *case.inputs(np.random.default_rng(0))), golden[case.name], case.tolerance)
 
 
 def test_nothing_is_recorded_that_is_not_compared(golden):
-    assert {name.split("/")[0] for name in golden} == {case.name for case in CASES}
+    assert golden.keys() == {compared.name for compared in (*CASES, *TRAININGS)}

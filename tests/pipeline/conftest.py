@@ -139,6 +139,7 @@ def call(monkeypatch, capsys):
     def run(project, package, *arguments):
         monkeypatch.chdir(project.folder)
         monkeypatch.setattr(sys, "argv", [package, *arguments])
+        monkeypatch.delitem(sys.modules, f"{package}.__main__", raising=False)  # where another test has imported it
         capsys.readouterr()
         with pytest.raises(SystemExit) as stop:
             runpy.run_module(package, run_name="__main__")

@@ -196,7 +196,7 @@ def test_the_claims_stand_first_each_with_its_verdict_and_numbers(root):
     texts = ["improves", "is high", "is equal", "both agree", "is never seen", "all collapses", "helps", "not looked at"]
     for text, row in zip(texts, rows):
         assert row[0].startswith(text)
-    assert rows[0][2:] == ["70.3 ± 10.5against 50.0 ± 10.0", "87.6 ± 0.4", "3"] and "higher in 3 of 3" in rows[0][0]
+    assert rows[0][2:] == ["70.3 ± 10.5 against 50.0 ± 10.0", "87.6 ± 0.4", "3"] and "higher in 3 of 3" in rows[0][0]
     assert rows[1][2:] == ["–", "–", "0"] and "the claim is about cifar10, and digits was run here" in rows[1][0]
     assert rows[2][2] == "60.0 ± 10.0" and rows[5][2] == "3 of 3 degenerate"
     assert rows[3][4] == "2"  # the seeds on which the authors' code ran

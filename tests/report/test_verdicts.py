@@ -212,3 +212,11 @@ def test_a_claim_about_another_data_set_is_not_tested():
     assert (found.word, found.reason) == ("not tested", "the claim is about cifar10, and digits was run here")
     assert judge(claim, by_seed(87.6, 87.6), None, dataset="cifar10").word == "supported"
     assert judge(EQUAL, by_seed(87.6, 87.6), None, dataset="digits").word == "supported"
+
+
+def test_the_probability_of_improvement_stands_beside_a_verdict_on_two_steps():
+    """By hand: of the nine pairs of 81, 79, 85 and 80, 80, 82, five are higher: 81 twice, 85 three times."""
+    found = judge(ABOVE, by_seed(81.0, 79.0, 85.0), by_seed(80.0, 80.0, 82.0)).improvement
+    assert found.probability == pytest.approx(5 / 9) and found.low < 5 / 9 < found.high
+    assert judge(Claim(**COMMON, kind="above", value=61.7), by_seed(81.0, 82.0), None).improvement is None
+    assert judge(Claim(**COMMON, kind="same", than="x", margin=1.0), by_seed(81.0, 82.0), by_seed(81.0, 82.0)).improvement is None

@@ -67,7 +67,7 @@ def arms(**groups):
     ({"reads": {"b": "main/default"}}, ": reads.b is 'main/default', and should be <study>/<implementation>/<arm>"),
     ({"clustering_seeds": [1, 1]}, ": clustering_seeds holds 1 twice; a seed counts once"),
     ({"clustering_seeds": [-1]}, ": clustering_seeds holds -1, and should hold whole numbers of 0 or more"),
-    ({"claims": [{**CLAIM, "kind": "better"}]}, ".claims: kind is 'better', and should be above, equal, same or collapses"),
+    ({"claims": [{**CLAIM, "kind": "better"}]}, ".claims.0: kind is 'better', and should be above, equal, same or collapses"),
     ({"published": [{"source": "paper", "dataset": "X"}]}, ": published has no 'step'; it has source, dataset"),
     ("title: t\nquestion: q\narms: {}\ntitle: u", ", line 4: the key 'title' is given twice"),
 ], ids=lambda value: value[:40] if isinstance(value, str) and value.startswith((":", ".", ",")) else "")

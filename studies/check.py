@@ -1,0 +1,178 @@
+"""Whether every study.yaml is right: what is wrong, in which line, and what would mend it."""
+
+import json
+import re
+from pathlib import Path
+
+import yaml
+
+from harness.augmentations import read_augmentation
+from harness.errors import UserError
+from harness.files import read_yaml
+from harness.params import PARAMS, Section, clustering_seeds, lookup, pretext_seeds
+from harness.record import Cell
+from harness.settings import InstanceDiscrimination, Pretext, Scan, SelfLabel, build
+from studies.pipeline import outdated
+from studies.study import FILE, STAGES, load_study, names, places
+
+METRICS = ("acc", "acc_many_to_one", "acc_reference", "nmi", "ari", "train_accuracy", "test_accuracy")
+SHARED = ("kmeans/pixels", "kmeans/embeddings", "original_ref/pretext/simclr")
+SETTINGS = {"scan": Scan, "selflabel": SelfLabel}
+
+
+def check():
+    """Print what is wrong with the studies, a line each. Raises UserError with how many there are, if any."""
+    problems = all_problems()
+    for problem in problems:
+        print(problem)
+    if problems:
+        raise UserError(f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in studies/")
+    print(f"{len(names())} studies are right: {', '.join(names())}")
+
+
+def all_problems():
+    """Every problem as `<file>, line <n>: <what is wrong, and the mend>`, in a list.
+
+    Cells are compared, and pipelines with what their studies ask for, where each study by itself is right.
+    """
+    studies, found = {}, []
+    for name in names():
+        try:
+            studies[name] = load_study(name)
+        except UserError as error:
+            found.append(located(name, str(error)))
+    for name, study in studies.items():
+        found += [located(name, message) for message in (*of_references(name, study, studies), *of_arms(name, study))]
+    if not found:
+        found += [located(name, message) for name, message in of_twins(studies)]
+        found += [f"{path}: not what its study.yaml asks for; `python -m studies write` renews it" for path in outdated()]
+    return found
+
+
+def of_references(name, study, studies):
+    """Problems of what a study names: tasks, other studies' arms, steps, figures."""
+    params = read_yaml(PARAMS)
+    tasks = lookup(params, "pretext_tasks", str(PARAMS))
+    known = {*SHARED, *(f"{stage}/{task}" for task in tasks for stage in ("pretext", "neighbors"))}
+    for shared in study.shared:
+        if shared not in known:
+            yield f"shared has '{shared}'; there are {', '.join(sorted(known))}"
+    if study.start["pretext"] not in tasks:
+        yield f"start.pretext is '{study.start['pretext']}'; params.yaml: pretext_tasks has {', '.join(tasks)}"
+    for arm, target in [*study.reads.items(), ("", study.start["scan"])]:
+        where = f"reads.{arm}" if arm in study.reads else "start.scan"
+        other, _, rest = target.partition("/")
+        implementation, _, chosen = rest.partition("/")
+        try:
+            run = STAGES[studies[other].group(implementation, chosen)]
+        except (KeyError, UserError):
+            yield f"{where} is '{target}', which is no arm; it should be <study>/<implementation>/<arm> of another study"
+            return
+        needed = study.stages() if arm in study.reads else ["scan"]
+        if not set(needed) & set(run):
+            yield f"{where} is '{target}', which runs none of {', '.join(needed)}"
+    steps = {place.step for place in places(study, name, lookup(params, "dataset", str(PARAMS)))}
+    for index, claim in enumerate(study.claims):
+        for key in ("of", "than"):
+            step = getattr(claim, key)
+            if step and step not in steps:
+                yield f"claims.{index}.{key} is '{step}', which the study has not; it has {', '.join(sorted(steps))}"
+        if claim.figure not in METRICS:
+            yield f"claims.{index}.figure is '{claim.figure}'; there are {', '.join(METRICS)}"
+    for score in study.scores:
+        if score not in METRICS:
+            yield f"scores has '{score}'; there are {', '.join(METRICS)}"
+    if study.axis and study.axis.partition(".")[2] not in SETTINGS.get(study.axis.partition(".")[0], Pretext).__annotations__:
+        yield f"axis is '{study.axis}', which is no setting; it should be as in scan.num_neighbors"
+
+
+def of_arms(name, study):
+    """Problems of the settings that arms change, on the data set of params.yaml."""
+    dataset = read_yaml(PARAMS)["dataset"]
+    for implementation, groups in study.arms.items():
+        for group, arms in groups.items():
+            for arm in arms or {}:
+                section = Section(dataset, name, implementation, arm)
+                cell = Cell(implementation, "scan", dataset, "0-0", name, arm)
+                try:
+                    for stage, kind in SETTINGS.items():
+                        found = section.read(stage, kind)
+                        for key in ("augmentation", "neighbor_augmentation", "target_augmentation"):
+                            if getattr(found, key, ""):
+                                read_augmentation(getattr(found, key), cell)
+                    task = study.start["pretext"]
+                    if task not in section.base["pretext"]:
+                        continue  # of_references says so
+                    kind = InstanceDiscrimination if task == "simclr" else Pretext
+                    build(kind, section.mapping(f"pretext.{task}"), f"{section.where}.pretext.{task}")
+                except UserError as error:
+                    where = f"arms.{implementation}.{group}.{arm}"
+                    yield f"{where}{str(error).partition(where)[2] or f': {error}'}"
+
+
+def of_twins(studies):
+    """(study, problem) of each arm that would run a cell which an arm before it runs already."""
+    dataset, seen = read_yaml(PARAMS)["dataset"], {}
+    for name in sorted(studies, key=lambda name: (name != "main", name)):
+        study = studies[name]
+        clustering = study.clustering_seeds or clustering_seeds()
+        seeds = [f"{pretext}-{seed}" for pretext in pretext_seeds() for seed in clustering]
+        for implementation, groups in study.arms.items():
+            for group, arms in groups.items():
+                for arm in arms or {}:
+                    key = identity(studies, name, implementation, group, arm, dataset)
+                    for seed in seeds:
+                        other = seen.setdefault((key, seed), f"{name}/{implementation}/{arm}")
+                        if other != f"{name}/{implementation}/{arm}":
+                            yield name, (f"arms.{implementation}.{group}.{arm} is the same cell as {other}; name that under "
+                                         "reads instead, and it runs once")
+                            break
+
+
+def identity(studies, name, implementation, group, arm, dataset):
+    """All that decides the result of an arm but its seed, as text: the settings in force of each stage, from the first on."""
+    section, study = Section(dataset, name, implementation, arm), studies[name]
+    task = study.start["pretext"]
+    if group == "selflabel":
+        other, start, chosen = study.start["scan"].split("/")
+        before = identity(studies, other, start, studies[other].group(start, chosen), chosen, dataset)
+        before = before[: before.index(" selflabel ")]
+    else:
+        before = f"{implementation} {task} {json.dumps(section.mapping(f'pretext.{task}'), sort_keys=True)} scan " + json.dumps(
+            section.mapping("scan"), sort_keys=True)
+    stages = "" if group == "scan" else json.dumps(section.mapping("selflabel"), sort_keys=True)
+    return f"{before} selflabel {stages}"
+
+
+def located(name, message):
+    """The problem with the file and the line that it speaks of: that of the longest chain of keys in it that the file has."""
+    file = Path("studies") / name / FILE
+    message = message.removeprefix(f"{file}: ").removeprefix(f"{file}, ").removeprefix(f"{file}.")
+    if message.startswith("line "):
+        return f"{file}, {message}"
+    line = 1
+    root = yaml.compose(file.read_text())
+    words = re.findall(r"\w+(?:\.\w+)*", message)
+    depth = 0
+    for candidate in [[*word.split("."), *last] for word in words for last in ([], *([other] for other in words))]:
+        reached, at = walk(root, candidate)
+        if reached > depth:
+            depth, line = reached, at
+    return f"{file}, line {line}: {message}"
+
+
+def walk(node, keys):
+    """How many of the keys can be followed from a node of a composed YAML file, and the line of the last one."""
+    line, depth = 1, 0
+    for key in keys:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((at, value) for at, value in node.value if at.value == key), None)
+        elif isinstance(node, yaml.SequenceNode) and key.isdigit() and int(key) < len(node.value):
+            found = (node.value[int(key)],) * 2
+        else:
+            found = None
+        if found is None:
+            break
+        at, node = found
+        line, depth = at.start_mark.line + 1, depth + 1
+    return depth, line
