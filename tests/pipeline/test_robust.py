@@ -51,17 +51,6 @@ def test_a_killed_stage_goes_on_and_ends_with_the_same_bits(project, finished, s
     assert checkpoint(project) is None
 
 
-def test_two_runs_with_the_same_seed_are_the_same_to_the_last_bit(finished, fresh, tmp_path):
-    other = fresh.copy(tmp_path / "other")
-    for stage in STAGES:
-        other.stage(stage)
-    for stage, out in OUT.items():
-        for pattern in ("*.pt", "*.npz"):
-            assert other.bytes(f"{out}/{pattern}") == finished.bytes(f"{out}/{pattern}"), stage
-        ours, theirs = (json.loads((p.folder / out / "metrics.json").read_text()) for p in (other, finished))
-        assert ours["metrics"] == theirs["metrics"], stage
-
-
 def test_shuffled_labels_leave_every_weight_as_it_was(project, finished, call):
     rng = np.random.default_rng(0)
     for split in ("train", "test"):

@@ -1,5 +1,6 @@
 """`python -m studies plan` and `run`, over DVC itself: the same as `dvc repro`, and what is left of it when a stage fails."""
 
+import json
 import re
 
 import pytest
@@ -34,6 +35,15 @@ def test_two_at_a_time_end_with_the_same_records_and_the_report(side_by_side, fi
     assert set(side_by_side.bytes("runs/**/metrics.json")) == set(finished.bytes("runs/**/metrics.json"))
     assert side_by_side.bytes(SUMMARIES) == finished.bytes(SUMMARIES) != {}
     assert (side_by_side.folder / "report/output/digits/index.html").exists()
+
+
+def test_two_runs_with_the_same_seeds_are_the_same_to_the_last_bit(side_by_side, finished):
+    for pattern, count in {"runs/**/*.pt": 3, "runs/**/*.npz": 5}.items():  # mined and embedded, two predictions, the gallery
+        assert len(finished.bytes(pattern)) == count
+        assert side_by_side.bytes(pattern) == finished.bytes(pattern)
+    for file in finished.bytes("runs/**/metrics.json"):
+        ours, theirs = (json.loads((project.folder / file).read_text()) for project in (side_by_side, finished))
+        assert ours["metrics"] == theirs["metrics"] and ours["curves"] == theirs["curves"], file
 
 
 def test_a_second_run_runs_nothing(side_by_side):
