@@ -62,44 +62,43 @@ def hue(images, shift):
         return images
     step = (shift * 255).trunc().to(torch.int64).view(-1, 1, 1).to(images.device)
     h, s, v = _to_hsv(images)
-    return _from_hsv((h + step) % 256, s, v)
+    return _from_hsv((h + step) & 255, s, v)
 
 
 def _to_hsv(images):
-    """Three int64 [b, h, w] of 0..255, with the mixed float32 and float64 of PIL's rgb2hsv."""
-    red, green, blue = images.to(torch.int64).unbind(1)
-    high, low = images.amax(1).to(torch.int64), images.amin(1).to(torch.int64)
+    """Hue int64, saturation and value uint8 [b, h, w] of 0..255, with the mixed float32 and float64 of PIL's rgb2hsv."""
+    high, low = images.amax(1), images.amin(1)
     span = (high - low).clamp(min=1).to(torch.float32)
-    s = span / high.clamp(min=1).to(torch.float32)
-    r, g, b = (((high - channel).to(torch.float32) / span) for channel in (red, green, blue))
-    sector = torch.where(
-        red == high, (b - g).to(torch.float64),
-        torch.where(green == high, 2.0 + r.to(torch.float64) - b, 4.0 + g.to(torch.float64) - r))
-    turn = (sector.to(torch.float32).to(torch.float64) / 6.0 + 1.0) % 1.0
-    h = (turn.to(torch.float32).to(torch.float64) * 255.0).to(torch.int64)
+    r, g, b = ((high.unsqueeze(1) - images).to(torch.float32) / span.unsqueeze(1)).unbind(1)
+    red, green, _ = (images == high.unsqueeze(1)).unbind(1)
+    plus, minus = torch.where(red, b, torch.where(green, r, g)), torch.where(red, g, torch.where(green, b, r))
+    sector = torch.where(red, 0.0, torch.where(green, 2.0, 4.0)).to(torch.float64) + plus - minus
+    turn = sector.to(torch.float32).to(torch.float64).div_(6.0).add_(1.0)
+    h = turn.sub_(turn.floor()).to(torch.float32).to(torch.float64).mul_(255.0).to(torch.int64)
+    s = (span / high.clamp(min=1).to(torch.float32)).to(torch.float64).mul_(255.0).to(torch.uint8)
     gray = high == low
-    saturated = (s.to(torch.float64) * 255.0).to(torch.int64)
-    return torch.where(gray, 0, h), torch.where(gray, 0, saturated), high
+    return h.masked_fill_(gray, 0), s.masked_fill_(gray, 0), high
+
+
+# Which of value, middle and least each channel has, in each of the six sectors of the circle.
+ROLES = ((0, 1, 2, 2, 1, 0), (1, 0, 0, 1, 2, 2), (2, 2, 1, 0, 0, 1))
 
 
 def _from_hsv(h, s, v):
-    """uint8 [b, 3, h, w] from three int64 [b, h, w], as PIL's hsv2rgb."""
-    turn = h.to(torch.float32).to(torch.float64) * 6.0 / 255.0
-    sector = turn.floor()
+    """uint8 [b, 3, h, w] from hue int64, saturation and value uint8 [b, h, w], as PIL's hsv2rgb."""
+    turn = torch.arange(256, dtype=torch.float64, device=h.device) * 6.0 / 255.0  # of each hue
+    sector = turn.floor().to(torch.int64)
     f = (turn - sector).to(torch.float32).to(torch.float64)
+    share = torch.where(sector % 2 == 1, f, 1.0 - f)
+    share, roles = share.take(h), torch.tensor(ROLES, device=h.device)[:, sector % 6].index_select(1, h.flatten())
     fs = (s.to(torch.float64) / 255.0).to(torch.float32).to(torch.float64)
-    value = v.to(torch.float64)
-    p, q, t = (_round(value * part) for part in (1.0 - fs, 1.0 - fs * f, 1.0 - fs * (1.0 - f)))
-    sector = sector.to(torch.int64) % 6
-    choices = torch.stack([v, q, p, p, t, v, t, v, v, q, p, p, p, p, t, v, v, q]).view(3, 6, *v.shape)
-    rgb = choices.gather(1, sector.expand(3, 1, *v.shape)).squeeze(1)
-    rgb = torch.where(s == 0, v, rgb)
-    return rgb.clamp(0, 255).to(torch.uint8).transpose(0, 1)
+    middle, least = _round(v * (1.0 - fs * share)), _round(v * (1.0 - fs))
+    return torch.stack([v, middle, least]).gather(0, roles.view(3, *h.shape)).transpose(0, 1)
 
 
 def _round(values):
-    """Half away from zero, as C's round; values are 0 or more."""
-    return (values.to(torch.float32).to(torch.float64) + 0.5).floor().to(torch.int64)
+    """Half away from zero, as C's round; values are 0 to 255."""
+    return values.to(torch.float32).to(torch.float64).add_(0.5).to(torch.uint8)
 
 
 def autocontrast(images, _=None):

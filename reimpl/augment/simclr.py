@@ -3,7 +3,7 @@
 import torch
 
 from reimpl.augment import color
-from reimpl.augment.geometry import rotation, warp
+from reimpl.augment.geometry import change, rotation, warp
 from reimpl.augment.standard import crop_and_flip
 
 
@@ -19,8 +19,7 @@ class SimCLR:
         images = crop_and_flip(images, s.crop_scale, s.flip, generator)
         images = self._jitter(images, generator)
         gray = torch.rand(len(images), generator=generator) < s.gray
-        images = torch.where(gray.to(images.device).view(-1, 1, 1, 1), color.grayscale(images), images)
-        return self.normalize(images)
+        return self.normalize(change(images, gray, color.grayscale))
 
     def _jitter(self, images, generator):
         """The four operations, for each image in an order of its own."""
@@ -30,12 +29,9 @@ class SimCLR:
         factors.append(_uniform(count, -s.hue, s.hue, generator))
         order = torch.rand(count, 4, generator=generator).argsort(1)
         order[torch.rand(count, generator=generator) >= s.jitter] = -1
-        images = images.clone()
         for position in range(4):
-            for index, operation in enumerate(operations):
-                rows = (order[:, position] == index).nonzero().squeeze(1)
-                here = rows.to(images.device)
-                images[here] = operation(images[here], factors[index][rows])
+            for operation, factor, chosen in zip(operations, factors, order[:, position] == torch.arange(4).view(-1, 1)):
+                images = change(images, chosen, lambda some, do=operation, by=factor[chosen]: do(some, by))
         return images
 
 

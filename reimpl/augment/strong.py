@@ -36,7 +36,7 @@ class Strong:
         for _ in range(self.settings.operations):
             images = one_operation(images, generator)
         kept = draw_cutout(count, height, width, self.settings.cutout, generator)
-        return self.normalize(images) * kept.to(images.device)
+        return self.normalize(images).mul_(kept.to(images.device))
 
 
 def one_operation(images, generator):
@@ -44,20 +44,16 @@ def one_operation(images, generator):
     count, _, height, width = images.shape
     choice = torch.randint(OPERATIONS, (count,), generator=generator)
     magnitude = torch.rand(count, generator=generator, dtype=torch.float64)
-    images = images.clone()
-    for index, (operation, low, high) in enumerate(TONES, start=1):
-        rows = (choice == index).nonzero().squeeze(1)
-        here = rows.to(images.device)
-        images[here] = operation(images[here], low + magnitude[rows] * (high - low))
+    # Images of the same operation are brought together, so that each takes them, and leaves them, in one piece.
+    order = choice.argsort(stable=True)
+    counts = choice.bincount(minlength=OPERATIONS).tolist()
+    same, *others = images.index_select(0, order.to(images.device)).split(counts)
+    magnitudes = [low + share * (high - low) for (_, low, high), share in zip(TONES + WARPS, magnitude[order].split(counts)[1:])]
+    toned = [operation(some, value) for (operation, *_), some, value in zip(TONES, others, magnitudes)]
     # The reference draws a sign on top of a range that is symmetric already: the same distribution as without.
-    matrices = affine(count)
-    for index, (matrix, low, high) in enumerate(WARPS, start=1 + len(TONES)):
-        rows = (choice == index).nonzero().squeeze(1)
-        matrices[rows] = matrix(low + magnitude[rows] * (high - low), height, width)
-    rows = (choice > len(TONES)).nonzero().squeeze(1)
-    here = rows.to(images.device)
-    images[here] = warp(images[here], matrices[rows])
-    return images
+    matrices = [matrix(value, height, width) for (matrix, *_), value in zip(WARPS, magnitudes[len(TONES) :])]
+    warped = warp(torch.cat(others[len(TONES) :]), torch.cat(matrices))
+    return torch.cat([same, *toned, warped]).index_select(0, order.argsort().to(images.device))
 
 
 def draw_cutout(count, height, width, longest, generator):
