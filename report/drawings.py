@@ -6,8 +6,8 @@ import numpy as np
 
 from report import figures
 from report.statistics import paired, t_interval
-from report.summaries import STAGES
 from report.tables import IMPLEMENTATIONS, SCORES, STEPS
+from studies.study import CLUSTERING_STAGES
 
 FEW = 3  # arms; with more, drawings of single arms are left to the summary
 
@@ -199,7 +199,7 @@ def picture_drawings(summary, classes):
             "where of another class.",
             figures.picture_wall(images.reshape(-1, *images.shape[2:]), names, wrong, images.shape[1], first_apart=True))
     for arm in summary.arms():
-        for stage in STAGES:
+        for stage in CLUSTERING_STAGES:
             step = arm.step(stage)
             if f"prototypes/{step}/images" not in summary.pictures:
                 continue

@@ -10,10 +10,10 @@ from harness.files import existing, read_json, read_yaml, writing
 from report.drawings import differences, study_drawings
 from report.published import published_tables
 from report.statistics import paired, spread, variance_shares
-from report.summaries import STAGES, flat, read_summaries, studies_not_run
+from report.summaries import flat, read_summaries, studies_not_run
 from report.tables import BASELINES, IMPLEMENTATIONS, STEPS, clustering_table, neighbor_table, write_table
 from report.verdicts import Verdict, judge
-from studies.study import Claim
+from studies.study import CLUSTERING_STAGES, Claim
 
 HERE = Path(__file__).parent
 DIVERGENCES = HERE.parent / "original_ref/divergences.yaml"
@@ -116,7 +116,7 @@ def step_by_step(summary):
     pairs = [BASELINES] if set(BASELINES) <= set(summary.study.shared) else []
     for arm in summary.arms() if pairs else ():
         if arm.implementation == "reimpl":  # k-means is on the rewrite's features
-            pairs += [(BASELINES[1], arm.step(stage)) for stage in STAGES]
+            pairs += [(BASELINES[1], arm.step(stage)) for stage in CLUSTERING_STAGES]
         pairs.append((arm.step("scan"), arm.step("selflabel")))
     found = []
     for before, after in pairs:
@@ -151,7 +151,7 @@ def effects(summaries):
     """What each divergence was found to change, by name: (step, Spread of the differences from the default, interval)."""
     found = {}
     for summary in (summary for summary in summaries if summary.name == "divergences"):
-        for stage in STAGES:
+        for stage in CLUSTERING_STAGES:
             for arm, values, interval in differences(summary, stage):
                 found.setdefault(arm.name, []).append((STEPS[stage], spread(values), interval))
     return found

@@ -9,7 +9,6 @@ from harness.settings import build
 from report.statistics import spread
 from studies.study import Study, load_study, names
 
-STAGES = ("scan", "selflabel")
 ORDER = ("main", "pretext_task", "num_neighbors", "strong_augmentation", "entropy_weight", "threshold", "one_sided",
          "overclustering", "seeds", "divergences")  # the paper's; other studies follow
 
@@ -71,8 +70,9 @@ class Summary:
         own = [(implementation, name, stages) for implementation, groups in self.study.arms.items()
                for arms in groups.values() for name, stages in (arms or {}).items()]
         own_names = {(implementation, name) for implementation, name, _ in own}
-        read = [("reimpl", name, {}) for name in self.study.reads if ("reimpl", name) not in own_names]
-        return [Arm(implementation, name, tuple(flat(stages))) for implementation, name, stages in read + own]
+        read = [(target.split("/")[1], name, {}) for name, target in self.study.reads.items()]
+        return [Arm(implementation, name, tuple(flat(stages))) for implementation, name, stages in
+                [arm for arm in read if arm[:2] not in own_names] + own]
 
     def baseline(self):
         """The arm that the others are compared with: the first that is read from another study; None where none is."""

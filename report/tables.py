@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from harness.files import write_csv, writing
 from report.statistics import bootstrap_interval, spread, t_interval
-from report.summaries import STAGES
+from studies.study import CLUSTERING_STAGES
 
 STEPS = {
     "kmeans/pixels": "pixels + k-means",
@@ -102,7 +102,7 @@ def clustering_table(summary, dataset):
         if shared in summary.study.shared:
             rows += [*published_rows(summary.study, shared, STEPS[shared], metrics),
                      our_row(summary, dataset, "here", shared, STEPS[shared], metrics)]
-    for stage in STAGES:
+    for stage in CLUSTERING_STAGES:
         rows += published_rows(summary.study, stage, STEPS[stage], metrics)
         for arm in sorted(summary.arms(), key=lambda arm: list(IMPLEMENTATIONS).index(arm.implementation)):
             rows += published_rows(summary.study, arm.step(stage), STEPS[stage], metrics)
@@ -114,7 +114,7 @@ def clustering_table(summary, dataset):
 
 def _later(stage):
     """The prefixes of settings of stages after `stage`, which cannot matter to it."""
-    return tuple(f"{other}." for other in STAGES[STAGES.index(stage) + 1:])
+    return tuple(f"{other}." for other in CLUSTERING_STAGES[CLUSTERING_STAGES.index(stage) + 1:])
 
 
 def source_of(summary, arm):

@@ -11,6 +11,8 @@ from harness.settings import build, need
 STAGES = {"whole": ("pretext", "neighbors", "scan", "selflabel")} | {
     group: stages for group, stages in GROUPS.items() if group != "whole"}
 """What an arm of each group runs; the pretext task's two stages once for each pretext seed."""
+CLUSTERING_STAGES = ("scan", "selflabel")
+"""Those whose predictions are scored, in the order of the method."""
 IMPLEMENTATIONS = ("reimpl", "original_ref")
 KINDS = ("above", "equal", "same", "collapses")
 
@@ -98,13 +100,13 @@ class Study:
         groups = self.arms.get(implementation, {})
         found = next((group for group, arms in groups.items() if arm in (arms or {})), None)
         if found is None:
-            raise UserError(f"the study '{self.title}' has no arm '{arm}' of {implementation}")
+            raise UserError(f"the study “{self.title}” has no arm '{arm}' of {implementation}")
         return found
 
     def stages(self):
         """The stages with predictions that the study is about, in the order of the method."""
         run = {stage for groups in self.arms.values() for group, arms in groups.items() if arms for stage in STAGES[group]}
-        return [stage for stage in ("scan", "selflabel") if stage in run]
+        return [stage for stage in CLUSTERING_STAGES if stage in run]
 
 
 START = {"pretext": "simclr", "scan": "main/reimpl/default"}
@@ -181,12 +183,10 @@ def check_authors_arms(study, file):
 def stages_of(target, where):
     """What an arm of another study runs. Args: target: <study>/<implementation>/<arm>; where: the key that names it."""
     study, implementation, arm = target.split("/")
-    file = Path("studies") / study / FILE
-    groups = lookup(lookup(read_yaml(file), "arms", str(file)), implementation, f"{file}: arms")
-    for group, arms in groups.items():
-        if arm in (arms or {}):
-            return STAGES[group]
-    raise UserError(f"{where} is {target!r}, and {file} has no arm '{arm}' of {implementation}")
+    try:
+        return STAGES[load_study(study).group(implementation, arm)]
+    except UserError as error:
+        raise UserError(f"{where} is {target!r}: {error}") from None
 
 
 def places(study, name, dataset):
@@ -198,7 +198,8 @@ def places(study, name, dataset):
     found = [Place(shared, seed, root / shared / seed) for shared in study.shared for seed in alone]
     for arm, target in study.reads.items():
         run = stages_of(target, f"studies/{name}/{FILE}: reads.{arm}")
-        found += [Place(f"reimpl/{arm}/{stage}", seed, root / target / seed / stage)
+        implementation = target.split("/")[1]
+        found += [Place(f"{implementation}/{arm}/{stage}", seed, root / target / seed / stage)
                   for stage in study.stages() if stage in run for seed in both]
     for implementation, groups in study.arms.items():
         for group, arms in groups.items():

@@ -127,14 +127,14 @@ def test_of_an_arm_that_is_read_only_what_it_ran_is_reported(write):
 
 @pytest.mark.parametrize("target, says", [
     ("two/reimpl/a", "studies/two/study.yaml is missing"),
-    ("main/original_ref/default", "studies/main/study.yaml: arms has no 'original_ref'; it has reimpl"),
-    ("main/reimpl/a", "studies/s/study.yaml: reads.b is 'main/reimpl/a', and studies/main/study.yaml has no arm 'a' of reimpl"),
+    ("main/original_ref/default", "the study “t” has no arm 'default' of original_ref"),
+    ("main/reimpl/a", "the study “t” has no arm 'a' of reimpl"),
 ])
 def test_an_arm_that_is_read_and_is_not_there_is_named(write, target, says):
     write(MAIN, "main")
     with pytest.raises(UserError) as error:
         found(Study(title="t", question="q", reads={"b": target}, arms={}))
-    assert str(error.value) == says
+    assert str(error.value) == f"studies/s/study.yaml: reads.b is {target!r}: {says}"
 
 
 def test_further_clustering_seeds_of_an_arm_that_is_read_stand_beside_those_read(write):
