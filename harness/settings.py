@@ -45,7 +45,8 @@ class Network:
     """Basic blocks of each stage [2, 2, 2, 2]."""
 
     def __post_init__(self):
-        need(self.width >= 1, "width", self.width, "at least 1")
+        # With fewer, oneDNN writes past its memory on processors without AVX-512 (uxlfoundation/oneDNN, issue 6035).
+        need(self.width >= 8, "width", self.width, "at least 8")
         need(self.blocks and min(self.blocks) >= 1, "blocks", self.blocks, "one or more numbers of at least 1")
 
 

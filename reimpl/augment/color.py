@@ -1,7 +1,9 @@
 """What happens to pixel values: blends, hue, gray, and tone curves. Pillow's arithmetic, batched.
 
-Images are uint8 [b, c, h, w], gray (c = 1) or RGB (c = 3); factors are CPU tensors float64 [b].
+Images are uint8 [b, c, h, w], gray (c = 1) or RGB (c = 3); factors are float64 [b] on their device.
 """
+
+import functools
 
 import torch
 
@@ -21,7 +23,7 @@ def grayscale(images):
 
 def blend(degenerate, images, factor):
     """degenerate + factor * (images - degenerate) in float32, cut to a byte: PIL's Image.blend."""
-    factor = factor.to(images.device, torch.float32).view(-1, 1, 1, 1)
+    factor = factor.to(torch.float32).view(-1, 1, 1, 1)
     low = degenerate.to(torch.float32)
     return (low + factor * (images.to(torch.float32) - low)).clamp(0, 255).to(torch.uint8)
 
@@ -60,7 +62,7 @@ def hue(images, shift):
     """Turn the hue by `shift` (-0.5 to 0.5 of the circle) through PIL's 8-bit HSV; gray images stay."""
     if images.shape[1] == 1:
         return images
-    step = (shift * 255).trunc().to(torch.int64).view(-1, 1, 1).to(images.device)
+    step = (shift * 255).trunc().to(torch.int64).view(-1, 1, 1)
     h, s, v = _to_hsv(images)
     return _from_hsv((h + step) & 255, s, v)
 
@@ -84,13 +86,20 @@ def _to_hsv(images):
 ROLES = ((0, 1, 2, 2, 1, 0), (1, 0, 0, 1, 2, 2), (2, 2, 1, 0, 0, 1))
 
 
-def _from_hsv(h, s, v):
-    """uint8 [b, 3, h, w] from hue int64, saturation and value uint8 [b, h, w], as PIL's hsv2rgb."""
-    turn = torch.arange(256, dtype=torch.float64, device=h.device) * 6.0 / 255.0  # of each hue
+@functools.cache
+def _of_each_hue(device):
+    """For the 256 hues: how far the middle channel is from the least, float64 [256], and the channels' roles, int64 [3, 256]."""
+    turn = torch.arange(256, dtype=torch.float64) * 6.0 / 255.0
     sector = turn.floor().to(torch.int64)
     f = (turn - sector).to(torch.float32).to(torch.float64)
     share = torch.where(sector % 2 == 1, f, 1.0 - f)
-    share, roles = share.take(h), torch.tensor(ROLES, device=h.device)[:, sector % 6].index_select(1, h.flatten())
+    return share.to(device), torch.tensor(ROLES)[:, sector % 6].to(device)
+
+
+def _from_hsv(h, s, v):
+    """uint8 [b, 3, h, w] from hue int64, saturation and value uint8 [b, h, w], as PIL's hsv2rgb."""
+    share, roles = _of_each_hue(h.device)
+    share, roles = share.take(h), roles.index_select(1, h.flatten())
     fs = (s.to(torch.float64) / 255.0).to(torch.float32).to(torch.float64)
     middle, least = _round(v * (1.0 - fs * share)), _round(v * (1.0 - fs))
     return torch.stack([v, middle, least]).gather(0, roles.view(3, *h.shape)).transpose(0, 1)
@@ -126,11 +135,10 @@ def equalize(images, _=None):
 
 def solarize(images, threshold):
     """Invert the values at or above the threshold (0 to 256)."""
-    threshold = threshold.to(images.device).view(-1, 1, 1, 1)
-    return torch.where(images < threshold, images, 255 - images)
+    return torch.where(images < threshold.view(-1, 1, 1, 1), images, 255 - images)
 
 
 def posterize(images, bits):
     """Keep the `bits` highest bits (cut to a whole number) of each value."""
-    bits = bits.trunc().to(torch.int64).to(images.device).view(-1, 1, 1, 1)
+    bits = bits.trunc().to(torch.int64).view(-1, 1, 1, 1)
     return (images.to(torch.int64) & (256 - 2 ** (8 - bits))).to(torch.uint8)

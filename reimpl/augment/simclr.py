@@ -3,36 +3,34 @@
 import torch
 
 from reimpl.augment import color
+from reimpl.augment.base import Augmentation
 from reimpl.augment.geometry import change, rotation, warp
-from reimpl.augment.standard import crop_and_flip
+from reimpl.augment.standard import crop_and_flip, draw_crop_and_flip
+
+JITTER = (color.brightness, color.contrast, color.saturation, color.hue)
 
 
-class SimCLR:
-    def __init__(self, settings, normalize):
-        self.settings, self.normalize = settings, normalize
-
-    def __call__(self, images, generator):
-        s = self.settings
+class SimCLR(Augmentation):
+    def draw(self, count, height, width, generator):
+        s, drawn = self.settings, {}
         if s.rotation:
-            degrees = _uniform(len(images), -s.rotation, s.rotation, generator)
-            images = warp(images, rotation(degrees, *images.shape[2:]))
-        images = crop_and_flip(images, s.crop_scale, s.flip, generator)
-        images = self._jitter(images, generator)
-        gray = torch.rand(len(images), generator=generator) < s.gray
-        return self.normalize(change(images, gray, color.grayscale))
-
-    def _jitter(self, images, generator):
-        """The four operations, for each image in an order of its own."""
-        s, count = self.settings, len(images)
-        operations = (color.brightness, color.contrast, color.saturation, color.hue)
+            drawn["turn"] = rotation(_uniform(count, -s.rotation, s.rotation, generator), height, width)
+        drawn |= draw_crop_and_flip(count, height, width, s, generator)
         factors = [_uniform(count, 1 - spread, 1 + spread, generator) for spread in (s.brightness, s.contrast, s.saturation)]
-        factors.append(_uniform(count, -s.hue, s.hue, generator))
-        order = torch.rand(count, 4, generator=generator).argsort(1)
-        order[torch.rand(count, generator=generator) >= s.jitter] = -1
-        for position in range(4):
-            for operation, factor, chosen in zip(operations, factors, order[:, position] == torch.arange(4).view(-1, 1)):
-                images = change(images, chosen, lambda some, do=operation, by=factor[chosen]: do(some, by))
-        return images
+        drawn["factors"] = torch.stack([*factors, _uniform(count, -s.hue, s.hue, generator)])
+        drawn["order"] = torch.rand(count, len(JITTER), generator=generator).argsort(1)
+        drawn["order"][torch.rand(count, generator=generator) >= s.jitter] = -1
+        drawn["gray"] = torch.rand(count, generator=generator) < s.gray
+        return drawn
+
+    def apply(self, images, drawn):
+        if "turn" in drawn:
+            images = warp(images, drawn["turn"])
+        images = crop_and_flip(images, drawn)
+        for position in range(len(JITTER)):  # each image has an order of its own
+            for number, (operation, factor) in enumerate(zip(JITTER, drawn["factors"])):
+                images = change(images, drawn["order"][:, position] == number, operation, factor)
+        return self.normalize(change(images, drawn["gray"], color.grayscale))
 
 
 def _uniform(count, low, high, generator):

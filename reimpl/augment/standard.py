@@ -1,25 +1,29 @@
 """No augmentation, and the reference's 'standard' one: a random resized crop and a flip."""
 
+from reimpl.augment.base import Augmentation
 from reimpl.augment.geometry import crop_and_resize, draw_crop, draw_flip, flip
 
 
-class Nothing:
-    def __init__(self, settings, normalize):
-        self.normalize = normalize
+class Nothing(Augmentation):
+    def draw(self, count, height, width, generator):
+        return {}
 
-    def __call__(self, images, generator):
+    def apply(self, images, drawn):
         return self.normalize(images)
 
 
-class Standard:
-    def __init__(self, settings, normalize):
-        self.settings, self.normalize = settings, normalize
+class Standard(Augmentation):
+    def draw(self, count, height, width, generator):
+        return draw_crop_and_flip(count, height, width, self.settings, generator)
 
-    def __call__(self, images, generator):
-        return self.normalize(crop_and_flip(images, self.settings.crop_scale, self.settings.flip, generator))
+    def apply(self, images, drawn):
+        return self.normalize(crop_and_flip(images, drawn))
 
 
-def crop_and_flip(images, scale, flip_probability, generator):
-    count, _, height, width = images.shape
-    images = crop_and_resize(images, *draw_crop(count, height, width, scale, generator))
-    return flip(images, draw_flip(count, flip_probability, generator))
+def draw_crop_and_flip(count, height, width, settings, generator):
+    return {"boxes": draw_crop(count, height, width, settings.crop_scale, generator),
+            "flip": draw_flip(count, settings.flip, generator)}
+
+
+def crop_and_flip(images, drawn):
+    return flip(crop_and_resize(images, *drawn["boxes"]), drawn["flip"])

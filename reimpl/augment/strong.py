@@ -3,7 +3,8 @@
 import torch
 
 from reimpl.augment import color
-from reimpl.augment.geometry import affine, draw_flip, flip, rotation, warp
+from reimpl.augment.base import Augmentation
+from reimpl.augment.geometry import affine, change_each, draw_flip, flip, rotation, warp
 
 # Operation, least and greatest magnitude: those of the reference (data/augment.py).
 TONES = (
@@ -26,47 +27,63 @@ WARPS = (  # magnitude v, height, width -> matrices; v in degrees, or as a share
 OPERATIONS = 1 + len(TONES) + len(WARPS)  # the first changes nothing
 
 
-class Strong:
-    def __init__(self, settings, normalize):
-        self.settings, self.normalize = settings, normalize
+class Strong(Augmentation):
+    def draw(self, count, height, width, generator):
+        s = self.settings
+        drawn = {"flip": draw_flip(count, s.flip, generator)}
+        drawn |= {f"operation{number}": draw_operation(count, height, width, generator) for number in range(s.operations)}
+        if s.cutout:
+            drawn["hole"] = draw_hole(count, height, width, s.cutout, generator)
+        return drawn
 
-    def __call__(self, images, generator):
-        count, _, height, width = images.shape
-        images = flip(images, draw_flip(count, self.settings.flip, generator))
-        for _ in range(self.settings.operations):
-            images = one_operation(images, generator)
-        kept = draw_cutout(count, height, width, self.settings.cutout, generator)
-        return self.normalize(images).mul_(kept.to(images.device))
-
-
-def one_operation(images, generator):
-    """One of the 14 operations for each image, with a magnitude of its own."""
-    count, _, height, width = images.shape
-    choice = torch.randint(OPERATIONS, (count,), generator=generator)
-    magnitude = torch.rand(count, generator=generator, dtype=torch.float64)
-    # Images of the same operation are brought together, so that each takes them, and leaves them, in one piece.
-    order = choice.argsort(stable=True)
-    counts = choice.bincount(minlength=OPERATIONS).tolist()
-    same, *others = images.index_select(0, order.to(images.device)).split(counts)
-    magnitudes = [low + share * (high - low) for (_, low, high), share in zip(TONES + WARPS, magnitude[order].split(counts)[1:])]
-    toned = [operation(some, value) for (operation, *_), some, value in zip(TONES, others, magnitudes)]
-    # The reference draws a sign on top of a range that is symmetric already: the same distribution as without.
-    matrices = [matrix(value, height, width) for (matrix, *_), value in zip(WARPS, magnitudes[len(TONES) :])]
-    warped = warp(torch.cat(others[len(TONES) :]), torch.cat(matrices))
-    return torch.cat([same, *toned, warped]).index_select(0, order.argsort().to(images.device))
+    def apply(self, images, drawn):
+        images = flip(images, drawn["flip"])
+        for number in range(self.settings.operations):
+            images = one_operation(images, drawn[f"operation{number}"])
+        normalised = self.normalize(images)
+        return normalised.mul_(outside(drawn["hole"], *images.shape[2:])) if "hole" in drawn else normalised
 
 
-def draw_cutout(count, height, width, longest, generator):
-    """float32 [count, 1, h, w]: 0 in the hole, 1 elsewhere (DeVries and Taylor 2017).
+def draw_operation(count, height, width, generator):
+    """One of the 14 operations for each image, with a magnitude of its own.
 
-    The side is 2 * (L // 2) with L uniform in 1..longest, so that L = 1 cuts nothing; the centre is any pixel, and the hole
-    ends at the border. It is filled after normalisation, so with the mean colour.
+    Returns: choice int64 [count], share of the way from the least to the greatest magnitude float64 [count], and, for those that
+    move pixels, matrix float64 [count, 6].
     """
-    if longest == 0:
-        return torch.ones(count, 1, 1, 1)
-    half = torch.randint(1, longest + 1, (count, 1, 1, 1), generator=generator) // 2
-    y = torch.randint(height, (count, 1, 1, 1), generator=generator)
-    x = torch.randint(width, (count, 1, 1, 1), generator=generator)
-    rows, columns = torch.arange(height).view(1, 1, -1, 1), torch.arange(width).view(1, 1, 1, -1)
-    hole = (rows >= y - half) & (rows < y + half) & (columns >= x - half) & (columns < x + half)
-    return (~hole).to(torch.float32)
+    choice = torch.randint(OPERATIONS, (count,), generator=generator)
+    share = torch.rand(count, generator=generator, dtype=torch.float64)
+    matrix = affine(count)
+    for number, (make, low, high) in enumerate(WARPS, 1 + len(TONES)):
+        rows = (choice == number).nonzero().squeeze(1)
+        # The reference draws a sign on top of a range that is symmetric already: the same distribution as without.
+        matrix[rows] = make(low + share[rows] * (high - low), height, width)
+    return {"choice": choice, "share": share, "matrix": matrix}
+
+
+def one_operation(images, drawn):
+    """What draw_operation drew, done. The operations that move pixels are one: they differ in their matrices."""
+    share = drawn["share"]
+    toned = [(operation, low + share * (high - low)) for operation, low, high in TONES]
+    return change_each(images, drawn["choice"].clamp(max=1 + len(TONES)), [*toned, (warp, drawn["matrix"])])
+
+
+def draw_hole(count, height, width, longest, generator):
+    """Half the side and the centre of each image's hole, int64 [3, count] (Cutout, DeVries and Taylor 2017).
+
+    The side is 2 * (L // 2) with L uniform in 1..longest, so that L = 1 cuts nothing; the centre is any pixel.
+    """
+    half = torch.randint(1, longest + 1, (count,), generator=generator) // 2
+    y = torch.randint(height, (count,), generator=generator)
+    return torch.stack([half, y, torch.randint(width, (count,), generator=generator)])
+
+
+def outside(hole, height, width):
+    """float32 [count, 1, h, w]: 0 in the hole, which ends at the border, 1 elsewhere.
+
+    It is filled after normalisation, so with the mean colour.
+    """
+    half, y, x = hole.view(3, -1, 1, 1, 1)
+    rows = torch.arange(height, device=hole.device).view(1, 1, -1, 1)
+    columns = torch.arange(width, device=hole.device).view(1, 1, 1, -1)
+    inside = (rows >= y - half) & (rows < y + half) & (columns >= x - half) & (columns < x + half)
+    return (~inside).to(torch.float32)

@@ -118,7 +118,7 @@ def test_crop_and_resize_equals_pil(request, kind, generator):
 
 def test_crops_are_distributed_as_torchvision_draws_them(generator):
     """Means and deviations of area, shape and place over 20,000 draws, within three standard errors or so."""
-    ours = torch.stack(geometry.draw_crop(20_000, 32, 32, (0.2, 1.0), generator)).to(torch.float64)
+    ours = geometry.draw_crop(20_000, 32, 32, (0.2, 1.0), generator).to(torch.float64)
     torch.manual_seed(0)
     image = torch.empty(3, 32, 32)
     theirs = torch.tensor([RandomResizedCrop.get_params(image, (0.2, 1.0), (3 / 4, 4 / 3)) for _ in range(20_000)]).T
@@ -147,7 +147,7 @@ def test_the_fourteen_operations_are_equally_likely_and_all_reached(photos):
     torch.randint = spy
     try:
         for seed in range(20):
-            strong.one_operation(photos, torch.Generator().manual_seed(seed))
+            strong.draw_operation(len(photos), 32, 32, torch.Generator().manual_seed(seed))
     finally:
         torch.randint = original
     assert {high for high, _ in drawn} == {14}
@@ -157,14 +157,14 @@ def test_the_fourteen_operations_are_equally_likely_and_all_reached(photos):
 
 def test_cutout_hole_is_the_reference_formula():
     """Side 2 * (L // 2) for L in 1..16, cut at the border; 1 in 16 is empty."""
-    kept = strong.draw_cutout(40_000, 64, 64, 16, torch.Generator().manual_seed(1))
+    kept = strong.outside(strong.draw_hole(40_000, 64, 64, 16, torch.Generator().manual_seed(1)), 64, 64)
     holes = (1 - kept).sum((1, 2, 3))
     assert abs((holes == 0).float().mean() - 1 / 16) < 0.005
     assert set(holes[holes > 0].sqrt().unique().tolist()) >= {2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 16.0}
     assert holes.max() == 16**2
     one = (1 - kept[holes == 16**2][0, 0]).nonzero()
     assert (one.max(0).values - one.min(0).values + 1).tolist() == [16, 16]
-    assert strong.draw_cutout(8, 64, 64, 0, torch.Generator()).min() == 1
+    assert "hole" not in KINDS["strong"](AUGMENTATIONS["strong"](0.5, 4, 0), None).draw(8, 64, 64, torch.Generator())
 
 
 SETTINGS = {
