@@ -148,8 +148,8 @@ def _processor():
 
 
 def score_metrics(scores):
-    """The part of a record's metrics that a clustering's scores are."""
-    return {
+    """The part of a record's metrics that a clustering's scores are; nothing where they are None, without labels."""
+    return {} if scores is None else {
         "acc": scores.acc,
         "acc_many_to_one": scores.acc_many_to_one,
         "acc_reference": scores.acc_reference,

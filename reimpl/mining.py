@@ -44,5 +44,8 @@ def search_with_torch(embeddings, k):
 
 
 def neighbor_accuracy(neighbors, labels):
-    """Share of neighbors (int64 [n, k + 1], column 0 the image itself and not counted) with the image's own label."""
-    return float((labels[neighbors[:, 1:]] == labels[:, None]).mean())
+    """Share of neighbors (int64 [n, k + 1], column 0 the image itself and not counted) with the image's own label.
+
+    None where `labels` is, for images without them.
+    """
+    return None if labels is None else float((labels[neighbors[:, 1:]] == labels[:, None]).mean())
