@@ -106,7 +106,8 @@ class Fit:
         mend = "remove it, and the stage starts anew"
         state = weights.load(self.file, mend)
         weights.fill(self.model, state["model"], self.file, mend)
-        self.optimizer.load_state_dict(state["optimizer"])
+        # Its options are those of the settings and of this device; the checkpoint may come from another.
+        self.optimizer.load_state_dict(state["optimizer"] | {"param_groups": self.optimizer.state_dict()["param_groups"]})
         self.session.generator.set_state(state["generator"])
         self.curves, self.kept = state["curves"], state["kept"]
         self.session.seconds_before = state["seconds"]

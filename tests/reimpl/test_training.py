@@ -114,6 +114,38 @@ def test_checkpoints_that_nothing_will_go_on_from_are_removed(tmp_path, monkeypa
     assert other.exists() and fresh.exists() and not stale.exists()
 
 
+def test_a_checkpoint_of_another_device_goes_on_with_the_options_of_this_one(tmp_path, monkeypatch):
+    """On a GPU an optimizer's options say that it is recorded, and its rate is a tensor; here neither may stay."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text("execution: {device: cpu, threads: 1, tracking: disabled, checkpoint_seconds: 0}")
+
+    def fit(stop_after=None):
+        session = Session(Cell("reimpl", "scan", "d", "0"), {}, {})
+        torch.manual_seed(0)
+        model, left = torch.nn.Linear(3, 2), stop_after
+
+        def terms(indices):
+            nonlocal left
+            if left == 0:
+                raise KeyboardInterrupt
+            left = left and left - 1
+            return {"loss": model(torch.ones(2, 3)).square().sum()}
+
+        return Fit(session, model, Training(4, 2, Optimizer("adam", 0.1, 0.0)), 2, lambda indices: indices, terms, lambda kept: {})
+
+    expected = fit().run()
+    interrupted = fit(stop_after=2)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.run()
+    state = torch.load(interrupted.file, weights_only=True)
+    (group,) = state["optimizer"]["param_groups"]
+    group |= {"capturable": True, "lr": torch.tensor(7.0)}
+    torch.save(state, interrupted.file)
+    again = fit()
+    assert again.run() == expected
+    assert again.optimizer.param_groups[0]["capturable"] is False
+
+
 def test_every_stage_and_seed_has_draws_of_its_own():
     seeds = {derive_seed(stage, seed) for stage in ("pretext", "scan", "selflabel") for seed in range(100)}
     assert len(seeds) == 300 and all(0 <= seed < 2**63 for seed in seeds)
