@@ -133,7 +133,9 @@ def test_a_checkpoint_of_another_device_goes_on_with_the_options_of_this_one(tmp
 
         return Fit(session, model, Training(4, 2, Optimizer("adam", 0.1, 0.0)), 2, lambda indices: indices, terms, lambda kept: {})
 
-    expected = fit().run()
+    whole = fit()
+    expected = whole.run()
+    whole.file.unlink()
     interrupted = fit(stop_after=2)
     with pytest.raises(KeyboardInterrupt):
         interrupted.run()
