@@ -2,9 +2,21 @@
 
 import torch
 
-from reimpl.augment import color
-from reimpl.augment.geometry import change, rotation, warp
-from reimpl.augment.standard import crop_and_flip
+from reimpl.augment.batches import in_pieces, in_turns, keep_
+from reimpl.augment.color import brightness_, contrast_, grayscale_, hue_, saturation_
+from reimpl.augment.geometry import crop_and_resize, draw_crop, draw_flip, rotation, warp
+
+
+def and_gray(operation):
+    """The operation, and after it grayscale_."""
+    def both(images, factor):
+        operation(images, factor)
+        grayscale_(images)
+    return both
+
+
+JITTER = (keep_, brightness_, contrast_, saturation_, hue_)
+JITTER_AND_GRAY = (*JITTER, *(and_gray(operation) for operation in JITTER))
 
 
 class SimCLR:
@@ -12,27 +24,28 @@ class SimCLR:
         self.settings, self.normalize = settings, normalize
 
     def __call__(self, images, generator):
-        s = self.settings
+        s, (count, _, height, width) = self.settings, images.shape
         if s.rotation:
-            degrees = _uniform(len(images), -s.rotation, s.rotation, generator)
-            images = warp(images, rotation(degrees, *images.shape[2:]))
-        images = crop_and_flip(images, s.crop_scale, s.flip, generator)
-        images = self._jitter(images, generator)
-        gray = torch.rand(len(images), generator=generator) < s.gray
-        return self.normalize(change(images, gray, color.grayscale))
+            degrees = _uniform(count, -s.rotation, s.rotation, generator)
+            images = warp(images, rotation(degrees, height, width).to(images.device))
+        boxes, mirrored = draw_crop(count, height, width, s.crop_scale, generator), draw_flip(count, s.flip, generator)
+        operations, factors = self._draw_jitter(count, generator)
+        operations[:, 3] += len(JITTER) * (torch.rand(count, generator=generator) < s.gray)
+        return in_pieces(self._apply, images, boxes.T, mirrored, operations, factors)
 
-    def _jitter(self, images, generator):
-        """The four operations, for each image in an order of its own."""
-        s, count = self.settings, len(images)
-        operations = (color.brightness, color.contrast, color.saturation, color.hue)
+    def _draw_jitter(self, count, generator):
+        """For each image the operations of JITTER in an order of its own, int64 [count, 4], and their factors, float64."""
+        s = self.settings
         factors = [_uniform(count, 1 - spread, 1 + spread, generator) for spread in (s.brightness, s.contrast, s.saturation)]
         factors.append(_uniform(count, -s.hue, s.hue, generator))
         order = torch.rand(count, 4, generator=generator).argsort(1)
-        order[torch.rand(count, generator=generator) >= s.jitter] = -1
-        for position in range(4):
-            for operation, factor, chosen in zip(operations, factors, order[:, position] == torch.arange(4).view(-1, 1)):
-                images = change(images, chosen, lambda some, do=operation, by=factor[chosen]: do(some, by))
-        return images
+        factors = torch.stack(factors, 1).gather(1, order)
+        return (order + 1) * (torch.rand(count, 1, generator=generator) < s.jitter), factors
+
+    def _apply(self, images, boxes, mirrored, operations, factors):
+        images = crop_and_resize(images, boxes.T, mirrored)
+        turns = zip(operations.unbind(1), factors.unbind(1), (JITTER, JITTER, JITTER, JITTER_AND_GRAY))
+        return self.normalize(in_turns(images, turns))
 
 
 def _uniform(count, low, high, generator):

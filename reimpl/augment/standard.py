@@ -1,6 +1,7 @@
 """No augmentation, and the reference's 'standard' one: a random resized crop and a flip."""
 
-from reimpl.augment.geometry import crop_and_resize, draw_crop, draw_flip, flip
+from reimpl.augment.batches import in_pieces
+from reimpl.augment.geometry import crop_and_resize, draw_crop, draw_flip
 
 
 class Nothing:
@@ -16,10 +17,9 @@ class Standard:
         self.settings, self.normalize = settings, normalize
 
     def __call__(self, images, generator):
-        return self.normalize(crop_and_flip(images, self.settings.crop_scale, self.settings.flip, generator))
+        count, _, height, width = images.shape
+        boxes = draw_crop(count, height, width, self.settings.crop_scale, generator)
+        return in_pieces(self._apply, images, boxes.T, draw_flip(count, self.settings.flip, generator))
 
-
-def crop_and_flip(images, scale, flip_probability, generator):
-    count, _, height, width = images.shape
-    images = crop_and_resize(images, *draw_crop(count, height, width, scale, generator))
-    return flip(images, draw_flip(count, flip_probability, generator))
+    def _apply(self, images, boxes, mirrored):
+        return self.normalize(crop_and_resize(images, boxes.T, mirrored))

@@ -2,19 +2,29 @@
 
 import torch
 
-from reimpl.augment import color
+from reimpl.augment.batches import in_pieces, in_turns, keep_
+from reimpl.augment.color import (
+    autocontrast_,
+    brightness_,
+    contrast_,
+    equalize_,
+    posterize_,
+    saturation_,
+    sharpness_,
+    solarize_,
+)
 from reimpl.augment.geometry import affine, draw_flip, flip, rotation, warp
 
 # Operation, least and greatest magnitude: those of the reference (data/augment.py).
 TONES = (
-    (color.autocontrast, 0, 1),
-    (color.equalize, 0, 1),
-    (color.solarize, 0, 256),
-    (color.saturation, 0.05, 0.95),
-    (color.contrast, 0.05, 0.95),
-    (color.brightness, 0.05, 0.95),
-    (color.sharpness, 0.05, 0.95),
-    (color.posterize, 4, 8),
+    (autocontrast_, 0, 1),
+    (equalize_, 0, 1),
+    (solarize_, 0, 256),
+    (saturation_, 0.05, 0.95),
+    (contrast_, 0.05, 0.95),
+    (brightness_, 0.05, 0.95),
+    (sharpness_, 0.05, 0.95),
+    (posterize_, 4, 8),
 )
 WARPS = (  # magnitude v, height, width -> matrices; v in degrees, or as a share of the side
     (lambda v, height, width: rotation(v, height, width), -30, 30),
@@ -23,7 +33,7 @@ WARPS = (  # magnitude v, height, width -> matrices; v in degrees, or as a share
     (lambda v, height, width: affine(len(v), c=v * width), -0.1, 0.1),
     (lambda v, height, width: affine(len(v), f=v * height), -0.1, 0.1),
 )
-OPERATIONS = 1 + len(TONES) + len(WARPS)  # the first changes nothing
+CHOICES = ((keep_, 0, 1), *TONES, *WARPS)
 
 
 class Strong:
@@ -32,28 +42,42 @@ class Strong:
 
     def __call__(self, images, generator):
         count, _, height, width = images.shape
-        images = flip(images, draw_flip(count, self.settings.flip, generator))
-        for _ in range(self.settings.operations):
-            images = one_operation(images, generator)
+        mirrored = draw_flip(count, self.settings.flip, generator)
+        turns = [draw_operation(count, height, width, generator) for _ in range(self.settings.operations)]
         kept = draw_cutout(count, height, width, self.settings.cutout, generator)
+        return in_pieces(self._apply, images, mirrored, kept, *(draw for turn in turns for draw in turn))
+
+    def _apply(self, images, mirrored, kept, *draws):
+        images = flip(images.to(torch.float32), mirrored)
+        images = in_turns(images, [(choice, values, OPERATIONS) for choice, values in zip(draws[::2], draws[1::2])])
         return self.normalize(images).mul_(kept.to(images.device))
 
 
-def one_operation(images, generator):
-    """One of the 14 operations for each image, with a magnitude of its own."""
-    count, _, height, width = images.shape
-    choice = torch.randint(OPERATIONS, (count,), generator=generator)
-    magnitude = torch.rand(count, generator=generator, dtype=torch.float64)
-    # Images of the same operation are brought together, so that each takes them, and leaves them, in one piece.
-    order = choice.argsort(stable=True)
-    counts = choice.bincount(minlength=OPERATIONS).tolist()
-    same, *others = images.index_select(0, order.to(images.device)).split(counts)
-    magnitudes = [low + share * (high - low) for (_, low, high), share in zip(TONES + WARPS, magnitude[order].split(counts)[1:])]
-    toned = [operation(some, value) for (operation, *_), some, value in zip(TONES, others, magnitudes)]
+def draw_operation(count, height, width, generator):
+    """One of the 14 operations for each image, as its number in OPERATIONS, where all warps are one: int64 [count].
+
+    Also its values, float64 [count, 6]: a tone's magnitude in the first column, or a warp's matrix.
+    """
+    choice = torch.randint(len(CHOICES), (count,), generator=generator)
+    low, high = torch.tensor([(low, high) for _, low, high in CHOICES], dtype=torch.float64)[choice].unbind(1)
+    magnitude = low + torch.rand(count, generator=generator, dtype=torch.float64) * (high - low)
+    values = magnitude.unsqueeze(1).repeat(1, 6)
     # The reference draws a sign on top of a range that is symmetric already: the same distribution as without.
-    matrices = [matrix(value, height, width) for (matrix, *_), value in zip(WARPS, magnitudes[len(TONES) :])]
-    warped = warp(torch.cat(others[len(TONES) :]), torch.cat(matrices))
-    return torch.cat([same, *toned, warped]).index_select(0, order.argsort().to(images.device))
+    for number, (matrix, *_) in enumerate(WARPS, 1 + len(TONES)):
+        rows = (choice == number).nonzero().squeeze(1)
+        values[rows] = matrix(magnitude[rows], height, width)
+    return choice.clamp(max=1 + len(TONES)), values
+
+
+def _tone(operation):
+    return lambda images, values: operation(images, values[:, 0])
+
+
+def _warp_(images, matrix):
+    images.copy_(warp(images, matrix))
+
+
+OPERATIONS = (keep_, *(_tone(operation) for operation, *_ in TONES), _warp_)
 
 
 def draw_cutout(count, height, width, longest, generator):
