@@ -1,126 +1,121 @@
 """What happens to pixel values: blends, hue, gray, and tone curves. Pillow's arithmetic, batched.
 
-Images are uint8 [b, c, h, w], gray (c = 1) or RGB (c = 3); factors are float64 [b] on their device.
+Images are float32 [b, c, h, w] of whole numbers 0 to 255, gray (c = 1) or RGB (c = 3), and are changed in place; factors are
+float64 [b] on their device. Float32 holds every whole number below 2**24, and so all of Pillow's sums.
 """
-
-import functools
 
 import torch
 
 
 def luma(images):
-    """ITU-R 601-2 luma in whole numbers, as PIL's convert("L"): uint8 [b, 1, h, w]."""
+    """ITU-R 601-2 luma in whole numbers, as PIL's convert("L"): float32 [b, 1, h, w]."""
     if images.shape[1] == 1:
         return images
-    red, green, blue = images.to(torch.int32).unbind(1)
-    return ((red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16).to(torch.uint8).unsqueeze(1)
+    red, green, blue = images.unbind(1)
+    weighted = (red * (19595 / 2**16)).add_(green, alpha=38470 / 2**16).add_(blue, alpha=7471 / 2**16)
+    return weighted.add_(0.5).floor_().unsqueeze(1)
 
 
-def grayscale(images):
+def grayscale_(images, _=None):
     """Luma in every channel."""
-    return luma(images).expand_as(images)
+    if images.shape[1] > 1:
+        images.copy_(luma(images))
 
 
-def blend(degenerate, images, factor):
-    """degenerate + factor * (images - degenerate) in float32, cut to a byte: PIL's Image.blend."""
-    factor = factor.to(torch.float32).view(-1, 1, 1, 1)
-    low = degenerate.to(torch.float32)
-    return (low + factor * (images.to(torch.float32) - low)).clamp(0, 255).to(torch.uint8)
+def blend_(images, degenerate, factor):
+    """degenerate + factor * (images - degenerate) in float32, cut to a whole number: PIL's Image.blend."""
+    images.sub_(degenerate).mul_(per_image(factor)).add_(degenerate).clamp_(0, 255).floor_()
 
 
-def brightness(images, factor):
+def per_image(values):
+    return values.to(torch.float32).view(-1, 1, 1, 1)
+
+
+def brightness_(images, factor):
     """0 is black, 1 the image."""
-    return blend(torch.zeros_like(images), images, factor)
+    images.mul_(per_image(factor)).clamp_(0, 255).floor_()
 
 
-def contrast(images, factor):
+def contrast_(images, factor):
     """0 is the image's mean luma everywhere, 1 the image."""
-    mean = luma(images).to(torch.float64).mean((1, 2, 3), keepdim=True)
-    return blend((mean + 0.5).floor().expand(images.shape), images, factor)
+    pixels = luma(images).flatten(1)
+    total = pixels.sum(1, dtype=torch.float32 if pixels.shape[1] <= 2**16 else torch.float64)  # either way exact
+    blend_(images, per_image((total.to(torch.float64) / pixels.shape[1] + 0.5).floor_()), factor)
 
 
-def saturation(images, factor):
+def saturation_(images, factor):
     """0 is gray, 1 the image; gray images stay."""
-    if images.shape[1] == 1:
-        return images
-    return blend(grayscale(images), images, factor)
+    if images.shape[1] > 1:
+        blend_(images, luma(images), factor)
 
 
-def sharpness(images, factor):
+def sharpness_(images, factor):
     """0 is smoothed by (1 1 1, 1 5 1, 1 1 1) / 13 except at the border, 1 the image."""
     smooth = images.clone()
     if min(images.shape[2:]) > 2:
-        wide = images.to(torch.int32)
-        rows = wide[:, :, :-2] + wide[:, :, 1:-1] + wide[:, :, 2:]
+        rows = images[:, :, :-2] + images[:, :, 1:-1] + images[:, :, 2:]
         box = rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:]
-        total = box + 4 * wide[:, :, 1:-1, 1:-1]
-        smooth[:, :, 1:-1, 1:-1] = ((2 * total + 13) // 26).to(torch.uint8)
-    return blend(smooth, images, factor)
+        total = box.add_(images[:, :, 1:-1, 1:-1], alpha=4)
+        smooth[:, :, 1:-1, 1:-1] = total.mul_(2).add_(13).div_(26).floor_()
+    blend_(images, smooth, factor)
 
 
-def hue(images, shift):
+def hue_(images, shift):
     """Turn the hue by `shift` (-0.5 to 0.5 of the circle) through PIL's 8-bit HSV; gray images stay."""
     if images.shape[1] == 1:
-        return images
-    step = (shift * 255).trunc().to(torch.int64).view(-1, 1, 1)
-    h, s, v = _to_hsv(images)
-    return _from_hsv((h + step) & 255, s, v)
+        return
+    hue, saturation, value = _to_hsv(images)
+    hue.add_((shift * 255).trunc().to(torch.float32).view(-1, 1, 1))
+    _from_hsv_(images, hue.sub_((hue / 256).floor_(), alpha=256), saturation, value)
 
 
 def _to_hsv(images):
-    """Hue int64, saturation and value uint8 [b, h, w] of 0..255, with the mixed float32 and float64 of PIL's rgb2hsv."""
-    high, low = images.amax(1), images.amin(1)
-    span = (high - low).clamp(min=1).to(torch.float32)
-    r, g, b = ((high.unsqueeze(1) - images).to(torch.float32) / span.unsqueeze(1)).unbind(1)
-    red, green, _ = (images == high.unsqueeze(1)).unbind(1)
-    plus, minus = torch.where(red, b, torch.where(green, r, g)), torch.where(red, g, torch.where(green, b, r))
-    sector = torch.where(red, 0.0, torch.where(green, 2.0, 4.0)).to(torch.float64) + plus - minus
-    turn = sector.to(torch.float32).to(torch.float64).div_(6.0).add_(1.0)
-    h = turn.sub_(turn.floor()).to(torch.float32).to(torch.float64).mul_(255.0).to(torch.int64)
-    s = (span / high.clamp(min=1).to(torch.float32)).to(torch.float64).mul_(255.0).to(torch.uint8)
-    gray = high == low
-    return h.masked_fill_(gray, 0), s.masked_fill_(gray, 0), high
+    """PIL's rgb2hsv: hue, saturation and value, float32 [b, h, w] of whole numbers 0 to 255.
+
+    Differences of whole numbers, cut to 0 and 1, stand for conditions: a CPU computes them several times as fast as it picks.
+    The hue is a share of the circle from an odd sixth: 1 (yellow) where blue is least, 3 (cyan) where red is, else -1 or 5
+    (magenta, with red the greatest or blue). PIL's rounding in each step decides between two neighboring hues, so the steps are
+    the same: 5 for -1, or a product with 1 / 6, would not do.
+    """
+    red, green, blue = images.unbind(1)
+    value, least = torch.maximum(red, green).clamp_(min=blue), torch.minimum(red, green).clamp_(max=blue)
+    span = value - least
+    blue_above, red_above = (blue - least).clamp_(max=1), least.neg_().add_(red).clamp_(max=1)
+    from_yellow, from_cyan, from_magenta = green - red, blue - green, red - blue
+    middle = from_cyan.addcmul_(red_above, from_magenta.sub_(from_cyan))
+    middle = from_yellow.addcmul_(blue_above, middle.sub_(from_yellow))
+    red_greatest = (middle + 1).clamp_(0, 1)
+    start = red_greatest.mul_(-6).add_(2).mul_(red_above).add_(2).mul_(blue_above).add_(1)
+    saturation = (span * 255).div_(value.clamp(min=1)).floor_()
+    six = torch.full((), 6.0, device=images.device)  # by a number, a GPU would multiply with its inverse
+    turn = start.add_(middle.div_(span.clamp_(min=1))).div_(six)
+    return turn.sub_(turn.floor()).mul_(255).floor_(), saturation, value
 
 
-# Which of value, middle and least each channel has, in each of the six sectors of the circle.
-ROLES = ((0, 1, 2, 2, 1, 0), (1, 0, 0, 1, 2, 2), (2, 2, 1, 0, 0, 1))
+def _from_hsv_(images, hue, saturation, value):
+    """PIL's hsv2rgb: `images` from whole numbers 0 to 255 in float32 [b, h, w].
+
+    A channel has the full value up to a sixth of the circle from its own hue (red 0, green 170, blue 340 of 510), from a
+    third on the least, value * (1 - saturation / 255), and falls evenly in between: by 85 * 255 parts at the most. Halves do
+    not occur, so the sign of what is rounded does not matter.
+    """
+    own = torch.arange(0, 510, 170, dtype=torch.float32, device=images.device).view(3, 1, 1)
+    near = hue.mul_(2).unsqueeze(1).sub(own).abs_().sub_(255).abs_().clamp_(85, 170)  # 255 less the distance round the circle
+    slope = saturation.mul_(value)
+    full = value.mul_(85 * 255).sub_(slope, alpha=170).sub_(85 * 255 / 2).unsqueeze(1)
+    torch.addcmul(full, slope.unsqueeze(1), near, out=images).mul_(1 / (85 * 255)).ceil_()
 
 
-@functools.cache
-def _of_each_hue(device):
-    """For the 256 hues: how far the middle channel is from the least, float64 [256], and the channels' roles, int64 [3, 256]."""
-    turn = torch.arange(256, dtype=torch.float64) * 6.0 / 255.0
-    sector = turn.floor().to(torch.int64)
-    f = (turn - sector).to(torch.float32).to(torch.float64)
-    share = torch.where(sector % 2 == 1, f, 1.0 - f)
-    return share.to(device), torch.tensor(ROLES)[:, sector % 6].to(device)
-
-
-def _from_hsv(h, s, v):
-    """uint8 [b, 3, h, w] from hue int64, saturation and value uint8 [b, h, w], as PIL's hsv2rgb."""
-    share, roles = _of_each_hue(h.device)
-    share, roles = share.take(h), roles.index_select(1, h.flatten())
-    fs = (s.to(torch.float64) / 255.0).to(torch.float32).to(torch.float64)
-    middle, least = _round(v * (1.0 - fs * share)), _round(v * (1.0 - fs))
-    return torch.stack([v, middle, least]).gather(0, roles.view(3, *h.shape)).transpose(0, 1)
-
-
-def _round(values):
-    """Half away from zero, as C's round; values are 0 to 255."""
-    return values.to(torch.float32).to(torch.float64).add_(0.5).to(torch.uint8)
-
-
-def autocontrast(images, _=None):
+def autocontrast_(images, _=None):
     """Stretch each channel so that its darkest pixel is 0 and its lightest 255; a flat channel stays."""
-    low = images.amin((2, 3), keepdim=True).to(torch.float64)
-    high = images.amax((2, 3), keepdim=True).to(torch.float64)
+    low, high = (end.to(torch.float64) for end in (images.amin((2, 3), keepdim=True), images.amax((2, 3), keepdim=True)))
     span = (high - low).clamp(min=1)
     scale = torch.full_like(span, 255.0) / span  # 255.0 / span would be PyTorch's 255 * (1 / span), which rounds twice
-    stretched = (images.to(torch.float64) * scale - low * scale).trunc().clamp(0, 255).to(torch.uint8)
-    return torch.where(high > low, stretched, images)
+    stretched = images.to(torch.float64).mul_(scale).sub_(low * scale).trunc_().clamp_(0, 255)
+    images.copy_(torch.where(high > low, stretched, images))
 
 
-def equalize(images, _=None):
+def equalize_(images, _=None):
     """Make each channel's histogram as flat as a tone curve can, in the whole numbers of PIL's ImageOps.equalize."""
     pixels = images.flatten(0, 1).flatten(1).to(torch.int64)
     histogram = torch.zeros(len(pixels), 256, dtype=torch.int64, device=images.device)
@@ -129,16 +124,15 @@ def equalize(images, _=None):
     step = (histogram.sum(1, keepdim=True) - last) // 255
     below = histogram.cumsum(1) - histogram
     curve = ((step // 2 + below) // step.clamp(min=1)).clamp(0, 255)
-    equalized = curve.gather(1, pixels)
-    return torch.where(step > 0, equalized, pixels).to(torch.uint8).view(images.shape)
+    images.copy_(torch.where(step > 0, curve.gather(1, pixels), pixels).view(images.shape))
 
 
-def solarize(images, threshold):
+def solarize_(images, threshold):
     """Invert the values at or above the threshold (0 to 256)."""
-    return torch.where(images < threshold.view(-1, 1, 1, 1), images, 255 - images)
+    images.copy_(torch.where(images < per_image(threshold.ceil()), images, 255 - images))
 
 
-def posterize(images, bits):
+def posterize_(images, bits):
     """Keep the `bits` highest bits (cut to a whole number) of each value."""
-    bits = bits.trunc().to(torch.int64).view(-1, 1, 1, 1)
-    return (images.to(torch.int64) & (256 - 2 ** (8 - bits))).to(torch.uint8)
+    step = per_image(2 ** (8 - bits.trunc()))
+    images.div_(step).floor_().mul_(step)

@@ -1,7 +1,7 @@
 """Where pixels come from: flips, crops, rotations, shears, translations. Pillow's arithmetic, batched.
 
-Images are uint8 [b, c, h, w]; parameters have one entry an image and are drawn on the CPU (draw_*, rotation, affine), then used
-on the images' device.
+Images are [b, c, h, w] of whole numbers 0 to 255; parameters are tensors with one entry an image, drawn on the CPU and used on
+the images' device.
 """
 
 import math
@@ -9,49 +9,14 @@ import math
 import torch
 
 
-def picks(images):
-    """Whether an operation on some of the images is done on these alone, or on all, and the others' results thrown away.
-
-    A CPU saves the work; on a GPU, to find out which they are costs more than the work, and steps of one shape can be recorded.
-    """
-    return images.device.type == "cpu"
-
-
-def change(images, chosen, operation, *parameters):
-    """`images` with those where bool [b] `chosen` replaced by operation(images, *parameters)."""
-    if not picks(images):
-        return torch.where(chosen.view(-1, 1, 1, 1), operation(images, *parameters), images)
-    rows = chosen.nonzero().squeeze(1)
-    some = operation(images.index_select(0, rows), *(parameter[rows] for parameter in parameters))
-    return images.index_copy(0, rows, some.contiguous())
-
-
-def change_each(images, choice, operations):
-    """Image i changed by the operation choice[i]; 0 leaves it.
-
-    Args: choice int64 [b]; operations: pairs of a function and its parameter, one entry an image, the first pair for choice 1.
-    """
-    if not picks(images):
-        for number, (operation, parameter) in enumerate(operations, 1):
-            images = change(images, choice == number, operation, parameter)
-        return images
-    # Images of the same operation are brought together, so that each takes them, and leaves them, in one piece.
-    order = choice.argsort(stable=True)
-    counts = choice.bincount(minlength=len(operations) + 1).tolist()
-    same, *others = images.index_select(0, order).split(counts)
-    parameters = [parameter[order].split(counts)[number] for number, (_, parameter) in enumerate(operations, 1)]
-    changed = [operation(some, parameter) for (operation, _), some, parameter in zip(operations, others, parameters)]
-    return torch.cat([same, *changed]).index_select(0, order.argsort())
+def draw_flip(count, probability, generator):
+    """bool [count]."""
+    return torch.rand(count, generator=generator) < probability
 
 
 def flip(images, chosen):
     """Mirror left and right where bool [b] `chosen`."""
-    return change(images, chosen, lambda some: some.flip(3))
-
-
-def draw_flip(count, probability, generator):
-    """bool [count]."""
-    return torch.rand(count, generator=generator) < probability
+    return torch.where(chosen.view(-1, 1, 1, 1), images.flip(3), images)
 
 
 def draw_crop(count, height, width, scale, generator, ratio=(3 / 4, 4 / 3), attempts=10):
@@ -75,56 +40,48 @@ def draw_crop(count, height, width, scale, generator, ratio=(3 / 4, 4 / 3), atte
     return torch.stack([top, left, box_height, box_width])
 
 
-PIECE = 32  # images, whose intermediate results a processor's cache holds
+def crop_and_resize(images, boxes, mirrored):
+    """Crop a box from each image, resize it, bilinear, to the size of the images, and mirror it where bool [b] `mirrored`.
 
+    Args: boxes: int64 [4, b], as draw_crop gives them. Returns: float32.
 
-def crop_and_resize(images, *boxes):
-    """Crop a box from each image and resize it, bilinear, to the size of the images; boxes as draw_crop gives them.
-
-    On a CPU a few images at a time, which is several times as fast.
+    Equal to PIL's `image.crop(box).resize(size, BILINEAR)`: a pass along rows and one along columns, each with weights of 22
+    bits and rounded to a whole number. To mirror the image is to mirror the weights.
     """
-    piece = PIECE if images.device.type == "cpu" else max(len(images), 1)
-    return torch.cat([_crop_and_resize(*pieces) for pieces in zip(*(each.split(piece) for each in (images, *boxes)))])
+    top, left, height, width, mirrored = torch.cat([boxes, mirrored.unsqueeze(0)])
+    across = _resampling(left, width, images.shape[3], mirrored)
+    down = _resampling(top, height, images.shape[2], torch.zeros_like(mirrored))
+    pixels = images.to(torch.float32).flatten(1, 2)
+    rows = _rounded(*(pixels @ weights.transpose(1, 2) for weights in across)).view(images.shape)
+    return _rounded(*(weights.unsqueeze(1) @ rows for weights in down))
 
 
-def _crop_and_resize(images, top, left, height, width):
-    """Equal to PIL's `image.crop(box).resize(size, BILINEAR)`: a pass along rows and one along columns.
+def _resampling(start, length, size, mirrored):
+    """The weight of each pixel of an image in each pixel of the result, for boxes that are no larger than the image.
 
-    Each has 22-bit fixed-point weights and is rounded to a byte. The weights' upper and lower halves are multiplied apart, since
-    float32, which is several times as fast as float64, then holds every sum exactly.
+    Args: int64 [b] each. Returns: a list of float32 [b, size, size] (result, image), of which the sums with an image's pixels
+    are exact: the weights where the size is a power of two, since they are then multiples of 1 / (2 * size); else the 11 upper
+    and the 11 lower bits, in units of 2**11 and 1.
     """
-    along_rows = _halves(_resampling_weights(left, width, images.shape[3]))
-    along_columns = _halves(_resampling_weights(top, height, images.shape[2]))
-    rows = images.flatten(1, 2).to(torch.float32) @ along_rows.transpose(1, 2)
-    columns = along_columns.unsqueeze(1) @ _rounded(*rows.chunk(2, 2)).view(images.shape)
-    return _rounded(*columns.chunk(2, 2)).to(torch.uint8)
+    exact = size & (size - 1) == 0
+    kind = torch.float32 if exact else torch.float64
+    start, length, mirrored = (each.to(kind).view(-1, 1) for each in (start, length, mirrored))
+    pixel = torch.arange(size, dtype=kind, device=start.device)
+    place = (pixel + mirrored * (size - 1 - 2 * pixel) + 0.5).mul_(length / size).sub_(0.5)
+    place = torch.minimum(place.clamp_(min=0), length - 1).add_(start)
+    weights = (pixel - place.unsqueeze(2)).abs_().neg_().add_(1).clamp_(min=0)
+    if exact:
+        return [weights]
+    whole = weights.mul_(2**22).add_(0.5).floor_()
+    upper = (whole / 2**11).floor_()
+    return [upper.to(torch.float32), whole.sub_(upper, alpha=2**11).to(torch.float32)]
 
 
-def _halves(weights):
-    """float32 [b, 2 * size, size]: what whole numbers have above their 11 lowest bits, and below that these bits."""
-    high = (weights / 2**11).floor()
-    return torch.cat([high, weights - high * 2**11], 1).to(torch.float32)
-
-
-def _rounded(high, low):
-    """high * 2**11 + low in units of 2**22, to the nearest whole number."""
-    return ((low + 2**21) / 2**11).floor_().add_(high).div_(2**11).floor_()
-
-
-def _resampling_weights(start, length, size):
-    """float64 [b, size, size], whole numbers: the share, times 2**22, of each input pixel in each output pixel."""
-    start = start.to(torch.float64).view(-1, 1, 1)
-    length = length.to(torch.float64).view(-1, 1, 1)
-    scale = length / size
-    support = scale.clamp(min=1.0)
-    place = torch.arange(size, dtype=torch.float64, device=start.device)
-    center = (place.view(1, -1, 1) + 0.5) * scale
-    first = (center - support + 0.5).clamp(min=0).trunc()
-    last = torch.minimum((center + support + 0.5).trunc(), length)
-    pixel = place.view(1, 1, -1) - start
-    weight = (1 - ((pixel - center + 0.5) * (1 / support)).abs()).clamp(min=0)
-    weight = weight * ((pixel >= first) & (pixel < last))
-    return (0.5 + weight / weight.sum(2, keepdim=True) * 2**22).trunc()
+def _rounded(upper, lower=None):
+    """What the sums with _resampling's weights stand for, to the nearest whole number."""
+    if lower is None:
+        return upper.add_(0.5).floor_()
+    return lower.add_(2**21).div_(2**11).floor_().add_(upper).div_(2**11).floor_()
 
 
 def rotation(degrees, height, width):
@@ -150,24 +107,25 @@ def affine(count, **entries):
 def warp(images, matrix):
     """Each output pixel (x, y) taken from the input pixel at (ax + by + c, dx + ey + f); black from outside.
 
+    Args: matrix: float64 [b, 6], on the images' device.
+
     Equal to PIL's `transform(size, AFFINE, matrix)` without interpolation: 16.16 fixed point, except where neither
     shear nor rotation is in play, which PIL does in floating point.
     """
     batch, channels, height, width = images.shape
-    a, b, c, d, e, f = (matrix[:, entry].view(-1, 1, 1) for entry in range(6))
+    a, b, c, d, e, f = matrix.view(batch, 6, 1, 1).unbind(1)
     x = torch.arange(width, dtype=torch.int32, device=images.device).view(1, 1, -1)
     y = torch.arange(height, dtype=torch.int32, device=images.device).view(1, -1, 1)
+    straight = (b == 0) & (d == 0)
     source_x = ((_fix(c + a * 0.5 + b * 0.5) + _fix(a) * x) + _fix(b) * y) >> 16
     source_y = ((_fix(f + d * 0.5 + e * 0.5) + _fix(e) * y) + _fix(d) * x) >> 16
-    straight = (b == 0) & (d == 0)
     source_x = torch.where(straight, (c + a * 0.5 + a * x).floor().to(torch.int32), source_x)
     source_y = torch.where(straight, (f + e * 0.5 + e * y).floor().to(torch.int32), source_y)
-    outside = (source_x != source_x.clamp(0, width - 1)) | (source_y != source_y.clamp(0, height - 1))
-    # Pixels from outside are taken from one more that each image gets, a black one.
-    source = (source_y * width + source_x).masked_fill_(outside, height * width).to(torch.int64)
-    source = source.flatten(1).unsqueeze(1)
-    pixels = torch.nn.functional.pad(images.flatten(2), (0, 1))
-    return pixels.gather(2, source.expand(-1, channels, -1)).view(images.shape)
+    near_x, near_y = source_x.clamp(0, width - 1), source_y.clamp(0, height - 1)
+    inside = (near_x == source_x).logical_and_(near_y == source_y)
+    source = near_y.mul_(width).add_(near_x).to(torch.int64).view(batch, 1, height * width)
+    pixels = images.flatten(2).gather(2, source.expand(-1, channels, -1)).view(images.shape)
+    return pixels.mul_(inside.unsqueeze(1))
 
 
 def _fix(values):

@@ -4,7 +4,10 @@ import torch
 
 
 class Normalize:
-    """uint8 [b, c, h, w] -> float32 [b, c, h, w]: (pixel / 255 - mean) / std per channel."""
+    """Pixels [b, c, h, w], uint8 or float32 0 to 255, -> float32 [b, c, h, w]: (pixel / 255 - mean) / std per channel.
+
+    The result takes the place of float32 pixels.
+    """
 
     def __init__(self, mean, std):
         self.mean = torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1)
@@ -12,5 +15,5 @@ class Normalize:
 
     def __call__(self, images):
         self.mean, self.std = self.mean.to(images.device), self.std.to(images.device)
-        normalised = images.to(torch.float32, copy=True).div_(255).sub_(self.mean).div_(self.std)
+        normalised = images.to(torch.float32).div_(255).sub_(self.mean).div_(self.std)
         return normalised.contiguous(memory_format=torch.channels_last)

@@ -1,7 +1,8 @@
 """No augmentation, and the reference's 'standard' one: a random resized crop and a flip."""
 
 from reimpl.augment.base import Augmentation
-from reimpl.augment.geometry import crop_and_resize, draw_crop, draw_flip, flip
+from reimpl.augment.batches import in_pieces
+from reimpl.augment.geometry import crop_and_resize, draw_crop, draw_flip
 
 
 class Nothing(Augmentation):
@@ -14,16 +15,12 @@ class Nothing(Augmentation):
 
 class Standard(Augmentation):
     def draw(self, count, height, width, generator):
-        return draw_crop_and_flip(count, height, width, self.settings, generator)
+        s = self.settings
+        return {"boxes": draw_crop(count, height, width, s.crop_scale, generator).T,
+                "mirrored": draw_flip(count, s.flip, generator)}
 
     def apply(self, images, drawn):
-        return self.normalize(crop_and_flip(images, drawn))
+        return in_pieces(self._apply, images, drawn["boxes"], drawn["mirrored"])
 
-
-def draw_crop_and_flip(count, height, width, settings, generator):
-    return {"boxes": draw_crop(count, height, width, settings.crop_scale, generator),
-            "flip": draw_flip(count, settings.flip, generator)}
-
-
-def crop_and_flip(images, drawn):
-    return flip(crop_and_resize(images, *drawn["boxes"]), drawn["flip"])
+    def _apply(self, images, boxes, mirrored):
+        return self.normalize(crop_and_resize(images, boxes.T, mirrored))

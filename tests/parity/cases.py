@@ -170,6 +170,13 @@ TONES = {"AutoContrast": 0, "Equalize": 1, "Solarize": 2, "Color": 3, "Contrast"
 WARPS = {"Rotate": 0, "ShearX": 1, "ShearY": 2, "TranslateX": 3, "TranslateY": 4}
 
 
+def changed(operation, images, *parameters):
+    """What the rewrite's operation, which works in place on float32, makes of uint8 images."""
+    images = images.to(torch.float32)
+    operation(images, *parameters)
+    return {"images": images.numpy()}
+
+
 def operation_case(name, gray):
     def inputs(rng):
         return pictures(gray), torch.from_numpy(rng.random(4))
@@ -191,8 +198,9 @@ def operation_case(name, gray):
         table, index = (strong.TONES, TONES[name]) if name in TONES else (strong.WARPS, WARPS[name])
         operation, low, high = table[index]
         magnitude = low + level * (high - low)
-        changed = operation(images, magnitude) if name in TONES else geometry.warp(images, operation(magnitude, 16, 16))
-        return {"images": changed.numpy()}
+        if name in TONES:
+            return changed(operation, images, magnitude)
+        return {"images": geometry.warp(images, operation(magnitude, 16, 16)).numpy()}
 
     return Case(f"operation-{name}-{'gray' if gray else 'rgb'}", inputs, theirs, ours, 0)
 
@@ -206,7 +214,7 @@ def jitter_case(name, low, high):
         return {"images": np.stack(results)}
 
     return Case(f"jitter-{name}", lambda rng: (pictures(False), torch.from_numpy(rng.uniform(low, high, 4))), theirs,
-                lambda images, factors: {"images": getattr(color, name)(images, factors).numpy()}, 0)
+                lambda images, factors: changed(getattr(color, f"{name}_"), images, factors), 0)
 
 
 def by_torchvision(function, image, *values):
@@ -224,7 +232,10 @@ def crop_case():
         return {"images": np.stack([by_torchvision(lambda pil, *box: crop(pil, *box, (16, 16)), image, *map(int, box))
                                     for image, *box in zip(images, *boxes)])}
 
-    return Case("crop", inputs, theirs, lambda images, *boxes: {"images": geometry.crop_and_resize(images, *boxes).numpy()}, 0)
+    def ours(images, *boxes):
+        return {"images": geometry.crop_and_resize(images, torch.stack(boxes), torch.zeros(len(images)) > 0).numpy()}
+
+    return Case("crop", inputs, theirs, ours, 0)
 
 
 def plain_case(name, theirs_of, ours):
@@ -233,7 +244,11 @@ def plain_case(name, theirs_of, ours):
         function = theirs_of(reference.common_config.transforms.functional)
         return {"images": np.stack([by_torchvision(function, image) for image in images])}
 
-    return Case(name, lambda rng: (pictures(False),), theirs, lambda images: {"images": ours(images).numpy()}, 0)
+    return Case(name, lambda rng: (pictures(False),), theirs, ours, 0)
+
+
+def mirrored(images):
+    return {"images": geometry.flip(images, torch.ones(len(images)) > 0).numpy()}
 
 
 def normalize_case():
@@ -372,8 +387,9 @@ CASES = [
     *(jitter_case(name, low, high) for name, low, high in (
         ("brightness", 0.6, 1.4), ("contrast", 0.6, 1.4), ("saturation", 0.6, 1.4), ("hue", -0.1, 0.1))),
     crop_case(),
-    plain_case("flip", lambda functional: functional.hflip, lambda images: geometry.flip(images, torch.ones(len(images)) > 0)),
-    plain_case("gray", lambda functional: lambda pil: functional.to_grayscale(pil, 3), color.grayscale),
+    plain_case("flip", lambda functional: functional.hflip, mirrored),
+    plain_case("gray", lambda functional: lambda pil: functional.to_grayscale(pil, 3),
+               lambda images: changed(color.grayscale_, images)),
     normalize_case(),
     cutout_case(),
     mining_case(), candidates_case(5), candidates_case(0),

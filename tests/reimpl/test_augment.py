@@ -10,7 +10,7 @@ import torchvision.transforms.functional as TF
 from torchvision.transforms import RandomResizedCrop
 
 from harness.augmentations import AUGMENTATIONS
-from reimpl.augment import KINDS, Normalize, color, geometry, strong
+from reimpl.augment import KINDS, Normalize, batches, color, geometry, strong
 
 
 def pil(image):
@@ -26,6 +26,18 @@ def by_pil(images, operation, *parameters):
     return torch.from_numpy(np.stack(results)).permute(0, 3, 1, 2)
 
 
+def changed(operation, images, *parameters):
+    """What an operation in place makes of uint8 images: float32 whole numbers."""
+    images = images.to(torch.float32)
+    operation(images, *parameters)
+    return images
+
+
+def assert_same(found, expected):
+    """float32 [b, c, h, w] against uint8: every pixel."""
+    assert found.dtype == torch.float32 and torch.equal(found, expected.to(torch.float32))
+
+
 def factors(count, low, high):
     """Evenly spread over the range, both ends and 1 among them."""
     values = torch.linspace(low, high, count, dtype=torch.float64)
@@ -38,15 +50,15 @@ def transform(entries):
 
 
 COLORS = [
-    ("brightness", color.brightness, lambda im, v: PIL.ImageEnhance.Brightness(im).enhance(v), 0.0, 1.9),
-    ("contrast", color.contrast, lambda im, v: PIL.ImageEnhance.Contrast(im).enhance(v), 0.0, 1.9),
-    ("saturation", color.saturation, lambda im, v: PIL.ImageEnhance.Color(im).enhance(v), 0.0, 1.9),
-    ("sharpness", color.sharpness, lambda im, v: PIL.ImageEnhance.Sharpness(im).enhance(v), 0.05, 0.95),
-    ("hue", color.hue, TF.adjust_hue, -0.5, 0.5),
-    ("autocontrast", color.autocontrast, lambda im, v: PIL.ImageOps.autocontrast(im), 0, 1),
-    ("equalize", color.equalize, lambda im, v: PIL.ImageOps.equalize(im), 0, 1),
-    ("solarize", color.solarize, lambda im, v: PIL.ImageOps.solarize(im, v), 0, 256),
-    ("posterize", color.posterize, lambda im, v: PIL.ImageOps.posterize(im, int(v)), 4, 8),
+    ("brightness", color.brightness_, lambda im, v: PIL.ImageEnhance.Brightness(im).enhance(v), 0.0, 1.9),
+    ("contrast", color.contrast_, lambda im, v: PIL.ImageEnhance.Contrast(im).enhance(v), 0.0, 1.9),
+    ("saturation", color.saturation_, lambda im, v: PIL.ImageEnhance.Color(im).enhance(v), 0.0, 1.9),
+    ("sharpness", color.sharpness_, lambda im, v: PIL.ImageEnhance.Sharpness(im).enhance(v), 0.05, 0.95),
+    ("hue", color.hue_, TF.adjust_hue, -0.5, 0.5),
+    ("autocontrast", color.autocontrast_, lambda im, v: PIL.ImageOps.autocontrast(im), 0, 1),
+    ("equalize", color.equalize_, lambda im, v: PIL.ImageOps.equalize(im), 0, 1),
+    ("solarize", color.solarize_, lambda im, v: PIL.ImageOps.solarize(im, v), 0, 256),
+    ("posterize", color.posterize_, lambda im, v: PIL.ImageOps.posterize(im, int(v)), 4, 8),
 ]
 
 
@@ -55,7 +67,7 @@ COLORS = [
 def test_color_equals_pil(request, kind, name, operation, reference, low, high):
     images = request.getfixturevalue(kind)
     values = factors(len(images), low, high)
-    assert torch.equal(operation(images, values), by_pil(images, reference, values))
+    assert_same(changed(operation, images, values), by_pil(images, reference, values))
 
 
 def test_hue_equals_pil_on_every_kind_of_color():
@@ -63,28 +75,28 @@ def test_hue_equals_pil_on_every_kind_of_color():
     cube = torch.cartesian_prod(levels, levels, levels).T.reshape(1, 3, len(levels) ** 2, len(levels))
     for shift in (-0.5, -0.1, 0.0, 0.07, 0.5):
         value = torch.tensor([shift], dtype=torch.float64)
-        assert torch.equal(color.hue(cube, value), by_pil(cube, TF.adjust_hue, value)), shift
+        assert_same(changed(color.hue_, cube, value), by_pil(cube, TF.adjust_hue, value))
 
 
 def test_an_operation_that_no_image_drew_is_no_error(photos):
     nothing, no_values = photos[:0], torch.zeros(0, dtype=torch.float64)
     for _, operation, *_ in COLORS:
-        assert operation(nothing, no_values).shape == nothing.shape
+        assert changed(operation, nothing, no_values).shape == nothing.shape
     for _, matrix, *_ in WARPS:
         assert geometry.warp(nothing, matrix(no_values, 32, 32)).shape == nothing.shape
 
 
 def test_gray_equals_pil(photos):
     expected = by_pil(photos, lambda image: image.convert("L"))
-    assert torch.equal(color.grayscale(photos), expected.expand_as(photos))
+    assert_same(changed(color.grayscale_, photos), expected.expand_as(photos))
 
 
 @pytest.mark.parametrize("flat", [0, 7, 255])
 def test_a_flat_image_stays_as_pil_has_it(flat):
     images = torch.full((1, 3, 8, 8), flat, dtype=torch.uint8)
-    for name, operation, reference, low, high in COLORS:
+    for _, operation, reference, low, high in COLORS:
         middle = torch.tensor([(low + high) / 2], dtype=torch.float64)
-        assert torch.equal(operation(images, middle), by_pil(images, reference, middle)), name
+        assert_same(changed(operation, images, middle), by_pil(images, reference, middle))
 
 
 WARPS = [
@@ -106,14 +118,46 @@ def test_warp_equals_pil(request, kind, name, matrix, reference, most):
     assert torch.equal(warped, by_pil(images, reference, values))
 
 
-@pytest.mark.parametrize("kind", ["photos", "digits"])
-def test_crop_and_resize_equals_pil(request, kind, generator):
-    images = request.getfixturevalue(kind)
-    side = images.shape[2]
-    boxes = geometry.draw_crop(len(images), side, side, (0.08, 1.0), generator)
-    expected = by_pil(images, lambda im, t, le, h, w: im.crop((le, t, le + w, t + h)).resize(
-        (side, side), PIL.Image.Resampling.BILINEAR), *boxes)
-    assert torch.equal(geometry.crop_and_resize(images, *boxes), expected)
+@pytest.mark.parametrize("side", [8, 12, 25, 32])
+def test_crop_and_resize_equals_pil(photos, side, generator):
+    """Sizes that are powers of two, whose weights float32 holds, and others; half of the images mirrored."""
+    images = photos[:, :, :side, :side].contiguous()
+    boxes, mirrored = geometry.draw_crop(len(images), side, side, (0.08, 1.0), generator), torch.arange(len(images)) % 2 > 0
+
+    def by_hand(image, top, left, height, width, mirror):
+        box = image.crop((left, top, left + width, top + height)).resize((side, side), PIL.Image.Resampling.BILINEAR)
+        return PIL.ImageOps.mirror(box) if mirror else box
+
+    assert_same(geometry.crop_and_resize(images, boxes, mirrored), by_pil(images, by_hand, *boxes, mirrored))
+
+
+def test_flip_by_hand(photos):
+    chosen = torch.arange(len(photos)) % 3 == 0
+    expected = np.stack([image.numpy()[:, :, ::-1] if mirror else image.numpy() for image, mirror in zip(photos, chosen)])
+    assert np.array_equal(geometry.flip(photos, chosen).numpy(), expected)
+
+
+def test_each_image_takes_its_own_operation_in_each_turn():
+    """Adding, doubling and nothing, in turns: against a loop over the images."""
+    rng = np.random.default_rng(0)
+    images = torch.arange(20.0).view(20, 1, 1, 1)
+    turns = [(torch.from_numpy(rng.integers(0, 3, 20)), torch.from_numpy(rng.integers(1, 9, (20, 1)) * 1.0)) for _ in range(5)]
+    operations = (batches.keep_, lambda some, values: some.add_(values.view(-1, 1, 1, 1)), lambda some, _: some.mul_(2))
+    found = batches.in_turns(images, [(*turn, operations) for turn in turns]).flatten().tolist()
+    for row, value in enumerate(range(20)):
+        for choice, values in turns:
+            value = (value, value + values[row].item(), value * 2)[choice[row]]
+        assert found[row] == value
+    assert torch.equal(images.flatten(), torch.arange(20.0))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_size_of_pieces_changes_nothing(photos, kind, monkeypatch):
+    augment = KINDS[kind](AUGMENTATIONS[kind](**SETTINGS[kind]), Normalize((0.5, 0.4, 0.3), (0.2, 0.2, 0.2)))
+    whole = augment(photos, torch.Generator().manual_seed(3))
+    monkeypatch.setattr(batches, "PIECE", 7 * photos[0].numel())
+    assert torch.equal(augment(photos, torch.Generator().manual_seed(3)), whole)
+    assert whole.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_crops_are_distributed_as_torchvision_draws_them(generator):
@@ -164,7 +208,7 @@ def test_cutout_hole_is_the_reference_formula():
     assert holes.max() == 16**2
     one = (1 - kept[holes == 16**2][0, 0]).nonzero()
     assert (one.max(0).values - one.min(0).values + 1).tolist() == [16, 16]
-    assert "hole" not in KINDS["strong"](AUGMENTATIONS["strong"](0.5, 4, 0), None).draw(8, 64, 64, torch.Generator())
+    assert strong.outside(strong.draw_hole(8, 64, 64, 0, torch.Generator()), 64, 64).min() == 1
 
 
 SETTINGS = {

@@ -7,7 +7,7 @@ from harness.augmentations import AUGMENTATIONS
 from harness.record import Cell
 from harness.session import Session
 from harness.settings import InstanceDiscrimination, Optimizer, Training
-from reimpl.augment import KINDS, Normalize, geometry
+from reimpl.augment import KINDS, Normalize, batches
 from reimpl.draws import leaves, move
 from reimpl.mining import mine, search_with_faiss, search_with_torch
 from reimpl.networks import ContrastiveModel, ResNet
@@ -31,7 +31,7 @@ def augmentation(kind):
 def test_work_on_all_images_gives_the_bytes_of_work_on_some(photos, kind, monkeypatch):
     """On a GPU each operation is done on every image, and kept where it was drawn."""
     some = augmentation(kind)(photos, torch.Generator().manual_seed(5))
-    monkeypatch.setattr(geometry, "picks", lambda images: False)
+    monkeypatch.setattr(batches, "picks", lambda images: False)
     assert torch.equal(augmentation(kind)(photos, torch.Generator().manual_seed(5)), some)
 
 
@@ -77,7 +77,7 @@ def test_two_hundred_steps_of_a_gpus_path_follow_those_in_float32(tmp_path, monk
     photos = photos[:, :, ::2, ::2].contiguous()
     plain, session, _ = train(tmp_path, photos, "device: cpu, precision: float32")
     assert session.precision == "float32"
-    monkeypatch.setattr(geometry, "picks", lambda images: False)
+    monkeypatch.setattr(batches, "picks", lambda images: False)
     fast, session, model = train(tmp_path, photos, "device: cpu, precision: bfloat16")
     assert session.precision == "bfloat16" and {value.dtype for value in model.parameters()} == {torch.float32}
     assert len(plain) * (len(photos) // BATCH) == 200 and plain != fast
