@@ -17,7 +17,7 @@ from pathlib import Path
 from harness.command import guarded
 from harness.errors import UserError
 from harness.files import read_yaml
-from harness.params import PARAMS
+from harness.params import PARAMS, lookup
 from studies.check import check
 from studies.keep import coverage, keep, records
 from studies.kept import cells
@@ -84,9 +84,11 @@ def written(options):
 
 def planned(studies, jobs, dataset):
     """What would run on the data set of params.yaml; and of any that has kept records, which cells these are."""
-    if dataset == read_yaml(PARAMS)["dataset"]:
+    params = read_yaml(PARAMS)
+    lookup(params["datasets"], dataset, f"{PARAMS}: datasets")
+    if dataset == params["dataset"]:
         plan(studies, jobs)
-    if cells(dataset) or dataset != read_yaml(PARAMS)["dataset"]:
+    if cells(dataset) or dataset != params["dataset"]:
         coverage(studies, dataset)
 
 

@@ -78,8 +78,10 @@ def write_sums(root):
 
 def records(datasets):
     """Verify the kept records of some data sets (all, where empty), and write the summaries of what counts and what ran here."""
-    wrong = []
-    for dataset in datasets or sorted(path.parent.name for path in RECORDS.glob(f"*/{SUMS}")):
+    wrong, datasets = [], datasets or sorted(path.parent.name for path in RECORDS.glob(f"*/{SUMS}"))
+    if not datasets:
+        print(f"{RECORDS} holds no records: `python -m studies keep` puts some there")
+    for dataset in datasets:
         root = RECORDS / dataset
         existing(root / SUMS, f"python -m studies keep --dataset {dataset}")
         found = {folder: problems(folder) for folder in cells(dataset)}
