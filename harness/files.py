@@ -110,9 +110,9 @@ class _UniqueKeys(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def write_npz(path, **arrays):
+def write_npz(path, compressed=False, **arrays):
     with writing(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, **arrays)
+        (np.savez_compressed if compressed else np.savez)(file, **arrays)
 
 
 def read_npz(path, *names):

@@ -10,6 +10,7 @@ import resource
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -41,9 +42,14 @@ class Cell:
     variant: str = ""
     """What the stage is run on or as, where it has several: the pretext task, or what k-means clusters."""
 
+    @cached_property
+    def section(self):
+        """What params.yaml and study.yaml say of this cell, read once."""
+        return Section(self.dataset, self.study, self.implementation, self.arm)
+
     def settings(self, key, cls):
         """The settings of section `key`, as the dataclass `cls`, under this cell's arm."""
-        return Section(self.dataset, self.study, self.implementation, self.arm).read(key, cls)
+        return self.section.read(key, cls)
 
     def __str__(self):
         parts = (self.study, self.implementation, self.arm, self.stage, self.variant, f"seed {self.seed}")
@@ -97,16 +103,19 @@ def hashes(folders):
 
 
 def revision():
-    """The commit of the code that runs, with '+changes' where files differ from it or are new; 'unknown' without git."""
+    """The commit of the code that runs, with '+changes' where files but dvc.lock and kept records differ from it or are new.
+
+    Without git, as in a bare copy of the code, what the variable SCAN_REVISION says, or 'unknown'.
+    """
     def git(*arguments):
         command = ["git", "-C", str(Path(__file__).parent), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
-        changed = git("status", "--porcelain", "--", ":/", ":(top,exclude)**dvc.lock")
+        changed = git("status", "--porcelain", "--", ":/", ":(top,exclude)**dvc.lock", ":(top,exclude)records")
         return git("rev-parse", "HEAD") + ("+changes" if changed else "")
     except (OSError, subprocess.CalledProcessError):
-        return "unknown"
+        return os.environ.get("SCAN_REVISION", "unknown")
 
 
 def installed():

@@ -1,4 +1,4 @@
-"""python -m report --dataset D --summaries FOLDER --out FOLDER"""
+"""python -m report --dataset D [--summaries FOLDER] [--out FOLDER]"""
 
 import argparse
 import sys
@@ -11,12 +11,13 @@ from report.page import build
 def main():
     parser = argparse.ArgumentParser(prog="python -m report", description=__doc__)
     parser.add_argument("--dataset", required=True)
-    parser.add_argument("--summaries", required=True, type=Path)
-    parser.add_argument("--out", required=True, type=Path)
+    parser.add_argument("--summaries", type=Path, metavar="FOLDER", help="runs/D/summary, where left out")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="report/output/D, where left out")
     options = parser.parse_args()
-    code = guarded(build, options.dataset, options.summaries, options.out)
+    out = options.out or Path("report/output") / options.dataset
+    code = guarded(build, options.dataset, options.summaries or Path("runs") / options.dataset / "summary", out)
     if code == 0:
-        print(f"the report is {options.out / 'index.html'}")
+        print(f"the report is {out / 'index.html'}")
     return code
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import jinja2
 
-from harness.files import existing, read_json, read_yaml, writing
+from harness.files import read_yaml, writing
 from report.drawings import differences, study_drawings
 from report.published import published_tables
 from report.statistics import paired, spread, variance_shares
-from report.summaries import flat, read_summaries, studies_not_run
+from report.summaries import data_set, flat, made_on, read_summaries, studies_not_run
 from report.tables import BASELINES, IMPLEMENTATIONS, STEPS, UNSCORED, clustering_table, neighbor_table, write_table
 from report.verdicts import Verdict, judge
 from studies.study import CLUSTERING_STAGES, Claim
@@ -35,8 +35,7 @@ class Judged:
 
 def build(dataset, summaries, out):
     """Write index.html, and per study tables (CSV, LaTeX) and figures (SVG), into `out`."""
-    facts = read_json(existing(Path("data") / dataset / "dataset.json", "dvc repro dataset"))
-    found = read_summaries(summaries)
+    found, facts = read_summaries(summaries), data_set(dataset)
     missing = studies_not_run(found)
     studies = [study_section(summary, facts, out / summary.name) for summary in found]
     claims = [judged for study in studies for judged in study["claims"]]
@@ -49,7 +48,8 @@ def build(dataset, summaries, out):
         titles={study["name"]: study["study"].title for study in studies} | {name: study.title for name, study in missing},
         divergences=read_yaml(DIVERGENCES), effects=effects(found), obstacles=read_yaml(OBSTACLES),
         published=published_tables(found, facts["name"], out), comparable=facts["name"] == "cifar10",
-        published_on=PUBLISHED_ON, shares=SHARES, evidence=evidence(found), to_root=os.path.relpath(".", out))
+        published_on=PUBLISHED_ON, shares=SHARES, evidence=evidence(found), kept=kept_lines(found),
+        to_root=os.path.relpath(".", out))
     with writing(out / "index.html") as temporary:
         temporary.write_text(page)
 
@@ -170,14 +170,20 @@ def evidence(summaries):
 
 
 def machines(cells):
-    """Each combination of hardware, package versions and code revision met, with the number of records it made."""
+    """Each combination of hardware, package versions and code revision met, with the number of records it made, kept or not."""
     found = {}
     for cell in cells:
         facts = cell["record"]["evidence"]
-        key = (tuple(facts["hardware"].items()), tuple(facts["packages"].items()), facts["revision"])
+        key = (tuple(facts["hardware"].items()), tuple(facts["packages"].items()), facts["revision"], bool(cell.get("kept")))
         found[key] = found.get(key, 0) + 1
-    return [{"hardware": dict(hardware), "packages": dict(packages), "revision": revision, "records": count}
-            for (hardware, packages, revision), count in found.items()]
+    return [{"hardware": dict(hardware), "packages": dict(packages), "revision": revision, "kept": kept, "records": count}
+            for (hardware, packages, revision, kept), count in found.items()]
+
+
+def kept_lines(summaries):
+    """(how many, machines and revisions as text) of the kept records of all studies; None where there are none."""
+    cells = list({cell["path"]: cell for summary in summaries for cell in summary.records if cell.get("kept")}.values())
+    return (len(cells), made_on(cells)) if cells else None
 
 
 def settings_in_force(cells):

@@ -61,6 +61,13 @@ class Summary:
         """The paths of the step's records."""
         return [cell["path"] for cell in self.cells(step)]
 
+    def kept(self, step):
+        """Which of the step's records were kept from elsewhere, as text; empty where none was."""
+        cells = self.cells(step)
+        kept = [cell for cell in cells if cell.get("kept")]
+        count = f"{len(kept)} of {len(cells)} are kept records" if len(kept) < len(cells) else "kept record"
+        return f"{count}, {made_on(kept)}" if kept else ""
+
     def degenerate(self, step):
         """What is wrong with each run of a step: sentences by seed."""
         return {cell["seed"]: cell["record"]["degenerate"] for cell in self.cells(step)}
@@ -83,6 +90,14 @@ class Summary:
         return [arm for arm in self.arms() if self.cells(arm.step(stage))]
 
 
+def made_on(cells):
+    """The machines and revisions of some cells' records, as text: "NVIDIA H200, revision 0123456; ..."."""
+    found = [cell["record"]["evidence"] for cell in cells]
+    return "; ".join(dict.fromkeys(
+        f"{facts['hardware'].get('accelerator') or facts['hardware'].get('processor', 'unknown hardware')}, revision "
+        f"{facts['revision'][:7]}{'+changes' * facts['revision'].endswith('+changes')}" for facts in found))
+
+
 def flat(mapping, prefix=""):
     """(dotted name, value) of each setting in nested mappings."""
     for key, value in mapping.items():
@@ -95,7 +110,8 @@ def flat(mapping, prefix=""):
 def read_summaries(folder):
     """Every summary under `folder`, which has a folder a study, in the paper's order. Raises UserError where there is none."""
     found = []
-    for path in sorted(Path(existing(folder, "dvc repro")).iterdir(), key=lambda path: _order(path.name)):
+    folder = existing(folder, "dvc repro` or, of kept records, `python -m studies records")
+    for path in sorted(folder.iterdir(), key=lambda path: _order(path.name)):
         if (path / "cells.csv").exists():
             pictures = read_npz(path / "gallery.npz")
             found.append(Summary(path.name, build(Study, read_json(path / "study.json"), str(path / "study.json")),
@@ -103,6 +119,12 @@ def read_summaries(folder):
     if not found:
         raise UserError(f"{folder} holds no summary: `dvc repro` makes them")
     return found
+
+
+def data_set(name):
+    """What dataset.json says of a data set, that of the kept records where it is not prepared here."""
+    here, kept = Path("data") / name / "dataset.json", Path("records") / name / "dataset.json"
+    return read_json(kept if kept.exists() and not here.exists() else existing(here, "dvc repro dataset"))
 
 
 def studies_not_run(summaries):

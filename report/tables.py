@@ -53,7 +53,8 @@ class Entry:
 
 @dataclass(frozen=True)
 class Row:
-    """A source's (paper, here ...) figures for one step; `ours` marks what was run here, `changes` the arm's own settings."""
+    """A source's (paper, here ...) figures for one step; `ours` marks what was run here, `changes` the arm's own settings, and
+    `kept` says which of ours are records of runs elsewhere."""
 
     source: str
     dataset: str
@@ -61,6 +62,7 @@ class Row:
     entries: dict
     ours: bool = False
     changes: tuple = ()
+    kept: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def our_row(summary, dataset, source, step, label, metrics, changes=()):
     """What was run here for a step; one that has no record says why."""
     reasons = [reason for _, reason in summary.not_run(step)]
     entries = {key: measured(summary.by_seed(step, key), summary.evidence(step), reasons) for key in metrics}
-    return Row(source, dataset, label, entries, ours=True, changes=changes)
+    return Row(source, dataset, label, entries, ours=True, changes=changes, kept=summary.kept(step))
 
 
 def clustering_table(summary, dataset):
@@ -149,13 +151,13 @@ def neighbor_table(summary, dataset):
 def write_table(table, folder):
     """`<folder>/<name>.csv`, full precision with intervals, every seed and its record, and `<name>.tex` (booktabs)."""
     columns = ["step", "source", "dataset", "metric", "mean", "std", "n", "t_low", "t_high", "bootstrap_low", "bootstrap_high",
-               "seeds", "values", "records", "not_run_because"]
+               "seeds", "values", "records", "kept", "not_run_because"]
     lines = [
         {"step": row.step, "source": row.source, "dataset": row.dataset, "metric": heading,
          "mean": _number(entry.mean), "std": _number(entry.std), "n": _number(entry.n),
          **_ends("t", entry.t_interval()), **_ends("bootstrap", entry.bootstrap_interval()),
          "seeds": " ".join(entry.values), "values": " ".join(map(repr, entry.values.values())),
-         "records": " ".join(entry.evidence), "not_run_because": entry.reason}
+         "records": " ".join(entry.evidence), "kept": row.kept, "not_run_because": entry.reason}
         for row in table.rows for key, heading in table.metrics.items() for entry in [row.entries[key]]
     ]
     write_csv(folder / f"{table.name}.csv", columns, lines)
@@ -179,7 +181,8 @@ def latex(table):
             body.append(r"\midrule")
         cells = [_tex(entry.text()) for entry in row.entries.values()]
         n = next((str(entry.n) for entry in row.entries.values() if entry.n), "--")
-        body.append(" & ".join([_tex(row.step), _tex(row.source), _tex(row.dataset), *cells, n]) + r" \\")
+        source = f"{row.source} ({row.kept})" if row.kept else row.source
+        body.append(" & ".join([_tex(row.step), _tex(source), _tex(row.dataset), *cells, n]) + r" \\")
     headings = " & ".join(["step", "source", "data", *map(_tex, table.metrics.values()), "$n$"])
     return "\n".join([
         f"% {table.caption}; needs the package booktabs",

@@ -1,10 +1,12 @@
-"""Studies: checked, written, made, planned, run.
+"""Studies: checked, written, made, planned, run, kept.
 
     python -m studies check                       what is wrong with a study.yaml, and how to mend it
     python -m studies write                       each study's dvc.yaml from its study.yaml
     python -m studies new NAME                    a new study, to be edited
     python -m studies plan [STUDY ...]            what would run, and how long by earlier records
     python -m studies run [STUDY ...] --jobs N    run it, N stages side by side, and build the report
+    python -m studies keep [STUDY ...]            copy records into records/, to be committed
+    python -m studies records                     verify those, and sum them up for the report
     python -m studies sweep STUDY                 the file for `wandb sweep`, whose agents run a cell each
 """
 
@@ -14,7 +16,11 @@ from pathlib import Path
 
 from harness.command import guarded
 from harness.errors import UserError
+from harness.files import read_yaml
+from harness.params import PARAMS, lookup
 from studies.check import check
+from studies.keep import coverage, keep, records
+from studies.kept import cells
 from studies.new import new
 from studies.pipeline import outdated, write
 from studies.plan import plan
@@ -34,6 +40,12 @@ def main():
         command = commands.add_parser(name)
         command.add_argument("studies", nargs="*", metavar="STUDY", help="all, where none is named")
         command.add_argument("--jobs", type=positive, default=1, metavar="N", help="stages at a time, each of execution.threads")
+    commands.choices["plan"].add_argument("--dataset", metavar="D", help="another than params.yaml names: what is kept of it")
+    command = commands.add_parser("keep")
+    command.add_argument("studies", nargs="*", metavar="STUDY", help="all, where none is named")
+    command.add_argument("--dataset", metavar="D", help="that of params.yaml, where left out")
+    command = commands.add_parser("records")
+    command.add_argument("--dataset", action="append", default=[], metavar="D", help="each that has any, where left out")
     command = commands.add_parser("sweep")
     command.add_argument("study", metavar="STUDY")
     command.add_argument("--out", type=Path, help="sweep-STUDY.yaml, where left out")
@@ -70,6 +82,16 @@ def written(options):
         print("written:", path)
 
 
+def planned(studies, jobs, dataset):
+    """What would run on the data set of params.yaml; and of any that has kept records, which cells these are."""
+    params = read_yaml(PARAMS)
+    lookup(params["datasets"], dataset, f"{PARAMS}: datasets")
+    if dataset == params["dataset"]:
+        plan(studies, jobs)
+    if cells(dataset) or dataset != params["dataset"]:
+        coverage(studies, dataset)
+
+
 def swept(options):
     (study,) = known([options.study])
     sweep(study, options.out or Path(f"sweep-{study}.yaml"))
@@ -79,8 +101,10 @@ COMMANDS = {
     "check": lambda options: check(),
     "write": written,
     "new": lambda options: new(options.name),
-    "plan": lambda options: plan(current(options.studies), options.jobs),
+    "plan": lambda options: planned(current(options.studies), options.jobs, options.dataset or read_yaml(PARAMS)["dataset"]),
     "run": lambda options: run(current(options.studies), options.jobs),
+    "keep": lambda options: keep(known(options.studies), options.dataset or read_yaml(PARAMS)["dataset"]),
+    "records": lambda options: records(options.dataset),
     "sweep": swept,
     "cell": lambda options: cell(*known([options.study]), options.arm, options.seed),
 }

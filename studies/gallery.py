@@ -29,9 +29,8 @@ def gallery(dataset, found):
             arrays[f"{place.step}/images"] = dataset.images("train")[rows]
             arrays[f"{place.step}/labels"] = labels_of(dataset, "train", rows)
         elif (place.folder / "predictions.npz").exists():
-            probabilities, features = read_npz(place.folder / "predictions.npz", "probabilities", "features")
-            chosen = prototypes(probabilities, features)
-            match = matched(dataset, probabilities.argmax(1), len(chosen))
+            predictions, chosen = predicted(place)
+            match = matched(dataset, predictions, len(chosen))
             order = np.lexsort((np.arange(len(chosen)), match))
             present = order[chosen[order] >= 0]
             rows = chosen[present]
@@ -40,6 +39,15 @@ def gallery(dataset, found):
             arrays[f"prototypes/{place.step}/classes"] = match[present]
             arrays[f"prototypes/{place.step}/clusters"] = present
     return arrays
+
+
+def predicted(place):
+    """The cluster of each test image, and the prototype of each cluster, which a kept record holds."""
+    file = place.folder / "predictions.npz"
+    if place.kept:
+        return read_npz(file, "clusters", "prototypes")
+    probabilities, features = read_npz(file, "probabilities", "features")
+    return probabilities.argmax(1), prototypes(probabilities, features)
 
 
 def labels_of(dataset, split, rows):

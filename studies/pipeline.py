@@ -118,7 +118,7 @@ def summary_stage(name, study):
         "wdir": "../..",
         "cmd": f"python -m studies.summary --study {name} --dataset ${{dataset}} --out {RUNS}/summary/{name}",
         "params": ["pretext_seeds", "clustering_seeds"],
-        "deps": ["runs/code/studies.summary.json", f"studies/{name}/study.yaml", "data/${dataset}",
+        "deps": ["runs/code/studies.summary.json", f"studies/{name}/study.yaml", "data/${dataset}", "records",
                  *(f"{RUNS}/{folder}" for folder in summarised(name, study))],
         "outs": [f"{RUNS}/summary/{name}"],
     }

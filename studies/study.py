@@ -120,6 +120,8 @@ class Place:
     step: str
     seed: str
     folder: Path
+    kept: bool = False
+    """Whether that is a record of what ran elsewhere (studies/kept.py)."""
 
 
 def names():
@@ -189,12 +191,30 @@ def stages_of(target, where):
         raise UserError(f"{where} is {target!r}: {error}") from None
 
 
-def places(study, name, dataset):
-    """Every cell of the study `name`, in the order of study.yaml; one that is read and run under the same seed counts once."""
+def upstream(study, dataset, seeds):
+    """The cells that the study's arms start from. Args: seeds: as in places."""
+    root, pretext = Path("runs") / dataset, seeds[0]
+    steps = [f"{stage}/{study.start['pretext']}" for stage in ("pretext", "neighbors")]
+    steps += ["original_ref/pretext/simclr"] * any(study.arms.get("original_ref", {}).values())
+    found = [Place(step, str(seed), root / step / str(seed)) for step in steps for seed in pretext]
+    if study.has("reimpl", "selflabel"):
+        _, implementation, arm = study.start["scan"].split("/")
+        both = [f"{first}-{second}" for first in pretext for second in seeds[1]]
+        found += [Place(f"{implementation}/{arm}/scan", seed, root / study.start["scan"] / seed / "scan") for seed in both]
+    return found
+
+
+def places(study, name, dataset, seeds=None):
+    """Every cell of the study `name`, in the order of study.yaml; one that is read and run under the same seed counts once.
+
+    Args: seeds: pretext seeds and clustering seeds; those of params.yaml, or the study's own, where left out. Where they are
+    given, a cell has all the places that it may lie in, of which `once` picks.
+    """
     root = Path("runs") / dataset
-    both = [f"{pretext}-{clustering}" for pretext in pretext_seeds() for clustering in clustering_seeds()]
-    own = [f"{pretext}-{clustering}" for pretext in pretext_seeds() for clustering in study.clustering_seeds] or both
-    alone = list(map(str, pretext_seeds()))
+    pretext, clustering = seeds or (pretext_seeds(), clustering_seeds())
+    both = [f"{first}-{second}" for first in pretext for second in clustering]
+    own = [f"{first}-{second}" for first in pretext for second in study.clustering_seeds if not seeds] or both
+    alone = list(map(str, pretext))
     found = [Place(shared, seed, root / shared / seed) for shared in study.shared for seed in alone]
     for arm, target in study.reads.items():
         run = stages_of(target, f"studies/{name}/{FILE}: reads.{arm}")
@@ -207,6 +227,10 @@ def places(study, name, dataset):
                       for arm in arms or {} for stage in STAGES[group]
                       for seed in (alone if stage in ("pretext", "neighbors") else own)]
     steps = [place.step for place in found]
+    return sorted(found if seeds else once(found), key=lambda place: steps.index(place.step))
+
+
+def once(found):
+    """The first of the places that each step and seed have."""
     first = {(place.step, place.seed): place for place in reversed(found)}
-    once = [place for place in found if place is first[place.step, place.seed]]
-    return sorted(once, key=lambda place: steps.index(place.step))
+    return [place for place in found if place is first[place.step, place.seed]]

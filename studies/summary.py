@@ -4,7 +4,7 @@
 
     study.json     study.yaml as it was read
     cells.csv      a row per cell and figure: step, seed, metric, value, record
-    records.json   the records themselves, each with its path and hash
+    records.json   the records themselves, each with its path and hash, and whether it was kept from elsewhere
     gallery.npz    images for the report: nearest neighbors, and a prototype of each cluster
 
 cells.csv holds nothing that differs between two runs of the same seeds on the same machine.
@@ -22,6 +22,7 @@ from harness.errors import UserError
 from harness.files import read_json, sha256, write_csv, write_json, write_npz
 from harness.record import FILE
 from studies.gallery import gallery
+from studies.kept import located, pictured
 from studies.study import load_study, places
 
 COLUMNS = ("step", "seed", "metric", "value", "record")
@@ -38,23 +39,31 @@ def rows(cells):
 
 
 def collect(found):
-    """The records at `found` (study.Place), each with its path and hash. Raises UserError for one that is missing."""
+    """The records at `found` (study.Place), each with its path and hash. Raises UserError for one that is missing.
+
+    `kept` says whether one is of what ran elsewhere.
+    """
     cells = []
     for place in found:
         file = place.folder / FILE
         if not file.exists():
             raise UserError(f"{file} is missing: it is made by `dvc repro`")
-        cells.append({"step": place.step, "seed": place.seed, "path": str(file), "sha256": sha256(file),
+        cells.append({"step": place.step, "seed": place.seed, "path": str(file), "sha256": sha256(file), "kept": place.kept,
                       "record": read_json(file)})
     return cells
 
 
-def summarise(name, dataset, out):
-    """Write the summary of study `name` on `dataset` into the folder `out`."""
+def summarise(name, dataset, out, found=None):
+    """Write the summary of study `name` on `dataset` into the folder `out`.
+
+    Args: found: the cells to sum up, as study.Place; all of the study's where left out, those that have not run here being kept
+    records, as far as there are any that count.
+    """
     study = load_study(name)
-    found = places(study, name, dataset)
+    found = found or list(map(located, places(study, name, dataset)))
     cells = collect(found)
-    pictures = gallery(PreparedDataset(f"data/{dataset}"), found)
+    shown = [place for place in found if pictured(place, dataset)]
+    pictures = gallery(PreparedDataset(f"data/{dataset}"), shown) if shown else {}
     write_json(out / "study.json", asdict(study))
     write_npz(out / "gallery.npz", **pictures)
     write_json(out / "records.json", cells)

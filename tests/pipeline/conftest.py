@@ -102,6 +102,8 @@ def fresh(tmp_path_factory):
         shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__", "output", "*.lock"))
     for file in ("params.yaml", "dvc.yaml", ".dvcignore", ".gitignore", "pyproject.toml"):
         shutil.copy(ROOT / file, folder / file)
+    (folder / "records").mkdir()
+    shutil.copy(ROOT / "records/README.md", folder / "records")
     (folder / ".dvc").mkdir()
     shutil.copy(ROOT / ".dvc/config", folder / ".dvc/config")
     shutil.copy(ROOT / ".dvc/.gitignore", folder / ".dvc/.gitignore")

@@ -112,7 +112,7 @@ def test_the_summary_reads_what_the_study_shares_reads_and_runs_each_once():
         "wdir": "../..",
         "cmd": "python -m studies.summary --study s --dataset D --out runs/D/summary/s",
         "params": ["pretext_seeds", "clustering_seeds"],
-        "deps": ["runs/code/studies.summary.json", "studies/s/study.yaml", "data/D", "runs/D/kmeans/pixels",
+        "deps": ["runs/code/studies.summary.json", "studies/s/study.yaml", "data/D", "records", "runs/D/kmeans/pixels",
                  "runs/D/neighbors/simclr", "runs/D/main/reimpl/default", "runs/D/two/reimpl/x", "runs/D/s/reimpl"],
         "outs": ["runs/D/summary/s"],
     }
@@ -121,7 +121,7 @@ def test_the_summary_reads_what_the_study_shares_reads_and_runs_each_once():
 def test_a_study_that_runs_nothing_of_its_own_is_a_summary():
     for arms in ({}, {"reimpl": {}}, {"reimpl": {"clustering": None, "scan": {}}}):
         found = rendered("s", study(arms=arms, reads={"default": "main/reimpl/default"}))["stages"]
-        assert list(found) == ["summary"] and found["summary"]["deps"][3:] == ["runs/D/main/reimpl/default"]
+        assert list(found) == ["summary"] and found["summary"]["deps"][4:] == ["runs/D/main/reimpl/default"]
 
 
 def test_clustering_seeds_of_its_own_take_the_place_of_those_of_params_yaml():

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from harness.errors import UserError
-from studies.study import Claim, Study, load_study, names, places
+from studies.study import Claim, Study, load_study, names, once, places, upstream
 
 BOTH = {"scan": {}, "selflabel": {}}
 RIGHT = {"title": "t", "question": "q", "arms": {"reimpl": {"clustering": {"a": BOTH}}}}
@@ -115,6 +115,31 @@ def test_an_arm_that_is_read_lies_where_the_other_study_ran_it_as_far_as_this_st
                   arms={"reimpl": {"selflabel": {"d": {"selflabel": {}}}}})
     assert [(step, folder) for step, seed, folder in found(study) if seed == "10-3"] == [
         ("reimpl/default/selflabel", "main/reimpl/default/10-3/selflabel"), ("reimpl/d/selflabel", "s/reimpl/d/10-3/selflabel")]
+
+
+def test_of_given_seeds_every_place_of_a_cell_is_told_and_once_takes_the_first(write):
+    """A study with clustering seeds of its own that reads an arm on those of params.yaml: either may have run."""
+    write(MAIN, "main")
+    study = Study(title="t", question="q", reads={"default": "main/reimpl/default"}, clustering_seeds=(1,),
+                  arms={"reimpl": {"clustering": {"default": BOTH}}})
+    told = places(study, "s", "digits", ([0], [3, 1]))
+    folders = [str(place.folder.relative_to("runs/digits")) for place in told if place.step.endswith("selflabel")]
+    assert folders == [f"{arm}/0-{seed}/selflabel" for arm in ("main/reimpl/default", "s/reimpl/default") for seed in (3, 1)]
+    kept = once([place for place in told if "main" in place.folder.parts or place.seed == "0-1"])
+    assert [str(place.folder.parts[2]) for place in kept] == ["main"] * 4
+
+
+def test_what_arms_start_from_lies_upstream(write):
+    write(RIGHT)
+    arms = {"reimpl": {"selflabel": {"d": {"selflabel": {}}}}, "original_ref": {"clustering": {"a": BOTH}}}
+    study = Study(title="t", question="q", arms=arms, start={"pretext": "rotation", "scan": "main/reimpl/default"})
+    assert [(place.step, str(place.folder)) for place in upstream(study, "d", ([2], [0, 1]))] == [
+        ("pretext/rotation", "runs/d/pretext/rotation/2"), ("neighbors/rotation", "runs/d/neighbors/rotation/2"),
+        ("original_ref/pretext/simclr", "runs/d/original_ref/pretext/simclr/2"),
+        ("reimpl/default/scan", "runs/d/main/reimpl/default/2-0/scan"),
+        ("reimpl/default/scan", "runs/d/main/reimpl/default/2-1/scan")]
+    few = Study(title="t", question="q", arms={"reimpl": {"scan": {"s": {"scan": {}}}}}, start=study.start)
+    assert len(upstream(few, "d", ([2], [0, 1]))) == 2
 
 
 def test_of_an_arm_that_is_read_only_what_it_ran_is_reported(write):

@@ -1,0 +1,135 @@
+"""Keeping records in the repository, verifying them, summing them up, and telling which cells have one."""
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from harness.errors import UserError
+from harness.files import existing, read_npz, sha256, write_npz, writing
+from harness.params import clustering_seeds, pretext_seeds
+from harness.record import FILE
+from studies.gallery import prototypes
+from studies.kept import FACTS, LABELS, PREDICTIONS, RECORDS, RUNS, SUMS, altered, cells, located, problems, ran_here, sums
+from studies.study import load_study, names, once, places, upstream
+from studies.summary import summarise
+
+
+def keep(studies, dataset):
+    """Copy the records of some studies (all, where empty), with what these started from, from runs/ into records/.
+
+    What would not count is not kept. Raises UserError where there was any, or where nothing has run.
+    """
+    root, data = RECORDS / dataset, Path("data") / dataset
+    found = {place.folder for name in studies or names() for place in
+             (*places(load_study(name), name, dataset, seeds(dataset)), *upstream(load_study(name), dataset, seeds(dataset)))}
+    folders = sorted(folder for folder in found if ran_here(folder))
+    if not folders:
+        raise UserError(f"{RUNS / dataset} has no record of {', '.join(studies) or 'any study'}: `dvc repro` makes them")
+    existing(data / FACTS, "dvc repro dataset")
+    for name in (FACTS, LABELS):
+        if (root / name).exists() and (data / name).exists() and sha256(root / name) != sha256(data / name):
+            raise UserError(f"{data / name} is not that of the records in {root}: remove that folder to keep others")
+        if (data / name).exists():
+            copy(data / name, root / name)
+    for folder in folders:
+        keep_one(folder, RECORDS / folder.relative_to(RUNS))
+    write_sums(root)
+    wrong = []
+    for folder in folders:
+        kept = RECORDS / folder.relative_to(RUNS)
+        if messages := problems(kept):
+            wrong += messages
+            shutil.rmtree(kept)
+    write_sums(root)
+    print(f"{root}: {len(cells(dataset))} records, {sum(file.stat().st_size for file in sums(root)) / 2**20:.1f} MiB")
+    complain(wrong, "not kept")
+
+
+def keep_one(folder, kept):
+    """Copy a record, and of the predictions what the summary needs."""
+    shutil.rmtree(kept, ignore_errors=True)
+    copy(folder / FILE, kept / FILE)
+    if (folder / PREDICTIONS).exists():
+        probabilities, features = read_npz(folder / PREDICTIONS, "probabilities", "features")
+        write_npz(kept / PREDICTIONS, compressed=True, **reduced(probabilities, features))
+
+
+def reduced(probabilities, features):
+    """Of predictions float32 [n, clusters] and [n, dim]: clusters uint8 [n] (uint16 where there are more than 256), confidence
+    float16 [n], and prototypes int32 [clusters], -1 for an empty cluster."""
+    kind = np.uint8 if probabilities.shape[1] <= 256 else np.uint16
+    return {"clusters": probabilities.argmax(1).astype(kind), "confidence": probabilities.max(1).astype(np.float16),
+            "prototypes": prototypes(probabilities, features).astype(np.int32)}
+
+
+def copy(source, target):
+    with writing(target) as temporary:
+        shutil.copyfile(source, temporary)
+
+
+def write_sums(root):
+    """Write SHA256SUMS, a line for each file under `root`, by path."""
+    files = sorted(file for file in root.rglob("*") if file.is_file() and file.name != SUMS)
+    with writing(root / SUMS) as temporary:
+        temporary.write_text("".join(f"{sha256(file)}  {file.relative_to(root)}\n" for file in files))
+
+
+def records(datasets):
+    """Verify the kept records of some data sets (all, where empty), and write the summaries of what counts and what ran here."""
+    wrong, datasets = [], datasets or sorted(path.parent.name for path in RECORDS.glob(f"*/{SUMS}"))
+    if not datasets:
+        print(f"{RECORDS} holds no records: `python -m studies keep` puts some there")
+    for dataset in datasets:
+        root = RECORDS / dataset
+        existing(root / SUMS, f"python -m studies keep --dataset {dataset}")
+        found = {folder: problems(folder) for folder in cells(dataset)}
+        gone = {file.parent for file in sums(root) if file.name == FILE} - set(found)
+        messages = list(dict.fromkeys(message for folder in found for message in found[folder]))
+        messages += [message for folder in sorted(gone) for message in altered(root, [], folder)]
+        print(f"{dataset}: {sum(not any(one) for one in found.values())} of {len(found) + len(gone)} kept records are right")
+        wrong += messages
+        for name in names():
+            wanted = places(load_study(name), name, dataset, seeds(dataset))
+            there = once([place for place in (located(place, found.get) for place in wanted) if (place.folder / FILE).exists()])
+            if any(name in place.folder.parts for place in there):  # an arm of its own
+                summarise(name, dataset, RUNS / dataset / "summary" / name, there)
+                print(f"  {name}: {len(there)} records, {sum(place.kept for place in there)} of them kept")
+        print(f"  `python -m report --dataset {dataset}` makes the report of them")
+    complain(wrong, "left out")
+
+
+def complain(messages, what):
+    for message in messages:
+        print(message)
+    if messages:
+        raise UserError(f"{len(messages)} thing{'s' if len(messages) > 1 else ''} wrong with records, which were {what}")
+
+
+def seeds(dataset):
+    """(pretext seeds, clustering seeds): those of params.yaml, and those that there are records of."""
+    found = pretext_seeds(), clustering_seeds()
+    for root in (RECORDS / dataset, RUNS / dataset):
+        for file in root.rglob(FILE):
+            for part in file.parts:
+                if re.fullmatch(r"\d+(-\d+)?", part):
+                    for known, seed in zip(found, part.split("-")):
+                        known += [int(seed)] * (int(seed) not in known)
+    return tuple(map(sorted, found))
+
+
+def coverage(studies, dataset):
+    """A line for each study: how many cells of the seeds of params.yaml have run here, how many are kept, which are missing."""
+    for name in studies or names():
+        here, kept, missing = 0, 0, {}
+        for place in map(located, places(load_study(name), name, dataset)):
+            if place.kept:
+                kept += 1
+            elif ran_here(place.folder):
+                here += 1
+            else:
+                missing.setdefault(place.step, []).append(place.seed)
+        steps = "; ".join(f"{step} ({', '.join(found)})" for step, found in missing.items())
+        print(f"{name} on {dataset}: {here} ran here, {kept} kept, {sum(map(len, missing.values()))} missing"
+              f"{f': {steps}' if steps else ''}")
