@@ -38,8 +38,8 @@ clean:
 	rm -rf runs report/output checkpoints wandb
 	[ ! -d data ] || find data -mindepth 1 -maxdepth 1 ! -name raw -exec rm -rf {} +
 
-# The environment, made anew when the lock file is newer than it. Compiled at once, since where PYTHONDONTWRITEBYTECODE is set,
-# as in many containers, each of several hundred processes would compile torch again, for 14 seconds.
+# The environment, made anew when the lock file is newer than it. Compiled at once: where PYTHONDONTWRITEBYTECODE is set, as in
+# many containers, each of several hundred processes would compile torch and scikit-learn for itself.
 $(READY): requirements.lock | $(UV)
 	$(UV) venv --quiet --clear --python '>=3.11,<3.14' $(VENV)
 	$(UV) pip sync --quiet --python $(VENV) --require-hashes --compile-bytecode requirements.lock

@@ -1,122 +1,24 @@
-"""The prepared form of a data set, the stage that makes it, and the sources that it can come from.
+"""The prepared form of a data set, and the stage that makes it.
 
 Prepared, a data set is a folder `data/<name>/` with
 
     {train,test}_images.npy   uint8 [n, height, width, channels], memory-mapped when read; channels 1 or 3 (RGB)
-    {train,test}_labels.npy   int64 [n]; read by the evaluation alone, never by anything that trains
-    dataset.json              class names, sizes, source
+    {train,test}_labels.npy   int64 [n], read by the evaluation alone, never by anything that trains; or missing: no labels
+    dataset.json              class names, sizes, source; mean and deviation of each channel of the training images
 
 Both implementations read the same images in the same order.
-
-A new source is a function here, named in SOURCES, from `settings.Dataset` to `Raw`.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
-from sklearn.datasets import load_digits
 
 from harness.errors import UserError
-from harness.files import existing, read_json, read_npy, write_json, write_npy
+from harness.files import existing, read_json, read_npy, write_json, write_npy, write_npy_in_pieces
 from harness.settings import Dataset
+from harness.sources import PIECE, SOURCES, SPLITS, Raw
 
-SPLITS = ("train", "test")
 INPUTS = ()
-
-
-@dataclass(frozen=True)
-class Raw:
-    """images: per split, uint8 [n, h, w, c]; labels: per split, int64 [n]; classes: their names."""
-
-    images: dict
-    labels: dict
-    classes: list
-
-
-def digits(settings):
-    """scikit-learn's 1,797 handwritten digits, 8x8 with 17 gray levels; every fifth of a fixed shuffle is tested on.
-
-    Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998 (its test part).
-    """
-    bunch = load_digits()
-    images = np.rint(bunch.images[..., None] * (255 / 16)).astype(np.uint8)
-    order = np.random.default_rng(0).permutation(len(images))
-    held_out = np.zeros(len(images), bool)
-    held_out[order[::5]] = True
-    parts = {"train": np.flatnonzero(~held_out), "test": np.flatnonzero(held_out)}
-    return Raw(
-        images={split: images[rows] for split, rows in parts.items()},
-        labels={split: bunch.target[rows].astype(np.int64) for split, rows in parts.items()},
-        classes=[str(name) for name in bunch.target_names],
-    )
-
-
-def cifar10(settings):
-    """CIFAR-10 as torchvision downloads and verifies it, in the official order."""
-    from torchvision.datasets import CIFAR10
-
-    try:
-        parts = {split: CIFAR10(settings.root, train=split == "train", download=True) for split in SPLITS}
-    except (OSError, RuntimeError) as error:
-        raise UserError(f"CIFAR-10 could not be had for {settings.root} ({error}): "
-                        "put cifar-10-python.tar.gz there, or use the source 'folder'") from None
-    return Raw(
-        images={split: part.data for split, part in parts.items()},
-        labels={split: np.asarray(part.targets, np.int64) for split, part in parts.items()},
-        classes=parts["train"].classes,
-    )
-
-
-def folder(settings):
-    """Any images in `<root>/{train,test}/<class>/<file>`, in the order of class and file name; gray stays gray."""
-    images, labels, classes = {}, {}, None
-    for split in SPLITS:
-        root = existing(Path(settings.root) / split, "you: <root>/{train,test}/<class>/<file>")
-        names = sorted(path.name for path in root.iterdir() if path.is_dir())
-        if not names or (classes is not None and names != classes):
-            raise UserError(f"{root} should hold one folder per class, the same ones in train and test, not {names}")
-        classes = names
-        files = [(file, label) for label, name in enumerate(names) for file in sorted((root / name).iterdir())]
-        images[split] = _stack([(_read_image(file, settings), file) for file, _ in files], root)
-        labels[split] = np.array([label for _, label in files], np.int64)
-    return Raw(images, labels, classes)
-
-
-SOURCES = {"digits": digits, "cifar10": cifar10, "folder": folder}
-
-
-def _read_image(file, settings):
-    try:
-        with Image.open(file) as image:
-            return np.atleast_3d(np.asarray(image.convert("L" if len(settings.mean) == 1 else "RGB")))
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        reason = "not an image" if isinstance(error, UnidentifiedImageError) else f"not a whole image: {error}"
-        raise UserError(f"{file} is {reason}; remove it or put an image there") from None
-
-
-def _stack(images_and_files, root):
-    if not images_and_files:
-        raise UserError(f"{root} holds no image")
-    shape = images_and_files[0][0].shape
-    for image, file in images_and_files:
-        if image.shape != shape:
-            raise UserError(f"{file} is {image.shape[1]}x{image.shape[0]} pixels where the first image of {root} has "
-                            f"{shape[1]}x{shape[0]}: give them one size")
-    return np.stack([image for image, _ in images_and_files])
-
-
-def resize(images, size):
-    """Images uint8 [n, h, w, c] at size x size pixels, bilinear (Pillow's, so with antialiasing); 0 keeps them."""
-    if size == 0 or images.shape[1:3] == (size, size):
-        return images
-    channels = [
-        np.stack([np.asarray(Image.fromarray(plane).resize((size, size), Image.Resampling.BILINEAR))
-                  for plane in images[..., channel]])
-        for channel in range(images.shape[3])
-    ]
-    return np.stack(channels, axis=-1)
 
 
 def prepare(settings):
@@ -124,10 +26,14 @@ def prepare(settings):
     if settings.source not in SOURCES:
         raise UserError(f"the dataset source is '{settings.source}', and should be one of {', '.join(SOURCES)}")
     raw = SOURCES[settings.source](settings)
-    images = {split: np.ascontiguousarray(resize(raw.images[split], settings.size)) for split in SPLITS}
+    if settings.classes:
+        raw = of_classes(raw, settings.classes)
+    for split in SPLITS:
+        raw = of_images(raw, split, getattr(settings, f"{split}_images"))
+    images = {split: found.resized(settings.size) if settings.size else found for split, found in raw.images.items()}
     for split in SPLITS:
         height, width = images[split].shape[1:3]
-        if height != width or images[split].shape != (len(images[split]), *images["train"].shape[1:]):
+        if height != width or images[split].shape[1:] != images["train"].shape[1:]:
             raise UserError(f"the {split} images are {width}x{height} pixels, and should be square and of one size in train "
                             "and test: set dataset.size")
     channels = images["train"].shape[3]
@@ -136,19 +42,81 @@ def prepare(settings):
     return Raw(images, raw.labels, raw.classes)
 
 
+def of_classes(raw, classes):
+    """The images of some classes, which are numbered in the order of their names in `classes`."""
+    for name in classes:
+        if name not in raw.classes:
+            raise UserError(f"dataset.classes has '{name}'; the data set has {', '.join(raw.classes) or 'no labels'}")
+    for split, labels in raw.labels.items():
+        if labels is None:
+            raise UserError(f"dataset.classes keeps some classes, and the {split} images have no labels to tell them by")
+    renumbered = np.full(len(raw.classes), -1)
+    renumbered[[raw.classes.index(name) for name in classes]] = np.arange(len(classes))
+    rows = {split: np.flatnonzero(renumbered[labels] >= 0) for split, labels in raw.labels.items()}
+    return Raw(images={split: raw.images[split].of(kept) for split, kept in rows.items()},
+               labels={split: renumbered[raw.labels[split][kept]] for split, kept in rows.items()}, classes=list(classes))
+
+
+def of_images(raw, split, count):
+    """`count` images of a split, those of some_of; 0 keeps all."""
+    if count > len(raw.images[split]):
+        raise UserError(f"dataset.{split}_images is {count}, and there are only {len(raw.images[split])}")
+    if count == 0:
+        return raw
+    labels = raw.labels[split]
+    rows = some_of(np.zeros(len(raw.images[split]), np.int64) if labels is None else labels, count)
+    return Raw(raw.images | {split: raw.images[split].of(rows)},
+               raw.labels | {split: None if labels is None else labels[rows]}, raw.classes)
+
+
+def some_of(labels, count):
+    """`count` rows of int64 [n] labels, in order: of each class its share, the first ones by a fixed shuffle.
+
+    Each image has a place in its class, from 0 to 1, and those of the lowest places are taken, the shuffle deciding between equal
+    ones. So fewer rows are among those of more.
+    """
+    shuffle = np.random.default_rng(0).permutation(len(labels))
+    place = np.empty(len(labels))
+    for label in np.unique(labels):
+        members = shuffle[labels[shuffle] == label]
+        place[members] = (np.arange(len(members)) + 0.5) / len(members)
+    return np.sort(shuffle[np.argsort(place[shuffle], kind="stable")[:count]])
+
+
+def channel_statistics(images):
+    """Mean and standard deviation of each channel of uint8 [n, h, w, c], of pixels scaled to 0..1: two lists of floats.
+
+    From the exact number of pixels at each level, counted in pieces, so that memory-mapped images need not fit into memory.
+    """
+    counts = np.zeros((images.shape[3], 256), np.int64)
+    for start in range(0, len(images), PIECE):
+        for channel, found in enumerate(counts):
+            found += np.bincount(images[start : start + PIECE, ..., channel].ravel(), minlength=256)
+    levels = np.arange(256) / 255
+    mean = counts @ levels / counts.sum(1)
+    variance = (counts * (levels - mean[:, None]) ** 2).sum(1) / counts.sum(1)
+    return mean.tolist(), np.sqrt(variance).tolist()
+
+
 def run(cell, inputs, out):
     """The stage `python -m harness dataset`."""
     settings = cell.settings("dataset", Dataset)
     prepared = prepare(settings)
     for split in SPLITS:
-        write_npy(out / f"{split}_images.npy", prepared.images[split])
-        write_npy(out / f"{split}_labels.npy", prepared.labels[split])
+        write_npy_in_pieces(out / f"{split}_images.npy", prepared.images[split].shape, prepared.images[split].pieces())
+        (out / f"{split}_labels.npy").unlink(missing_ok=True)  # of what was prepared here before
+        if prepared.labels[split] is not None:
+            write_npy(out / f"{split}_labels.npy", prepared.labels[split])
+    mean, std = channel_statistics(read_npy(out / "train_images.npy", memory_map=True))
     write_json(out / "dataset.json", {
         "name": cell.dataset,
         "source": settings.source,
-        "classes": list(prepared.classes),
+        "classes": prepared.classes,
         "images": {split: len(prepared.images[split]) for split in SPLITS},
+        "labelled": [split for split in SPLITS if prepared.labels[split] is not None],
         "shape": list(prepared.images["train"].shape[1:]),
+        "mean": mean,
+        "std": std,
     })
 
 
@@ -166,5 +134,7 @@ class PreparedDataset:
         return read_npy(self.root / f"{split}_images.npy", memory_map=True)
 
     def labels(self, split):
-        """int64 [n]. For evaluation only."""
+        """int64 [n], or None where the split has no labels. For evaluation only."""
+        if split not in self.facts.get("labelled", SPLITS):
+            return None
         return read_npy(self.root / f"{split}_labels.npy")

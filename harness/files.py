@@ -133,6 +133,15 @@ def write_npy(path, array):
         np.save(file, array)
 
 
+def write_npy_in_pieces(path, shape, pieces):
+    """The same for uint8 of `shape`, from arrays that follow one another along its first axis, one in memory at a time."""
+    header = {"descr": "|u1", "fortran_order": False, "shape": tuple(map(int, shape))}
+    with writing(path) as temporary, open(temporary, "wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for piece in pieces:
+            file.write(np.ascontiguousarray(piece, np.uint8).data)
+
+
 def read_npy(path, memory_map=False):
     """One array; with `memory_map`, its bytes stay on disk until used. Never unpickles."""
     try:

@@ -43,10 +43,12 @@ def hungarian_match(counts):
 
 
 def score(labels, predictions, classes, clusters):
-    """Scores of int64 [n] predictions (clusters) against int64 [n] labels.
+    """Scores of int64 [n] predictions (clusters) against int64 [n] labels; None where `labels` is, for images without them.
 
     In `acc`, images in a cluster without a class count as wrong.
     """
+    if labels is None:
+        return None
     labels, predictions = np.asarray(labels, np.int64), np.asarray(predictions, np.int64)
     counts = count(labels, predictions, classes, clusters)
     match = hungarian_match(counts)

@@ -50,8 +50,8 @@ class Cell:
         return "/".join(part for part in parts if part)
 
 
-def write_record(out, cell, *, settings, metrics, curves, degenerate, inputs, seconds, device, threads, rate=None,
-                 not_run=None):
+def write_record(out, cell, *, settings, metrics, curves, degenerate, inputs, seconds, device, threads, precision="float32",
+                 rate=None, not_run=None):
     """Write `<out>/metrics.json`.
 
     Args:
@@ -61,6 +61,7 @@ def write_record(out, cell, *, settings, metrics, curves, degenerate, inputs, se
         degenerate: what is wrong with the result, as sentences (metrics.degeneracies).
         inputs: sha256 by path.
         seconds: wall time, summed over interrupted attempts.
+        precision: what the network computes in.
         rate: images trained on a second, where the stage trains.
         not_run: why there are no figures, where there are none.
     """
@@ -74,7 +75,7 @@ def write_record(out, cell, *, settings, metrics, curves, degenerate, inputs, se
         "evidence": {
             "revision": revision(),
             "packages": {"python": platform.python_version(), **installed()},
-            "hardware": hardware(device, threads),
+            "hardware": {**hardware(device, threads), "precision": precision},
             "seconds": round(seconds, 2),
             "images_per_second": rate and round(rate, 1),
             "peak_memory_mib": peak_memory(device),
@@ -147,8 +148,8 @@ def _processor():
 
 
 def score_metrics(scores):
-    """The part of a record's metrics that a clustering's scores are."""
-    return {
+    """The part of a record's metrics that a clustering's scores are; nothing where they are None, without labels."""
+    return {} if scores is None else {
         "acc": scores.acc,
         "acc_many_to_one": scores.acc_many_to_one,
         "acc_reference": scores.acc_reference,

@@ -38,6 +38,7 @@ class Session:
     def __init__(self, cell, inputs, settings):
         self.cell, self.settings, self.execution = cell, settings, execution()
         self.device = find_device(self.execution.device)
+        self.precision = "float32"
         torch.set_num_threads(self.execution.threads)
         torch.manual_seed(derive_seed(cell.stage, cell.seed))  # initial weights
         self.generator = torch.Generator().manual_seed(derive_seed(cell.stage + " training", cell.seed))
@@ -55,7 +56,7 @@ class Session:
     def record(self, out, metrics, curves=(), degenerate=(), rate=None, not_run=None):
         write_record(out, self.cell, settings=self.settings, metrics=metrics, curves=list(curves), degenerate=list(degenerate),
                      inputs=self.inputs, seconds=self.seconds(), device=self.device, threads=self.execution.threads,
-                     rate=rate, not_run=not_run)
+                     precision=self.precision, rate=rate, not_run=not_run)
 
     def identity(self):
         """A hash of all that decides the result of this stage: cell, settings, inputs, code, torch."""

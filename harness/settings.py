@@ -19,20 +19,31 @@ class Dataset:
     """Where the images come from and how they are normalised."""
 
     source: str
-    """digits | cifar10 | folder: a function of harness/datasets.py."""
+    """digits | cifar10 | cifar20 | folder: a function of harness/sources.py."""
     mean: tuple[float, ...]
     """Per channel, of pixels scaled to 0..1 [0.4914, 0.4822, 0.4465]."""
     std: tuple[float, ...]
     """Per channel [0.2023, 0.1994, 0.2010: what the reference divides by; the set's own are larger]."""
     root: str = ""
-    """Folder of the raw images: for `folder`, <root>/{train,test}/<class>/<file>; for `cifar10`, the download."""
+    """Folder of the raw images: for `folder`, <root>/{train,test}/<class>/<file>, or without the class where images have no
+    label; for `cifar10` and `cifar20`, the download."""
     size: int = 0
     """Side, in pixels, that images are resized to (bilinear); 0 keeps theirs."""
+    classes: tuple[str, ...] = ()
+    """Names of the classes to keep, in this order; empty keeps all."""
+    train_images: int = 0
+    """Training images to keep, of each class the same share, by a fixed shuffle; 0 keeps all. Fewer are among those of more."""
+    test_images: int = 0
+    """Test images to keep, alike."""
 
     def __post_init__(self):
         need(len(self.mean) == len(self.std) and len(self.mean) in (1, 3), "mean", self.mean, "1 or 3 numbers, as std")
         need(all(value > 0 for value in self.std), "std", self.std, "numbers above 0")
         need(self.size == 0 or self.size >= 4, "size", self.size, "0 or at least 4 pixels")
+        need(len(self.classes) != 1 and len(set(self.classes)) == len(self.classes), "classes", self.classes,
+             "two or more names, each once, or left out")
+        need(self.train_images >= 0, "train_images", self.train_images, "0 or more")
+        need(self.test_images >= 0, "test_images", self.test_images, "0 or more")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +56,8 @@ class Network:
     """Basic blocks of each stage [2, 2, 2, 2]."""
 
     def __post_init__(self):
-        need(self.width >= 1, "width", self.width, "at least 1")
+        # With fewer, oneDNN writes past its memory on processors without AVX-512 (uxlfoundation/oneDNN, issue 6035).
+        need(self.width >= 8, "width", self.width, "at least 8")
         need(self.blocks and min(self.blocks) >= 1, "blocks", self.blocks, "one or more numbers of at least 1")
 
 

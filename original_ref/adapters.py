@@ -26,10 +26,16 @@ def put_in_images(dataset):
             split = "train" if train else "test"
             images = dataset.images(split)
             self.data = np.array(images[..., 0] if images.shape[3] == 1 else images)
-            self.targets = dataset.labels(split).tolist()
-            self.classes, self.train, self.transform = list(dataset.classes), train, transform
+            self.targets = targets(dataset, split)
+            self.classes, self.train, self.transform = list(dataset.classes) or ["none"], train, transform
 
     cifar.CIFAR10 = Prepared
+
+
+def targets(dataset, split):
+    """The labels of a split as whole numbers, which their code cannot do without: zeros where there are none."""
+    labels = dataset.labels(split)
+    return [0] * len(dataset.images(split)) if labels is None else labels.tolist()
 
 
 def put_in_network(network, channels):

@@ -98,7 +98,7 @@ class Launch:
         progress = Progress(str(session.cell), training.epochs, images, len(read_rows(self.rows)))
         tracker = Tracker(session.execution.tracking, session.cell, session.settings, self.identity)
         seeds = adapters.Seeds(session.cell.stage, session.cell.seed)
-        watch = Watch(self.rows, self.dataset.labels("test"), len(self.dataset.classes), progress, tracker, seeds)
+        watch = Watch(self.rows, self.dataset, progress, tracker, seeds)
 
         sys.argv = [script, "--config_env", names[0], "--config_exp", names[1]]
         log = self.root / "log.txt"

@@ -5,7 +5,7 @@ import torch
 
 from harness import weights
 from harness.augmentations import read_augmentation
-from harness.datasets import SPLITS, PreparedDataset
+from harness.datasets import PreparedDataset
 from harness.errors import UserError
 from harness.files import write_npz
 from harness.record import write_not_run
@@ -42,12 +42,11 @@ def run(cell, inputs, out):
     watch = launch.run("simclr.py", {
         **config.common(settings["dataset"], launch.size(), pretext.training, launch.workers()),
         **config.augmentation(kind, settings["augmentation"], settings["dataset"], launch.size()),
-        **config.simclr(pretext, len(dataset.classes)),
+        **config.simclr(pretext, max(1, len(dataset.classes))),
     }, settings["network"], settings["augmentation"])
     weights.save(out / "model.pt", torch.load(launch.files / "pretext/model.pth.tar", map_location="cpu", weights_only=True))
-    mined = dict(zip(SPLITS, watch.mined))
-    write_npz(out / "neighbors.npz", **{split: indices.astype(np.int64) for split, (indices, _) in mined.items()})
+    write_npz(out / "neighbors.npz", **{split: indices.astype(np.int64) for split, (indices, _) in watch.mined.items()})
     launch.finish(out, watch, {
         "loss": watch.rows[-1]["loss"],
-        **{f"{split}_accuracy": accuracy for split, (_, accuracy) in mined.items()},
+        **{f"{split}_accuracy": accuracy for split, (_, accuracy) in watch.mined.items()},
     })

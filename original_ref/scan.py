@@ -48,8 +48,7 @@ def run(cell, inputs, out):
     write_npz(out / "predictions.npz", probabilities=probabilities, features=watch.features.numpy())
     metrics, degenerate = evaluate(dataset, probabilities)
     losses = [row["validation_loss"] for row in watch.rows]
-    chosen = {"epoch": int(np.argmin(losses)) + 1, "head": head, "validation_loss": min(losses),
-              "reported_acc": watch.reported["acc"]}
+    chosen = {"epoch": int(np.argmin(losses)) + 1, "head": head, "validation_loss": min(losses), **watch.reported}
     launch.finish(out, watch, {**metrics, **chosen}, degenerate)
 
 

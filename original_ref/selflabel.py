@@ -44,4 +44,4 @@ def run(cell, inputs, out):
     probabilities = watch.predictions[0]["probabilities"].numpy().astype(np.float32)
     write_npz(out / "predictions.npz", probabilities=probabilities, features=watch.features.numpy())
     metrics, degenerate = evaluate(dataset, probabilities)
-    launch.finish(out, watch, {**metrics, "reported_acc": watch.reported["acc"]}, degenerate)
+    launch.finish(out, watch, {**metrics, **watch.reported}, degenerate)

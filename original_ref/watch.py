@@ -4,6 +4,7 @@ import json
 
 import torch
 
+from harness.datasets import SPLITS
 from harness.files import writing
 from harness.metrics import score
 
@@ -13,18 +14,20 @@ class Watch:
 
     Args:
         file: where the rows are kept.
-        labels, classes: of the test images, for the scores of each epoch's predictions.
+        dataset: a PreparedDataset, for the scores of each epoch's predictions. Where it has no labels, the authors' code is
+            given zeros for them (adapters.targets), and what it makes of those is left out.
         progress: a harness.progress.Progress; tracker: a harness.tracking.Tracker.
         seeds: an adapters.Seeds, told of each epoch's beginning.
     """
 
-    def __init__(self, file, labels, classes, progress, tracker, seeds):
-        self.file, self.labels, self.classes = file, labels, classes
+    def __init__(self, file, dataset, progress, tracker, seeds):
+        self.file, self.classes = file, len(dataset.classes)
+        self.labels = {split: dataset.labels(split) for split in SPLITS}
         self.progress, self.tracker, self.seeds = progress, tracker, seeds
         self.rows = read_rows(file)
         self.row, self.sums, self.steps = None, {}, 0
         self.predictions = self.features = None
-        self.reported, self.mined = {}, []
+        self.reported, self.mined = {}, {}
 
     def put_in(self):
         """Wrap the functions of theirs that are watched, in the modules that the scripts import them from."""
@@ -68,18 +71,21 @@ class Watch:
         return result
 
     def _keep_reported(self, result, head, predictions, **kwargs):
-        self.reported = {"acc": result["ACC"], "nmi": float(result["NMI"]), "ari": float(result["ARI"])}
+        if self.labels["test"] is not None:
+            self.reported = {"reported_acc": result["ACC"]}
         if self.row is not None:
-            self.row |= scores_row(self.labels, self.classes, predictions[head])
+            self.row |= scores_row(self.labels["test"], self.classes, predictions[head])
         return result
 
     def _keep_knn(self, top1, *arguments):
-        self.row["knn_accuracy"] = top1 / 100
+        if all(labels is not None for labels in self.labels.values()):
+            self.row["knn_accuracy"] = top1 / 100
         return top1
 
     def _keep_mined(self, result, *arguments):
         indices, accuracy = result
-        self.mined.append((indices, float(accuracy)))
+        split = SPLITS[len(self.mined)]
+        self.mined[split] = indices, None if self.labels[split] is None else float(accuracy)
         return result
 
     def _checkpoint(self, value, path):
@@ -101,7 +107,7 @@ def read_rows(file):
 
 def scores_row(labels, classes, predictions):
     scores = score(labels, predictions["predictions"].numpy(), classes, predictions["probabilities"].shape[1])
-    return {"acc": scores.acc, "nmi": scores.nmi, "ari": scores.ari}
+    return {} if scores is None else {"acc": scores.acc, "nmi": scores.nmi, "ari": scores.ari}
 
 
 def wrap(owner, name, after=None, before=None, **added):

@@ -1,7 +1,5 @@
 """Step 1b: mine each image's nearest neighbors in the pretext task's embedding (the paper's section 2.1)."""
 
-import faiss
-
 from harness import weights
 from harness.datasets import SPLITS, PreparedDataset
 from harness.files import write_npz
@@ -9,6 +7,7 @@ from harness.session import Session
 from harness.settings import Neighbors
 from reimpl.augment import Normalize
 from reimpl.mining import mine, neighbor_accuracy
+from reimpl.networks import place
 from reimpl.pretext import build_network, embed_all, load_settings, load_task
 
 INPUTS = ("data", "pretext")
@@ -21,17 +20,17 @@ def run(cell, inputs, out):
     task = load_task(cell.variant)
     settings = load_settings(cell, task) | {"neighbors": cell.settings("neighbors", Neighbors)}
     session = Session(cell, inputs, settings)
-    faiss.omp_set_num_threads(session.execution.threads)
     model = build_network(task, settings, dataset.facts["shape"][2])
     weights.load_into(model, inputs["pretext"] / "model.pt", "dvc repro")
-    model.to(session.device)
+    place(model, session)
     normalize = Normalize(settings["dataset"].mean, settings["dataset"].std)
     wanted = {"train": settings["neighbors"].train, "test": settings["neighbors"].test}
     scored = {"train": settings["neighbors"].scored, "test": settings["neighbors"].test}
     neighbors, embeddings, metrics, degenerate = {}, {}, {}, []
     for split in SPLITS:
-        embeddings[split] = embed_all(task, model, session.images(dataset, split), normalize)
-        neighbors[split], broken = mine(embeddings[split], wanted[split])
+        embedded = embed_all(task, model, session.images(dataset, split), normalize)
+        neighbors[split], broken = mine(embedded, wanted[split])
+        embeddings[split] = embedded.cpu().numpy()
         metrics[f"{split}_accuracy"] = neighbor_accuracy(neighbors[split][:, : scored[split] + 1], dataset.labels(split))
         if broken:
             degenerate.append(f"{broken} {split} embeddings are not finite")

@@ -46,15 +46,18 @@ class ResNet(nn.Module):
             setattr(self, f"layer{stage + 1}", nn.Sequential(*layer))
             before = after
         self.dim = before
+        self.bfloat16 = False
+        """Whether convolutions and what lies between them are computed in bfloat16; weights and statistics stay as they are."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x):
-        x = F.relu(self.bn1(self.conv1(x)))
-        for stage in range(self.stages):
-            x = getattr(self, f"layer{stage + 1}")(x)
-        return x.mean((2, 3))
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bfloat16, cache_enabled=False):
+            x = F.relu(self.bn1(self.conv1(x)))
+            for stage in range(self.stages):
+                x = getattr(self, f"layer{stage + 1}")(x)
+            return x.mean((2, 3), dtype=self.conv1.weight.dtype)
 
 
 class ContrastiveModel(nn.Module):
@@ -87,6 +90,18 @@ class ClusteringModel(nn.Module):
     def keep_head(self, head):
         """Drop all cluster heads but one."""
         self.cluster_head = nn.ModuleList([self.cluster_head[head]])
+
+
+def place(model, session):
+    """`model` on the session's device, in the precision that execution.precision asks for there, and channels last."""
+    choice = session.execution.precision
+    session.precision = {"cuda": "bfloat16"}.get(session.device.type, "float32") if choice == "auto" else choice
+    for module in model.modules():
+        if isinstance(module, ResNet):
+            module.bfloat16 = session.precision == "bfloat16"
+    torch.backends.cudnn.allow_tf32 = False  # where float32 is asked for, it is float32
+    torch.backends.cudnn.benchmark = True  # batches have one size, so looking for the quickest algorithm pays
+    return model.to(session.device, memory_format=torch.channels_last)
 
 
 @torch.no_grad()

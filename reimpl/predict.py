@@ -21,7 +21,7 @@ class Predictions:
         return self.probabilities[head].argmax(1).cpu().numpy()
 
     def scores(self, dataset, head=0):
-        """Against the test labels."""
+        """Against the test labels; None where there are none."""
         return score(dataset.labels("test"), self.clusters(head), len(dataset.classes), self.probabilities.shape[2])
 
     def degenerate(self):
@@ -42,5 +42,5 @@ def predict(model, images, normalize):
 
 
 def row_of(scores):
-    """The part of an epoch's row that scores are."""
-    return {"acc": scores.acc, "nmi": scores.nmi, "ari": scores.ari}
+    """The part of an epoch's row that scores are; nothing where they are None, without labels."""
+    return {} if scores is None else {"acc": scores.acc, "nmi": scores.nmi, "ari": scores.ari}

@@ -37,12 +37,20 @@ def validation_loss(probabilities, neighbors, entropy_weight):
     return (-log_likelihood(similarity).mean() - entropy_weight * entropy(probabilities.mean(0))).item()
 
 
-def augment_pairs(images, augment, augment_neighbor, generator):
-    """Anchors and neighbors, augmented. Args: uint8 [2b, c, h, w], anchors first; with one augmentation for both, one draw."""
+def draw_pairs(count, images, augment, augment_neighbor, generator):
+    """What is random in the augmentation of `count` anchors and their neighbors; with one for both, one draw."""
     if augment_neighbor is augment:
-        return augment(images, generator).chunk(2)
+        return {"both": augment.draw(2 * count, *images.shape[2:], generator)}
+    return {"anchors": augment.draw(count, *images.shape[2:], generator),
+            "neighbors": augment_neighbor.draw(count, *images.shape[2:], generator)}
+
+
+def augment_pairs(images, augment, augment_neighbor, drawn):
+    """Anchors and neighbors, augmented. Args: uint8 [2b, c, h, w], anchors first; drawn: as draw_pairs has it."""
+    if augment_neighbor is augment:
+        return augment.apply(images, drawn["both"]).chunk(2)
     anchors, neighbors = images.chunk(2)
-    return augment(anchors, generator), augment_neighbor(neighbors, generator)
+    return augment.apply(anchors, drawn["anchors"]), augment_neighbor.apply(neighbors, drawn["neighbors"])
 
 
 def forward_pairs(model, anchors, neighbors, joint):
@@ -83,13 +91,16 @@ def run(cell, inputs, out):
     model = start_from_pretext(inputs["pretext"] / "model.pt", images.shape[1], settings)
     normalize = Normalize(settings["dataset"].mean, settings["dataset"].std)
 
-    def step(indices):
+    def draw(indices):
         column = torch.randint(drawn_from.shape[1], indices.shape, generator=session.generator)
-        pairs = torch.cat([indices, drawn_from[indices, column]]).to(images.device)
-        anchors, neighbors = augment_pairs(images[pairs], augment, augment_neighbor, session.generator)
+        pairs = torch.cat([indices, drawn_from[indices, column]])
+        return {"pairs": pairs, "augmentations": draw_pairs(len(indices), images, augment, augment_neighbor, session.generator)}
+
+    def terms(drawn):
+        anchors, neighbors = augment_pairs(images[drawn["pairs"]], augment, augment_neighbor, drawn["augmentations"])
         logits = forward_pairs(model, anchors, neighbors, scan.joint_batch)
-        terms = torch.stack([torch.stack(scan_loss(*pair, scan.entropy_over)) for pair in logits])
-        consistency, entropy_term = terms.unbind(1)
+        per_head = torch.stack([torch.stack(scan_loss(*pair, scan.entropy_over)) for pair in logits])
+        consistency, entropy_term = per_head.unbind(1)
         loss = (consistency - scan.entropy_weight * entropy_term).sum()
         return {"loss": loss, "consistency": consistency.mean(), "entropy": entropy_term.mean()}
 
@@ -103,7 +114,7 @@ def run(cell, inputs, out):
             kept.update(loss=losses[head], epoch=kept["epochs"], head=head, weights=now)
         return {"validation_loss": losses[head], "head": head, **row_of(predictions.scores(dataset, head))}
 
-    fit = Fit(session, model, scan.training, len(images), step, after_epoch)
+    fit = Fit(session, model, scan.training, len(images), draw, terms, after_epoch)
     fit.run()
     best = fit.kept
     model.load_state_dict(best["weights"])

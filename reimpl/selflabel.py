@@ -47,19 +47,22 @@ def run(cell, inputs, out):
     model = start_from_scan(inputs["scan"] / "model.pt", images.shape[1], settings)
     normalize = Normalize(settings["dataset"].mean, settings["dataset"].std)
 
-    def step(indices):
-        batch = images[indices.to(images.device)]
-        targets = label_logits(model, augment_target(batch, session.generator), selflabel.targets_in_training_mode)
-        predictions = model(augment(batch, session.generator))[0]
+    def draw(indices):
+        size = (len(indices), *images.shape[2:])
+        return {"indices": indices, "target": augment_target.draw(*size, session.generator),
+                "predicted": augment.draw(*size, session.generator)}
+
+    def terms(drawn):
+        batch = images[drawn["indices"]]
+        targets = label_logits(model, augment_target.apply(batch, drawn["target"]), selflabel.targets_in_training_mode)
+        predictions = model(augment.apply(batch, drawn["predicted"]))[0]
         loss, confident = self_label_loss(targets, predictions, selflabel.threshold, selflabel.class_balancing)
-        if confident == 0:  # nothing to learn from: not even the optimizer's weight decay and momentum may move a weight
-            loss = loss.detach()
-        return {"loss": loss, "confident": confident}
+        return {"loss": loss, "confident": confident, "learnable": confident > 0}
 
     def after_epoch(kept):
         return row_of(predict(model, test_images, normalize).scores(dataset))
 
-    fit = Fit(session, model, selflabel.training, len(images), step, after_epoch)
+    fit = Fit(session, model, selflabel.training, len(images), draw, terms, after_epoch)
     curves = fit.run()
     predictions = predict(model, test_images, normalize)
     weights.save(out / "model.pt", model.state_dict())

@@ -17,6 +17,8 @@ from harness.metrics import degeneracies
 from harness.progress import Progress
 from harness.session import CHECKPOINTS
 from harness.tracking import Tracker
+from reimpl.networks import place
+from reimpl.steps import make_step
 
 
 class Fit:
@@ -24,19 +26,20 @@ class Fit:
 
     Args:
         count: images in the training set.
-        step: from int64 [b] indices to a mapping of scalar tensors, of which `loss` is minimised; a loss that needs no
-            gradient leaves the weights as they are.
+        draw: from int64 [b] indices to all that is random in a step on these images, as steps.Step takes it.
+        terms: from that to the losses (steps.make_step).
         after_epoch: from `kept` to a mapping of further figures for the epoch's row; it may change `kept`.
     """
 
-    def __init__(self, session, model, training, count, step, after_epoch):
+    def __init__(self, session, model, training, count, draw, terms, after_epoch):
         if training.batch_size > count:
             raise UserError(f"{session.cell}: training.batch_size is {training.batch_size}, but there are only {count} training "
                             f"images; it should be at most {count}")
         self.session, self.training, self.count = session, training, count
-        self.model = model.to(session.device, memory_format=torch.channels_last)
+        self.model = place(model, session)
         self.optimizer = make_optimizer(self.model.parameters(), training.optimizer)
-        self.step, self.after_epoch = step, after_epoch
+        self.draw, self.after_epoch = draw, after_epoch
+        self.step = make_step(self.model, self.optimizer, terms, session)
         self.curves, self.kept = [], {}
         self.identity = session.identity()
         cell = hashlib.sha256(str(session.cell).encode()).hexdigest()[:12]
@@ -73,20 +76,15 @@ class Fit:
 
     def _epoch(self, epoch, images, progress):
         lr = learning_rate(self.training, epoch)
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
+        self.step.set_rate(lr)
         self.model.train()
         order = torch.randperm(self.count, generator=self.session.generator)
         totals = None
         for indices in batches(order, self.training):
-            terms = self.step(indices)
-            if terms["loss"].requires_grad:
-                self.optimizer.zero_grad(set_to_none=True)
-                terms["loss"].backward()
-                self.optimizer.step()
+            terms = self.step(self.draw(indices))
             # A smaller batch counts by its images, a full one once: the means are over images.
             share = len(indices) / self.training.batch_size
-            values = torch.stack([value.detach() for value in terms.values()]) * share
+            values = torch.stack(list(terms.values())) * share
             totals = values if totals is None else totals + values
             progress.step(len(indices), terms["loss"])
         means = dict(zip(terms, (totals / (images / self.training.batch_size)).tolist()))
@@ -108,7 +106,8 @@ class Fit:
         mend = "remove it, and the stage starts anew"
         state = weights.load(self.file, mend)
         weights.fill(self.model, state["model"], self.file, mend)
-        self.optimizer.load_state_dict(state["optimizer"])
+        # Its options are those of the settings and of this device; the checkpoint may come from another.
+        self.optimizer.load_state_dict(state["optimizer"] | {"param_groups": self.optimizer.state_dict()["param_groups"]})
         self.session.generator.set_state(state["generator"])
         self.curves, self.kept = state["curves"], state["kept"]
         self.session.seconds_before = state["seconds"]
@@ -122,13 +121,19 @@ def batches(order, training):
 
 
 def make_optimizer(parameters, settings):
+    """The optimizer that the settings ask for. All its work is one operation, which a flag on the device can leave out."""
     parameters = list(parameters)
+    on_gpu = parameters[0].is_cuda
+    groups = [{"params": parameters}]
     if not settings.decay_norms:
-        parameters = [{"params": [parameter for parameter in parameters if parameter.ndim > 1]},
-                      {"params": [parameter for parameter in parameters if parameter.ndim <= 1], "weight_decay": 0.0}]
+        groups = [{"params": [parameter for parameter in parameters if parameter.ndim > 1]},
+                  {"params": [parameter for parameter in parameters if parameter.ndim <= 1], "weight_decay": 0.0}]
     if settings.kind == "sgd":
-        return torch.optim.SGD(parameters, settings.lr, momentum=settings.momentum, weight_decay=settings.weight_decay)
-    return torch.optim.Adam(parameters, settings.lr, weight_decay=settings.weight_decay)
+        sgd = torch.optim.SGD(groups, settings.lr, momentum=settings.momentum, weight_decay=settings.weight_decay, fused=True)
+        if settings.momentum:  # from zero, as its first step would have it, but that step may be one that is left out
+            sgd.state.update({parameter: {"momentum_buffer": torch.zeros_like(parameter)} for parameter in parameters})
+        return sgd
+    return torch.optim.Adam(groups, settings.lr, weight_decay=settings.weight_decay, fused=True, capturable=on_gpu)
 
 
 def learning_rate(training, epoch):

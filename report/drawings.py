@@ -50,6 +50,7 @@ def axis_drawings(summary):
             setting = summary.cells(arm.step(step))[0]["record"]["settings"][stage][key]
             values = list(summary.percent(arm.step(step), "acc").values())
             points.append((setting, values, t_interval(values)))
+        points = [point for point in points if point[1]]
         if points:
             lines.append((STEPS[step], sorted(points)))
     if lines:
@@ -100,11 +101,11 @@ def curve_drawings(summary):
             yield Drawing(
                 f"curves-{_slug(step)}", f"Pretext task: {STEPS.get(f'neighbors/{task}', task)}",
                 "Training loss, and the share of the five nearest test images that are of the same class; a line a seed.",
-                figures.curves_figure([
+                figures.curves_figure(drawn([
                     ("Training loss", "loss", [("loss", series(summary, step, "loss"))]),
                     ("Nearest neighbors, test", "% same class",
                      [("accuracy", series(summary, step, "neighbor_accuracy", 100))]),
-                ]))
+                ])))
     for arm in summary.arms():
         scan, selflabel = arm.step("scan"), arm.step("selflabel")
         if summary.baseline() or not summary.cells(scan):  # of a study that compares arms, arms_drawings has the curves
@@ -123,14 +124,19 @@ def curve_drawings(summary):
         yield Drawing(
             f"curves-{_slug(scan)}", f"SCAN{' and self-labeling' if labeled else ''}{named(summary, arm)}",
             f"Loss terms and test scores over the epochs of SCAN{' and of self-labeling' if labeled else ''}; a line a seed.",
-            figures.curves_figure(panels))
+            figures.curves_figure(drawn(panels)))
+
+
+def drawn(panels):
+    """The panels of curves that have a point, as those of scores have none without labels; of none, the first one."""
+    return [panel for panel in panels if any(epochs for _, seeds in panel[2] for epochs, _ in seeds)] or panels[:1]
 
 
 def arms_drawings(summary):
     """Of studies with several arms: the share of confident images, the accuracy over the epochs, the sizes of the clusters."""
     for stage in summary.study.stages():
         arms = [arm for arm in summary.arms_run(stage) if arm.implementation == "reimpl"]
-        if len(arms) < 2:
+        if len(arms) < 2 or not any(summary.by_seed(arm.step(stage), "acc") for arm in arms):
             continue
         panels = [("Test accuracy", "epoch", "ACC in %", [(arm.name, *mean_curve(summary, arm.step(stage), "acc"))
                                                           for arm in arms])]
@@ -165,7 +171,9 @@ def confusion_drawings(summary, classes):
     """One matrix for each arm and stage, over all seeds, each seed's clusters matched to the classes first."""
     for stage in summary.study.stages():
         for arm in summary.arms_run(stage):
-            cells = summary.cells(arm.step(stage))
+            cells = [cell for cell in summary.cells(arm.step(stage)) if "confusion" in cell["record"]["metrics"]]
+            if not cells:
+                continue
             counts = summed_confusion([cell["record"]["metrics"] for cell in cells], len(classes))
             yield Drawing(
                 f"confusion-{_slug(arm.step(stage))}", f"{STEPS[stage]}{named(summary, arm)}",
@@ -192,7 +200,7 @@ def picture_drawings(summary, classes):
     """Nearest neighbors and prototypes, of the first seed."""
     for step in (shared for shared in summary.study.shared if f"{shared}/images" in summary.pictures):
         images, labels = summary.pictures[f"{step}/images"], summary.pictures[f"{step}/labels"]
-        names, wrong = [classes[label] for label in labels.flat], (labels != labels[:, :1]).flat
+        names, wrong = [classes[label] if label >= 0 else "" for label in labels.flat], (labels != labels[:, :1]).flat
         yield Drawing(
             _slug(step), f"Nearest neighbors, {STEPS.get(step, step)}",
             "Training images drawn at random (left), and their nearest neighbors in the pretext embedding, nearest first; framed "
@@ -203,12 +211,14 @@ def picture_drawings(summary, classes):
             step = arm.step(stage)
             if f"prototypes/{step}/images" not in summary.pictures:
                 continue
-            images, labels, matched = (summary.pictures[f"prototypes/{step}/{part}"] for part in ("images", "labels", "classes"))
-            names = [classes[label] if label >= 0 else "none" for label in matched]
+            images, labels, matched, clusters = (summary.pictures[f"prototypes/{step}/{part}"]
+                                                 for part in ("images", "labels", "classes", "clusters"))
+            names = [classes[label] if label >= 0 else "none" if classes else str(cluster)
+                     for label, cluster in zip(matched, clusters)]
             yield Drawing(
                 f"prototypes-{_slug(step)}", f"Prototypes after {STEPS[stage]}{named(summary, arm)}",
                 "For each cluster, the test image nearest to the mean of its most confident ones, under the class that the "
-                "cluster is matched to; framed where the image is of another class.",
+                "cluster is matched to (without labels, its number); framed where the image is of another class.",
                 figures.picture_wall(images, names, labels != matched, min(10, len(images))))
 
 

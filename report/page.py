@@ -11,7 +11,7 @@ from report.drawings import differences, study_drawings
 from report.published import published_tables
 from report.statistics import paired, spread, variance_shares
 from report.summaries import flat, read_summaries, studies_not_run
-from report.tables import BASELINES, IMPLEMENTATIONS, STEPS, clustering_table, neighbor_table, write_table
+from report.tables import BASELINES, IMPLEMENTATIONS, STEPS, UNSCORED, clustering_table, neighbor_table, write_table
 from report.verdicts import Verdict, judge
 from studies.study import CLUSTERING_STAGES, Claim
 
@@ -93,6 +93,7 @@ def judged(summary, claim, dataset):
     """The Judged of one of the study's claims."""
     after, before = summary.percent(claim.of, claim.figure), summary.percent(claim.than, claim.figure)
     reasons = [reason for step in (claim.of, claim.than) for _, reason in summary.not_run(step)]
+    reasons += [UNSCORED for step in (claim.of, claim.than) if summary.cells(step) and not summary.by_seed(step, claim.figure)]
     verdict = judge(claim, after, before, summary.degenerate(claim.of), dataset, next(iter(reasons), ""))
     return Judged(summary.name, claim, verdict, tuple(summary.evidence(claim.of)))
 

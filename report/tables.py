@@ -19,6 +19,7 @@ BASELINES = ("kmeans/pixels", "kmeans/embeddings")
 SCORES = {"acc": "ACC", "acc_many_to_one": "ACC, many to one", "acc_reference": "ACC, as the authors' code counts",
           "nmi": "NMI", "ari": "ARI"}
 IMPLEMENTATIONS = {"original_ref": "authors' code", "reimpl": "rewrite"}
+UNSCORED = "it was run, and the images have no labels to score it by"
 ACCURACIES = {"train_accuracy": "train", "test_accuracy": "test"}
 
 
@@ -26,7 +27,7 @@ ACCURACIES = {"train_accuracy": "train", "test_accuracy": "test"}
 class Entry:
     """One number: mean and deviation in percent, with how many seeds, or the reason why there is none.
 
-    values: by seed; evidence: the paths of their records, in the same order.
+    values: by seed; evidence: the paths of their records, in the same order. `unscored`: it was run, and there are no labels.
     """
 
     mean: float | None = None
@@ -35,10 +36,11 @@ class Entry:
     values: dict = field(default_factory=dict)
     evidence: tuple = ()
     reason: str = ""
+    unscored: bool = False
 
     def text(self):
         if self.mean is None:
-            return "not run" if self.reason else "–"
+            return "not run" if self.reason and not self.unscored else "–"
         return f"{self.mean:.1f}" + (f" ± {self.std:.1f}" if self.std is not None else "")
 
     def t_interval(self):
@@ -72,6 +74,8 @@ class Table:
 
 def measured(by_seed, evidence, reasons=()):
     """The Entry of shares of 1 by seed; where there are none, one of `reasons` says why."""
+    if not by_seed and evidence:
+        return Entry(n=len(evidence), reason=UNSCORED, unscored=True)
     if not by_seed:
         return Entry(reason=next(iter(reasons), "no record"))
     percent = {seed: 100 * value for seed, value in by_seed.items()}

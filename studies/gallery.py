@@ -13,8 +13,9 @@ def gallery(dataset, found):
     """Images and labels for the report, from the first seed's cells among `found` (a list of study.Place).
 
     Returns arrays: per pretext task, `neighbors/<task>/images` uint8 [queries, 1 + neighbors, h, w, c], the query first, and
-    `.../labels` alike; per step with predictions, `prototypes/<step>/images` uint8 [clusters, h, w, c], `.../labels` and
-    `.../classes` int64 [clusters]: the prototype's own label, and the class that its cluster is matched to (-1: none).
+    `.../labels` alike; per step with predictions, `prototypes/<step>/images` uint8 [clusters, h, w, c], `.../labels`,
+    `.../classes` and `.../clusters` int64 [clusters]: the prototype's own label, the class that its cluster is matched to (-1:
+    none), and the cluster's number. Without labels, every label and class is -1.
     """
     arrays = {}
     firsts = {place.step: place for place in reversed(found)}.values()
@@ -26,20 +27,32 @@ def gallery(dataset, found):
             queries = np.random.default_rng(0).choice(len(mined), QUERIES, replace=False)
             rows = mined[queries, : 1 + NEIGHBORS]
             arrays[f"{place.step}/images"] = dataset.images("train")[rows]
-            arrays[f"{place.step}/labels"] = dataset.labels("train")[rows]
+            arrays[f"{place.step}/labels"] = labels_of(dataset, "train", rows)
         elif (place.folder / "predictions.npz").exists():
             probabilities, features = read_npz(place.folder / "predictions.npz", "probabilities", "features")
-            labels = dataset.labels("test")
             chosen = prototypes(probabilities, features)
-            clusters = probabilities.shape[1]
-            match = hungarian_match(count(labels, probabilities.argmax(1), len(dataset.classes), clusters))
-            present = chosen >= 0
-            order = np.lexsort((np.arange(clusters)[present], match[present]))
-            rows = chosen[present][order]
+            match = matched(dataset, probabilities.argmax(1), len(chosen))
+            order = np.lexsort((np.arange(len(chosen)), match))
+            present = order[chosen[order] >= 0]
+            rows = chosen[present]
             arrays[f"prototypes/{place.step}/images"] = dataset.images("test")[rows]
-            arrays[f"prototypes/{place.step}/labels"] = labels[rows]
-            arrays[f"prototypes/{place.step}/classes"] = match[present][order]
+            arrays[f"prototypes/{place.step}/labels"] = labels_of(dataset, "test", rows)
+            arrays[f"prototypes/{place.step}/classes"] = match[present]
+            arrays[f"prototypes/{place.step}/clusters"] = present
     return arrays
+
+
+def labels_of(dataset, split, rows):
+    """The labels at some rows, int64 alike; -1 where the split has none."""
+    labels = dataset.labels(split)
+    return np.full(rows.shape, -1) if labels is None else labels[rows]
+
+
+def matched(dataset, predictions, clusters):
+    """The class that each cluster of int64 [n] predictions is matched to, int64 [clusters]; -1 for those without one."""
+    labels = dataset.labels("test")
+    return np.full(clusters, -1) if labels is None else hungarian_match(
+        count(labels, predictions, len(dataset.classes), clusters))
 
 
 def prototypes(probabilities, features):

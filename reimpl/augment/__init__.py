@@ -1,11 +1,7 @@
 """Augmentations: whole batches at once, with a draw per image, equal to the PIL pipelines of the reference.
 
-An augmentation is a class made from its settings (harness/augmentations.py), called as
-
-    augmentation(images, generator) -> float32 [b, c, h, w], normalised
-
-on uint8 images [b, c, h, w] of any device. Every draw comes from `generator`, on the CPU, so that a seed means the same
-thing on every device. A new augmentation is settings there, a file here, and a line in KINDS.
+Each is a class of what base.py says, on images of any device. A new one is settings in harness/augmentations.py, a file here,
+and a line in KINDS.
 """
 
 from harness.augmentations import read_augmentation

@@ -2,50 +2,36 @@
 
 import torch
 
-from reimpl.augment.batches import in_pieces, in_turns, keep_
+from reimpl.augment.base import Augmentation
 from reimpl.augment.color import brightness_, contrast_, grayscale_, hue_, saturation_
-from reimpl.augment.geometry import crop_and_resize, draw_crop, draw_flip, rotation, warp
+from reimpl.augment.geometry import crop_and_resize, rotation, warp
+from reimpl.augment.standard import draw_crop_and_flip
+from reimpl.augment.turns import in_turns
+
+JITTER = (brightness_, contrast_, saturation_, hue_)
 
 
-def and_gray(operation):
-    """The operation, and after it grayscale_."""
-    def both(images, factor):
-        operation(images, factor)
-        grayscale_(images)
-    return both
-
-
-JITTER = (keep_, brightness_, contrast_, saturation_, hue_)
-JITTER_AND_GRAY = (*JITTER, *(and_gray(operation) for operation in JITTER))
-
-
-class SimCLR:
-    def __init__(self, settings, normalize):
-        self.settings, self.normalize = settings, normalize
-
-    def __call__(self, images, generator):
-        s, (count, _, height, width) = self.settings, images.shape
+class SimCLR(Augmentation):
+    def draw(self, count, height, width, generator):
+        s, drawn = self.settings, {}
         if s.rotation:
-            degrees = _uniform(count, -s.rotation, s.rotation, generator)
-            images = warp(images, rotation(degrees, height, width).to(images.device))
-        boxes, mirrored = draw_crop(count, height, width, s.crop_scale, generator), draw_flip(count, s.flip, generator)
-        operations, factors = self._draw_jitter(count, generator)
-        operations[:, 3] += len(JITTER) * (torch.rand(count, generator=generator) < s.gray)
-        return in_pieces(self._apply, images, boxes.T, mirrored, operations, factors)
-
-    def _draw_jitter(self, count, generator):
-        """For each image the operations of JITTER in an order of its own, int64 [count, 4], and their factors, float64."""
-        s = self.settings
+            drawn["turn"] = rotation(_uniform(count, -s.rotation, s.rotation, generator), height, width)
+        drawn |= draw_crop_and_flip(count, height, width, s, generator)
         factors = [_uniform(count, 1 - spread, 1 + spread, generator) for spread in (s.brightness, s.contrast, s.saturation)]
-        factors.append(_uniform(count, -s.hue, s.hue, generator))
-        order = torch.rand(count, 4, generator=generator).argsort(1)
-        factors = torch.stack(factors, 1).gather(1, order)
-        return (order + 1) * (torch.rand(count, 1, generator=generator) < s.jitter), factors
+        drawn["factors"] = torch.stack([*factors, _uniform(count, -s.hue, s.hue, generator)], 1)
+        drawn["order"] = torch.rand(count, len(JITTER), generator=generator).argsort(1) + 1
+        drawn["order"][torch.rand(count, generator=generator) >= s.jitter] = 0
+        drawn["gray"] = torch.rand(count, generator=generator) < s.gray
+        return drawn
 
-    def _apply(self, images, boxes, mirrored, operations, factors):
-        images = crop_and_resize(images, boxes.T, mirrored)
-        turns = zip(operations.unbind(1), factors.unbind(1), (JITTER, JITTER, JITTER, JITTER_AND_GRAY))
-        return self.normalize(in_turns(images, turns))
+    def apply_to_piece(self, images, drawn):
+        if "turn" in drawn:
+            images = warp(images, drawn["turn"])
+        images = crop_and_resize(images, drawn["boxes"], drawn["flip"])
+        jitter = list(zip(JITTER, drawn["factors"].unbind(1)))
+        turns = [(choice, jitter) for choice in drawn["order"].unbind(1)]  # each image has an order of its own
+        gray = drawn["gray"].to(torch.int64)
+        return self.normalize(in_turns(images, [*turns, (gray, [(grayscale_, gray)])]))
 
 
 def _uniform(count, low, high, generator):

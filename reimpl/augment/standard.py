@@ -1,25 +1,25 @@
 """No augmentation, and the reference's 'standard' one: a random resized crop and a flip."""
 
-from reimpl.augment.batches import in_pieces
+from reimpl.augment.base import Augmentation
 from reimpl.augment.geometry import crop_and_resize, draw_crop, draw_flip
 
 
-class Nothing:
-    def __init__(self, settings, normalize):
-        self.normalize = normalize
+class Nothing(Augmentation):
+    def draw(self, count, height, width, generator):
+        return {}
 
-    def __call__(self, images, generator):
+    def apply_to_piece(self, images, drawn):
         return self.normalize(images)
 
 
-class Standard:
-    def __init__(self, settings, normalize):
-        self.settings, self.normalize = settings, normalize
+class Standard(Augmentation):
+    def draw(self, count, height, width, generator):
+        return draw_crop_and_flip(count, height, width, self.settings, generator)
 
-    def __call__(self, images, generator):
-        count, _, height, width = images.shape
-        boxes = draw_crop(count, height, width, self.settings.crop_scale, generator)
-        return in_pieces(self._apply, images, boxes.T, draw_flip(count, self.settings.flip, generator))
+    def apply_to_piece(self, images, drawn):
+        return self.normalize(crop_and_resize(images, drawn["boxes"], drawn["flip"]))
 
-    def _apply(self, images, boxes, mirrored):
-        return self.normalize(crop_and_resize(images, boxes.T, mirrored))
+
+def draw_crop_and_flip(count, height, width, settings, generator):
+    return {"boxes": draw_crop(count, height, width, settings.crop_scale, generator),
+            "flip": draw_flip(count, settings.flip, generator)}

@@ -4,7 +4,8 @@ A task is a module here, picked by --task, with
 
     Settings                                        a dataclass, a harness.settings.Pretext with the task's own settings
     network(backbone, settings) -> nn.Module
-    loss(model, images, augment, generator, settings) -> a scalar, from uint8 images [b, c, h, w]
+    VIEWS                                           how many augmented views of each image a step has
+    loss(model, views, settings) -> a scalar, from normalised views float32 [VIEWS * b, c, h, w], all first ones first
     embed(model, normalised) -> unit vectors float32 [b, dim], in which neighbors are mined
 """
 
@@ -49,9 +50,9 @@ def build_network(task, settings, channels):
 
 
 def embed_all(task, model, images, normalize):
-    """Unit vectors float32 [n, dim], as NumPy, of uint8 images [n, c, h, w]."""
+    """Unit vectors float32 [n, dim] of uint8 images [n, c, h, w]."""
     model.eval()
-    return in_batches(lambda batch: task.embed(model, normalize(batch)), images).cpu().numpy()
+    return in_batches(lambda batch: task.embed(model, normalize(batch)), images)
 
 
 def run(cell, inputs, out):
@@ -68,8 +69,13 @@ def run(cell, inputs, out):
     model = build_network(task, settings, images.shape[1])
     normalize = Normalize(settings["dataset"].mean, settings["dataset"].std)
 
-    def step(indices):
-        return {"loss": task.loss(model, images[indices.to(images.device)], augment, session.generator, pretext)}
+    def draw(indices):
+        views = task.VIEWS * len(indices)
+        return {"indices": indices, "augmentation": augment.draw(views, *images.shape[2:], session.generator)}
+
+    def terms(drawn):
+        views = images[drawn["indices"]].repeat(task.VIEWS, 1, 1, 1)
+        return {"loss": task.loss(model, augment.apply(views, drawn["augmentation"]), pretext)}
 
     def after_epoch(kept):
         epoch = kept["epochs"] = kept.get("epochs", 0) + 1
@@ -78,7 +84,7 @@ def run(cell, inputs, out):
         found, _ = mine(embed_all(task, model, test_images, normalize), MONITORED_NEIGHBORS)
         return {"neighbor_accuracy": neighbor_accuracy(found, dataset.labels("test"))}
 
-    fit = Fit(session, model, pretext.training, len(images), step, after_epoch)
+    fit = Fit(session, model, pretext.training, len(images), draw, terms, after_epoch)
     curves = fit.run()
     weights.save(out / "model.pt", model.state_dict())
     fit.finish(out, {"loss": curves[-1]["loss"]})

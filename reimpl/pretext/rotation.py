@@ -14,6 +14,9 @@ class Settings(settings.Pretext):
     pass
 
 
+VIEWS = 1
+
+
 class RotationModel(nn.Module):
     """Backbone and linear head: float32 [n, c, h, w] -> logits float32 [n, 4]."""
 
@@ -30,11 +33,10 @@ def network(backbone, settings):
     return RotationModel(backbone)
 
 
-def loss(model, images, augment, generator, settings):
+def loss(model, views, settings):
     """Every image of the batch is seen in all four turns, as in Gidaris et al., section 3.1."""
-    augmented = augment(images, generator)
-    turned = torch.cat([augmented.rot90(turns, (2, 3)) for turns in range(4)])
-    turns = torch.arange(4, device=images.device).repeat_interleave(len(images))
+    turned = torch.cat([views.rot90(turns, (2, 3)) for turns in range(4)])
+    turns = torch.arange(4, device=views.device).repeat_interleave(len(views))
     return F.cross_entropy(model(turned), turns)
 
 

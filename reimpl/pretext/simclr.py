@@ -9,16 +9,16 @@ from harness.settings import InstanceDiscrimination
 from reimpl.networks import ContrastiveModel
 
 Settings = InstanceDiscrimination
+VIEWS = 2
 
 
 def network(backbone, settings):
     return ContrastiveModel(backbone, settings.dim)
 
 
-def loss(model, images, augment, generator, settings):
+def loss(model, views, settings):
     """Both views go through the network as one batch, so they share their BatchNorm statistics, as in the reference."""
-    views = augment(torch.cat([images, images]), generator)
-    return nt_xent(model(views).view(2, len(images), -1), settings.temperature, settings.symmetric)
+    return nt_xent(torch.stack(model(views).chunk(2)), settings.temperature, settings.symmetric)
 
 
 def nt_xent(views, temperature, symmetric=False):

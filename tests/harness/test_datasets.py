@@ -1,18 +1,31 @@
-"""Data sets: real digits, a folder of real photographs, and CIFAR-10's own file format in small."""
+"""Data sets: real digits, a folder of real photographs with labels and without; what is kept of them, and what is measured."""
 
-import hashlib
-import pickle
+import json
 
 import numpy as np
 import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from harness.datasets import PreparedDataset, prepare, resize
+from harness import datasets, sources
+from harness.datasets import PreparedDataset, channel_statistics, some_of
 from harness.errors import UserError
 from harness.settings import Dataset
+from harness.sources import Raw, resize
 
 RGB = {"mean": (0.5, 0.5, 0.5), "std": (0.2, 0.2, 0.2)}
+
+
+def prepare(settings):
+    """What the stage prepares, with all images in memory, a few at a time as it writes them."""
+    raw = datasets.prepare(settings)
+    return Raw({split: np.concatenate(list(found.pieces())) for split, found in raw.images.items()}, raw.labels, raw.classes)
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch):
+    monkeypatch.setattr(sources, "PIECE", 3)
+    monkeypatch.setattr(datasets, "PIECE", 3)
 
 
 @pytest.fixture
@@ -63,6 +76,7 @@ def test_resize_is_pils(photos):
      r"train/flower/1.png is not a whole image"),
     (lambda root: Image.new("RGB", (9, 32)).save(root / "test/temple/1.png"), r"test/temple/1.png is 9x32 pixels where"),
     (lambda root: (root / "test/temple").rename(root / "test/tempel"), r"test should hold one folder per class, the same"),
+    (lambda root: Image.new("RGB", (32, 32)).save(root / "test/x.png"), r"test holds both folders and files"),
     (lambda root: (root / "train").rename(root / "trian"), r"train is missing: it is made by `you: <root>"),
 ])
 def test_what_is_wrong_with_a_folder_is_named(photo_folder, spoil, says):
@@ -74,7 +88,7 @@ def test_what_is_wrong_with_a_folder_is_named(photo_folder, spoil, says):
 def test_channels_that_do_not_fit_are_named():
     with pytest.raises(UserError, match=r"the images have 1 channel\(s\), but dataset.mean has 3"):
         prepare(Dataset(source="digits", **RGB))
-    with pytest.raises(UserError, match="the dataset source is 'mnist', and should be one of digits, cifar10, folder"):
+    with pytest.raises(UserError, match="the dataset source is 'mnist', and should be one of digits, cifar10, cifar20, folder"):
         prepare(Dataset(source="mnist", **RGB))
 
 
@@ -91,35 +105,123 @@ def test_images_that_are_not_square_or_differ_between_splits_are_named(photo_fol
     assert prepare(Dataset(source="folder", root=str(photo_folder), size=16, **RGB)).images["test"].shape == (4, 16, 16, 3)
 
 
-def test_cifar10_is_read_from_its_own_format(tmp_path, photos, monkeypatch):
-    """Six batch files of 2 real images each, in the layout of the official archive, with their checksums."""
-    from torchvision.datasets import CIFAR10
-
-    base = tmp_path / "cifar-10-batches-py"
-    base.mkdir()
-
-    def write(name, value):
-        content = pickle.dumps(value)
-        (base / name).write_bytes(content)
-        return [name, hashlib.md5(content).hexdigest()]
-
-    flat = photos[:12].reshape(12, -1).numpy()
-    files = [write(f"batch_{i}", {"data": flat[2 * i : 2 * i + 2], "labels": [i, i + 1]}) for i in range(6)]
-    name, md5 = write("batches.meta", {"label_names": [f"class {i}" for i in range(10)]})
-    monkeypatch.setattr(CIFAR10, "train_list", files[:5])
-    monkeypatch.setattr(CIFAR10, "test_list", files[5:])
-    monkeypatch.setattr(CIFAR10, "meta", {"filename": name, "key": "label_names", "md5": md5})
-    settings = Dataset(source="cifar10", root=str(tmp_path), **RGB)
-    raw = prepare(settings)
-    assert raw.images["train"].shape == (10, 32, 32, 3) and raw.labels["test"].tolist() == [5, 6]
-    assert (raw.images["test"][1] == photos[11].permute(1, 2, 0).numpy()).all()
-
-    (base / "batch_0").write_bytes(b"damaged")
-    monkeypatch.setattr(CIFAR10, "url", f"file://{tmp_path}/nowhere.tar.gz")
-    with pytest.raises(UserError, match=r"CIFAR-10 could not be had .* put cifar-10-python.tar.gz there"):
-        prepare(settings)
-
-
 def test_a_data_set_that_is_not_there_says_how_to_make_it(tmp_path):
     with pytest.raises(UserError, match="dataset.json is missing: it is made by `dvc repro dataset`"):
         PreparedDataset(tmp_path)
+
+
+def test_images_of_any_size_are_brought_to_one(photo_folder):
+    expected = {}
+    for index, file in enumerate(sorted(photo_folder.glob("train/*/*.png"))):
+        image = Image.open(file).resize((20 + index, 40 - index))
+        image.save(file)
+        expected[index] = np.asarray(image.resize((16, 16), Image.Resampling.BILINEAR))
+    raw = prepare(Dataset(source="folder", root=str(photo_folder), size=16, **RGB))
+    assert (raw.images["train"] == np.stack(list(expected.values()))).all()
+
+
+@pytest.mark.parametrize("without", [("train", "test"), ("train",), ("test",)])
+def test_images_without_class_folders_have_no_labels(photo_folder, without, tmp_path_factory):
+    """In the order of their names; hidden files are no images. The other split keeps its classes."""
+    for split in without:
+        files = sorted(photo_folder.glob(f"{split}/*/*.png"))
+        for index, file in enumerate(files):
+            file.rename(photo_folder / split / f"{index}.png")
+            if not any(file.parent.iterdir()):
+                file.parent.rmdir()
+        (photo_folder / split / ".hidden").touch()
+    settings = Dataset(source="folder", root=str(photo_folder), **RGB)
+    raw = prepare(settings)
+    assert [raw.labels[split] is None for split in ("train", "test")] == [split in without for split in ("train", "test")]
+    assert raw.classes == ([] if len(without) == 2 else ["flower", "temple"]) and len(raw.images["train"]) == 8
+    with pytest.raises(UserError, match="dataset.classes"):
+        prepare(Dataset(source="folder", root=str(photo_folder), classes=("temple", "flower"), **RGB))
+    out = tmp_path_factory.mktemp("out")
+    (out / f"{without[0]}_labels.npy").touch()  # of what was there before
+    datasets.run(Only(settings), {}, out)
+    prepared = PreparedDataset(out)
+    for split in ("train", "test"):
+        assert (prepared.images(split) == raw.images[split]).all()
+        assert (prepared.labels(split) is None) == (split in without) != (out / f"{split}_labels.npy").exists()
+
+
+class Only:
+    """A cell that has the settings of a data set."""
+
+    dataset = "d"
+
+    def __init__(self, settings):
+        self.found = settings
+
+    def settings(self, key, cls):
+        return self.found
+
+
+def test_the_stage_writes_what_numpy_would_and_measures_each_channel(photo_folder, tmp_path_factory):
+    settings, out = Dataset(source="folder", root=str(photo_folder), **RGB), tmp_path_factory.mktemp("out")
+    datasets.run(Only(settings), {}, out)
+    raw = prepare(settings)
+    for split in ("train", "test"):
+        for name, array in (("images", raw.images[split]), ("labels", raw.labels[split])):
+            np.save(out / "expected.npy", array)
+            assert (out / f"{split}_{name}.npy").read_bytes() == (out / "expected.npy").read_bytes()
+    facts = json.loads((out / "dataset.json").read_text())
+    pixels = raw.images["train"].reshape(-1, 3) / 255
+    assert facts["mean"] == pytest.approx(pixels.mean(0).tolist()) and facts["std"] == pytest.approx(pixels.std(0).tolist())
+    assert facts["labelled"] == ["train", "test"] and facts["images"] == {"train": 8, "test": 4}
+
+
+def test_statistics_by_hand():
+    """One channel of two pixels, 0 and 1: mean 1/2, deviation 1/2; another, all 51: 1/5 and 0."""
+    images = np.array([[[[0, 51]]], [[[255, 51]]]], np.uint8)
+    assert channel_statistics(images) == ([pytest.approx(0.5), pytest.approx(0.2)], [pytest.approx(0.5), pytest.approx(0)])
+
+
+def test_some_classes_are_kept_in_the_order_asked_for():
+    digits = prepare(Dataset(source="digits", mean=(0.3,), std=(0.3,)))
+    few = prepare(Dataset(source="digits", mean=(0.3,), std=(0.3,), classes=("7", "1")))
+    assert few.classes == ["7", "1"]
+    for split in ("train", "test"):
+        rows = [row for row, label in enumerate(digits.labels[split]) if label in (7, 1)]
+        assert (few.images[split] == digits.images[split][rows]).all()
+        assert few.labels[split].tolist() == [0 if digits.labels[split][row] == 7 else 1 for row in rows]
+    with pytest.raises(UserError, match="dataset.classes has 'seven'; the data set has 0, 1, 2"):
+        prepare(Dataset(source="digits", mean=(0.3,), std=(0.3,), classes=("seven", "1")))
+
+
+def naive_some_of(labels, count):
+    """One image after another is taken: of the class of which the smallest share is taken yet, by its middle; ties by shuffle."""
+    order = np.random.default_rng(0).permutation(len(labels)).tolist()
+    size = {label: list(labels).count(label) for label in set(labels)}
+    waiting = {label: [row for row in order if labels[row] == label] for label in size}
+    taken = {label: 0 for label in size}
+    rows = []
+    for _ in range(count):
+        heads = {label: rest[0] for label, rest in waiting.items() if rest}
+        label = min(heads, key=lambda label: ((taken[label] + 0.5) / size[label], order.index(heads[label])))
+        taken[label] += 1
+        rows.append(waiting[label].pop(0))
+    return sorted(rows)
+
+
+def test_some_images_are_a_fixed_share_of_each_class():
+    labels = np.random.default_rng(1).choice(4, 300, p=[0.5, 0.3, 0.15, 0.05])
+    before = set()
+    for count in (1, 7, 40, 150, 300):
+        rows = some_of(labels, count)
+        assert rows.tolist() == naive_some_of(labels.tolist(), count)
+        assert before <= set(rows) and len(set(rows)) == count
+        before = set(rows)
+        share = np.bincount(labels[rows], minlength=4) - count * np.bincount(labels) / 300
+        assert np.abs(share).max() <= 1
+    assert np.bincount(np.arange(50)[some_of(np.arange(50) % 5, 20)] % 5).tolist() == [4] * 5
+
+
+def test_a_small_version_of_a_data_set(photo_folder):
+    whole = prepare(Dataset(source="folder", root=str(photo_folder), **RGB))
+    small = prepare(Dataset(source="folder", root=str(photo_folder), train_images=4, test_images=2, **RGB))
+    rows = some_of(whole.labels["train"], 4)
+    assert (small.images["train"] == whole.images["train"][rows]).all() and small.labels["train"].tolist() == [0, 0, 1, 1]
+    assert small.labels["test"].tolist() == [0, 1]
+    with pytest.raises(UserError, match="dataset.train_images is 9, and there are only 8"):
+        prepare(Dataset(source="folder", root=str(photo_folder), train_images=9, **RGB))

@@ -19,7 +19,7 @@ def test_values_are_converted_to_the_annotated_types():
     scan = build(Scan, SCAN, "x")
     assert scan.entropy_weight == 5.0 and isinstance(scan.entropy_weight, float)
     assert scan.training.optimizer.lr == 0.1
-    assert build(Network, {"width": 4, "blocks": [1, 2]}, "x").blocks == (1, 2)
+    assert build(Network, {"width": 8, "blocks": [1, 2]}, "x").blocks == (1, 2)
     assert build(Optimizer, {**OPTIMIZER, "lr": "1e-4"}, "x").lr == 1e-4  # what YAML 1.1 reads 1e-4 as
 
 

@@ -56,7 +56,7 @@ def ran(tmp_path_factory):
     params["execution"].update(device="cpu", threads=1, tracking="disabled")
     digits = params["datasets"]["digits"]
     digits["dataset"]["size"] = 0
-    digits["network"] = {"width": 4, "blocks": [1, 1]}
+    digits["network"] = {"width": 8, "blocks": [1, 1]}
     for training in (digits["pretext"]["simclr"]["training"], digits["scan"]["training"], digits["selflabel"]["training"]):
         training["epochs"] = 2
     digits["selflabel"]["threshold"] = 0.15

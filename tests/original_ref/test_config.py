@@ -28,21 +28,21 @@ def known(ours, expected):
     return {key: value for key, value in ours.items() if key in expected}, missing
 
 
+@pytest.mark.parametrize("name, clusters", [("cifar10", 10), ("cifar20", 20)])
 @pytest.mark.parametrize("stage, file", [
-    ("pretext", "pretext/simclr_cifar10.yml"), ("scan", "scan/scan_cifar10.yml"),
-    ("selflabel", "selflabel/selflabel_cifar10.yml")])
-def test_our_cifar10_settings_are_their_configuration(stage, file):
-    expected = theirs(file)
-    cell = Cell("original_ref", stage, "cifar10", 0)
+    ("pretext", "pretext/simclr"), ("scan", "scan/scan"), ("selflabel", "selflabel/selflabel")])
+def test_our_cifar_settings_are_their_configuration(stage, file, name, clusters):
+    expected = theirs(f"{file}_{name}.yml") | dict.fromkeys(("train_db_name", "val_db_name"), "cifar-10")  # put in, whichever
+    cell = Cell("original_ref", stage, name, 0)
     dataset = cell.settings("dataset", Dataset)
     if stage == "pretext":
         settings = cell.settings("pretext.simclr", InstanceDiscrimination)
-        kind, section, own = "simclr", "pretext.simclr.augmentation", config.simclr(settings, 10)
+        kind, section, own = "simclr", "pretext.simclr.augmentation", config.simclr(settings, clusters)
     else:
-        cell = Cell("original_ref", stage, "cifar10", 0, "main", "default")
+        cell = Cell("original_ref", stage, name, 0, "main", "default")
         settings = cell.settings(stage, Scan if stage == "scan" else SelfLabel)
         kind, section = settings.augmentation, "augmentation"
-        own = config.scan(settings) if stage == "scan" else config.selflabel(settings, 10)
+        own = config.scan(settings) if stage == "scan" else config.selflabel(settings, clusters)
     ours = {**config.common(dataset, 32, settings.training, 8),
             **config.augmentation(kind, read_augmentation(kind, cell, section), dataset, 32), **own}
     same, missing = known(ours, expected)

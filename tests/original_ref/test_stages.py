@@ -108,3 +108,20 @@ def test_without_the_checkout_the_reason_is_recorded_and_handed_on(project):
     project.python("-m", "original_ref", "availability")  # within reach again
     project.stage("pretext")
     assert record(project, "pretext")["not_run"] is None
+
+
+def test_without_labels_the_same_is_learned_and_nothing_is_scored(project):
+    data = project.folder / "data/digits"
+    facts = json.loads((data / "dataset.json").read_text()) | {"classes": [], "labelled": []}
+    (data / "dataset.json").write_text(json.dumps(facts))
+    for file in data.glob("*_labels.npy"):
+        file.unlink()
+    for stage in STAGES:
+        before, with_labels = contents(project.folder / stage), record(project, stage)
+        project.stage(stage)
+        assert contents(project.folder / stage) == before
+        found = record(project, stage)
+        scores = {"acc", "nmi", "ari", "knn_accuracy", "reported_acc", "confusion", "train_accuracy", "test_accuracy"}
+        assert not [key for key in scores & set(found["metrics"]) if found["metrics"][key] is not None]
+        rows = [{key: value for key, value in row.items() if key not in scores} for row in with_labels["curves"]]
+        assert found["curves"] == rows

@@ -233,7 +233,7 @@ def crop_case():
                                     for image, *box in zip(images, *boxes)])}
 
     def ours(images, *boxes):
-        return {"images": geometry.crop_and_resize(images, torch.stack(boxes), torch.zeros(len(images)) > 0).numpy()}
+        return {"images": geometry.crop_and_resize(images, torch.stack(boxes, 1), torch.zeros(len(images)) > 0).numpy()}
 
     return Case("crop", inputs, theirs, ours, 0)
 
@@ -285,7 +285,8 @@ def cutout_case():
         return {"masks": np.stack(masks)}
 
     return Case("cutout", inputs, theirs,
-                lambda generator: {"masks": strong.draw_cutout(32, 32, 32, 16, generator.clone_state()).numpy()}, 0)
+                lambda generator: {"masks": strong.outside(strong.draw_hole(32, 32, 32, 16, generator.clone_state()), 32, 32)
+                                   .numpy()}, 0)
 
 
 class Fixed:
@@ -314,7 +315,7 @@ def mining_case():
         return {"neighbors": indices, "accuracy": np.array(accuracy)}
 
     def ours(features, labels):
-        neighbors, _ = mine(features, 7)
+        neighbors, _ = mine(torch.from_numpy(features), 7)
         return {"neighbors": neighbors, "accuracy": np.array(neighbor_accuracy(neighbors, labels))}
 
     return Case("mining", inputs, theirs, ours, 1e-12)

@@ -90,9 +90,15 @@ class Recorded:
     def __init__(self, augment):
         self.augment, self.made = augment, []
 
-    def __call__(self, images, generator=None):
-        self.made.append(self.augment(images, generator).to(torch.get_default_dtype()))
+    def draw(self, *arguments):
+        return self.augment.draw(*arguments)
+
+    def apply(self, images, drawn):
+        self.made.append(self.augment.apply(images, drawn).to(torch.get_default_dtype()))
         return self.made[-1]
+
+    def __call__(self, images):
+        return self.augment(images).to(torch.get_default_dtype())
 
 
 @contextlib.contextmanager
@@ -158,7 +164,7 @@ def run(training, folder):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr(module, "load_augmentation", load_recorded)
-        patch.setattr(module, "Normalize", lambda mean, std: Recorded(lambda images, _: Normalize(mean, std)(images)))
+        patch.setattr(module, "Normalize", lambda mean, std: Recorded(Normalize(mean, std)))
         weights.save(upstream / "model.pt", clustering_weights() if training.stage == "selflabel" else pretext_weights())
         write_npz(upstream / "neighbors.npz", **neighbors())
         inputs = {"data": data, "pretext": upstream, "neighbors": upstream, "scan": upstream}

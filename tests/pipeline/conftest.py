@@ -81,7 +81,7 @@ def tiny(params):
     params["datasets"] = {"digits": params["datasets"]["digits"]}
     digits = params["datasets"]["digits"]
     digits["dataset"]["size"] = 0
-    digits["network"] = {"width": 4, "blocks": [1, 1]}
+    digits["network"] = {"width": 8, "blocks": [1, 1]}
     digits["pretext"]["simclr"]["training"]["epochs"] = 4
     digits["pretext"]["simclr"]["evaluate_every"] = 2
     digits["pretext"]["rotation"]["training"]["epochs"] = 4

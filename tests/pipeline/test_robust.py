@@ -112,7 +112,7 @@ BAD = [
     ("selflabel", settings("selflabel.training.batch_size", 5000), "training.batch_size is 5000, but there are only 1437"),
     ("neighbors", settings("neighbors.test", 360), "neighbors: 360 are asked for, and there are only 360 images"),
     ("scan", settings("augmentation.strong.flip", 2), "augmentation.strong: flip is 2.0, and should be from 0 to 1"),
-    ("scan", settings("network.width", 8), f"{PRETEXT} holds the weights of another network"),
+    ("scan", settings("network.width", 16), f"{PRETEXT} holds the weights of another network"),
     ("selflabel", settings("network.blocks", [1]), f"{SCAN} holds the weights of another network"),
     ("neighbors", truncate(PRETEXT), f"{PRETEXT} is truncated or no file of weights"),
     ("scan", truncate("runs/digits/neighbors/simclr/0/neighbors.npz"), "neighbors.npz cannot be read"),

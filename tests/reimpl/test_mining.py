@@ -18,7 +18,7 @@ def test_neighbors_are_the_most_similar_others(digits):
     similarity = vectors.astype(np.float64) @ vectors.T.astype(np.float64)
     np.fill_diagonal(similarity, -np.inf)
     expected = np.argsort(-similarity, axis=1)[:, :10]
-    found, broken = mine(vectors, 10)
+    found, broken = mine(torch.from_numpy(vectors), 10)
     assert broken == 0 and found.dtype == np.int64 and (found[:, 0] == np.arange(len(vectors))).all()
     rows = np.arange(len(vectors))[:, None]
     assert np.allclose(similarity[rows, found[:, 1:]], similarity[rows, expected], atol=1e-6)
@@ -27,7 +27,7 @@ def test_neighbors_are_the_most_similar_others(digits):
 
 def test_the_image_itself_stands_first_even_among_duplicates(digits):
     vectors = np.repeat(unit(digits[:5]), 4, axis=0)
-    found, _ = mine(vectors, 3)
+    found, _ = mine(torch.from_numpy(vectors), 3)
     assert (found[:, 0] == np.arange(20)).all()
     for row in found:
         assert sorted(row) == [4 * (row[0] // 4) + i for i in range(4)]
@@ -37,14 +37,14 @@ def test_embeddings_that_are_not_finite_are_counted_not_refused(digits):
     vectors = unit(digits)
     vectors[3, 0] = np.nan
     vectors[7] = np.inf
-    found, broken = mine(vectors, 5)
+    found, broken = mine(torch.from_numpy(vectors), 5)
     assert broken == 2 and found.min() >= 0
 
 
 def test_more_neighbors_than_images_is_an_error(digits):
-    assert mine(unit(digits[:6]), 5)[0].shape == (6, 6)
+    assert mine(torch.from_numpy(unit(digits[:6])), 5)[0].shape == (6, 6)
     with pytest.raises(UserError, match="neighbors: 6 are asked for, and there are only 6 images; ask for fewer"):
-        mine(unit(digits[:6]), 6)
+        mine(torch.from_numpy(unit(digits[:6])), 6)
 
 
 def test_accuracy_by_hand():

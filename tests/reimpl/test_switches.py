@@ -32,7 +32,7 @@ DECAY = 0.05  # so much that it shows
 PARAMS = {
     "execution": {"device": "cpu", "threads": 1, "tracking": "disabled", "checkpoint_seconds": 1000},
     "dataset": {"source": "digits", "mean": [0.3], "std": [0.3]},
-    "network": {"width": 4, "blocks": [1, 1]},
+    "network": {"width": 8, "blocks": [1, 1]},
     "augmentation": {"none": {}, "standard": {"crop_scale": [0.5, 1], "flip": 0.5},
                      "strong": {"flip": 0.5, "operations": 2, "cutout": 4}},
     "pretext": {"simclr": {
@@ -51,7 +51,7 @@ PARAMS = {
 
 
 def backbone():
-    return ResNet(1, 4, (1, 1))
+    return ResNet(1, 8, (1, 1))
 
 
 class Lab:
@@ -161,7 +161,7 @@ def decay_weights_alone(model):
 
 def plain_pretext(lab, loss_of=half_of_equation_1, groups=decay_all, batches=full_batches):
     generator, model = begin("pretext", lambda: ContrastiveModel(backbone(), 16))
-    optimizer = torch.optim.SGD(groups(model), 0.05, momentum=0.9, weight_decay=DECAY)
+    optimizer = torch.optim.SGD(groups(model), 0.05, momentum=0.9, weight_decay=DECAY, fused=True)
     augment = SimCLR(SIMCLR, NORMALIZE)
     means = []
     for _ in range(EPOCHS):
@@ -232,7 +232,7 @@ def of_lowest_loss(epochs):
 def plain_scan(lab, pair=one_draw, forward=two_batches, counted=lambda p, q: p, kept=of_lowest_loss, batches=full_batches):
     generator, model = begin("scan", lambda: ClusteringModel(backbone(), CLUSTERS, HEADS))
     model.load_state_dict({**model.state_dict(), **{k: v for k, v in lab.pretext.items() if k.startswith("backbone.")}})
-    optimizer = torch.optim.Adam(model.parameters(), 0.01)
+    optimizer = torch.optim.Adam(model.parameters(), 0.01, fused=True)
     columns = torch.from_numpy(lab.neighbors["train"])
     epochs = []
     for epoch in range(EPOCHS):
@@ -296,7 +296,7 @@ def in_evaluation_mode(model, images):
 def plain_selflabel(lab, labels_of=in_training_mode, batches=full_batches):
     generator, model = begin("selflabel", lambda: ClusteringModel(backbone(), CLUSTERS))
     model.load_state_dict(lab.clustering)
-    optimizer = torch.optim.Adam(model.parameters(), 0.01)
+    optimizer = torch.optim.Adam(model.parameters(), 0.01, fused=True)
     for _ in range(EPOCHS):
         for batch in batches(torch.randperm(IMAGES, generator=generator)):
             confidence, label = labels_of(model, NORMALIZE(lab.images[batch])).softmax(1).max(1)

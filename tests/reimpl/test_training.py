@@ -62,32 +62,39 @@ def test_an_epochs_means_are_over_its_images(tmp_path, monkeypatch):
     """By hand: batches of 4, 4 and 2 images with losses 1, 2 and 6 have a mean of 2.4."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_text("execution: {device: cpu, threads: 1, tracking: disabled, checkpoint_seconds: 60}")
-    losses = iter([1.0, 2.0, 6.0])
+    losses, model = iter([1.0, 2.0, 6.0]), torch.nn.Linear(3, 2)
     session = Session(Cell("reimpl", "scan", "d", 0), {}, {})
-    fit = Fit(session, torch.nn.Linear(3, 2), Training(1, 4, training().optimizer, drop_last=False), 10,
-              lambda indices: {"loss": torch.tensor(next(losses)), "images": torch.tensor(float(len(indices)))}, lambda kept: {})
+    fit = Fit(session, model, Training(1, 4, training().optimizer, drop_last=False), 10, lambda indices: indices,
+              lambda indices: {"loss": 0 * model.weight.sum() + next(losses), "images": torch.tensor(float(len(indices)))},
+              lambda kept: {})
     (row,) = fit.run()
     assert row["loss"] == pytest.approx(2.4) and row["images"] == pytest.approx((4 * 4 + 4 * 4 + 2 * 2) / 10)
 
 
-def test_a_batch_with_nothing_to_learn_from_leaves_every_weight_as_it_was(tmp_path, monkeypatch):
-    """Adam's weight decay and momentum would move weights on a gradient of zero; the loss that needs none stops them."""
+@pytest.mark.parametrize("settings", [Optimizer("adam", 0.1, 0.1), Optimizer("sgd", 0.1, 0.1, 0.9)], ids=["adam", "sgd"])
+@pytest.mark.parametrize("learned_from", [(True, False, True), (False, True, True)], ids=["then", "at-first"])
+def test_a_batch_with_nothing_to_learn_from_leaves_every_weight_as_it_was(tmp_path, monkeypatch, settings, learned_from):
+    """Weight decay and momentum would move weights on a gradient of zero. The other steps are as if it had not been."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_text(
         "execution: {device: cpu, threads: 1, tracking: disabled, checkpoint_seconds: 60}")
-    model = torch.nn.Linear(3, 2)
-    settings = Training(3, 2, Optimizer("adam", 0.1, 0.1))
-    steps = []
+    def fit(steps):
+        torch.manual_seed(0)
+        model, seen, learnable = torch.nn.Linear(3, 2), [], iter(steps)
 
-    def step(indices):
-        loss = model(torch.ones(2, 3)).square().mean()
-        steps.append(model.weight.detach().clone())
-        return {"loss": loss if len(steps) == 1 else loss.detach()}
+        def terms(indices):
+            seen.append(model.weight.detach().clone())
+            return {"loss": model(torch.ones(2, 3)).square().mean(), "learnable": torch.tensor(next(learnable))}
 
-    session = Session(Cell("reimpl", "selflabel", "d", 0), {}, {})
-    before = model.weight.detach().clone()
-    Fit(session, model, settings, 2, step, lambda kept: {}).run()
-    assert not torch.equal(steps[1], before) and torch.equal(steps[2], steps[1]) and torch.equal(model.weight, steps[1])
+        session = Session(Cell("reimpl", "selflabel", "d", 0), {}, {})
+        Fit(session, model, Training(len(steps), 2, settings), 2, lambda indices: indices, terms, lambda kept: {}).run()
+        return [*seen, model.weight.detach()]
+
+    found, expected = fit(learned_from), fit([True, True])
+    skipped = learned_from.index(False)
+    assert torch.equal(found[skipped], found[skipped + 1])
+    del found[skipped]
+    assert all(map(torch.equal, found, expected)) and not torch.equal(expected[0], expected[1])
 
 
 def test_checkpoints_that_nothing_will_go_on_from_are_removed(tmp_path, monkeypatch):
@@ -98,13 +105,47 @@ def test_checkpoints_that_nothing_will_go_on_from_are_removed(tmp_path, monkeypa
     def fit(seed, lr):
         session = Session(Cell("reimpl", "scan", "d", seed), {}, {"training": training(lr=lr)})
         model = torch.nn.Linear(3, 2)
-        found = Fit(session, model, Training(1, 2, Optimizer("sgd", lr, 0.0)), 2,
+        found = Fit(session, model, Training(1, 2, Optimizer("sgd", lr, 0.0)), 2, lambda indices: indices,
                     lambda indices: {"loss": model(torch.ones(2, 3)).sum()}, lambda kept: {})
         found.run()
         return found.file
 
     other, stale, fresh = fit(1, 0.1), fit(0, 0.1), fit(0, 0.2)
     assert other.exists() and fresh.exists() and not stale.exists()
+
+
+def test_a_checkpoint_of_another_device_goes_on_with_the_options_of_this_one(tmp_path, monkeypatch):
+    """On a GPU an optimizer's options say that it is recorded, and its rate is a tensor; here neither may stay."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text("execution: {device: cpu, threads: 1, tracking: disabled, checkpoint_seconds: 0}")
+
+    def fit(stop_after=None):
+        session = Session(Cell("reimpl", "scan", "d", "0"), {}, {})
+        torch.manual_seed(0)
+        model, left = torch.nn.Linear(3, 2), stop_after
+
+        def terms(indices):
+            nonlocal left
+            if left == 0:
+                raise KeyboardInterrupt
+            left = left and left - 1
+            return {"loss": model(torch.ones(2, 3)).square().sum()}
+
+        return Fit(session, model, Training(4, 2, Optimizer("adam", 0.1, 0.0)), 2, lambda indices: indices, terms, lambda kept: {})
+
+    whole = fit()
+    expected = whole.run()
+    whole.file.unlink()
+    interrupted = fit(stop_after=2)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.run()
+    state = torch.load(interrupted.file, weights_only=True)
+    (group,) = state["optimizer"]["param_groups"]
+    group |= {"capturable": True, "lr": torch.tensor(7.0)}
+    torch.save(state, interrupted.file)
+    again = fit()
+    assert again.run() == expected
+    assert again.optimizer.param_groups[0]["capturable"] is False
 
 
 def test_every_stage_and_seed_has_draws_of_its_own():

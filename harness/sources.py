@@ -1,0 +1,184 @@
+"""Where the images of a data set can come from.
+
+A new source is a function here, named in SOURCES, from `settings.Dataset` to `Raw`.
+"""
+
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+from sklearn.datasets import load_digits
+
+from harness.errors import UserError
+from harness.files import existing
+
+SPLITS = ("train", "test")
+PIECE = 1000  # images in memory at a time
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images of a split, read when asked for: `read` takes int64 [m] rows to uint8 [m, h, w, c]; shape is of them all."""
+
+    shape: tuple
+    read: Callable
+
+    def __len__(self):
+        return self.shape[0]
+
+    def pieces(self):
+        """All images in order, uint8 [m, h, w, c] at a time."""
+        for start in range(0, len(self), PIECE):
+            yield self.read(np.arange(start, min(start + PIECE, len(self))))
+
+    def of(self, rows):
+        """Those at int64 [m] rows."""
+        return Images((len(rows), *self.shape[1:]), lambda picked: self.read(rows[picked]))
+
+    def resized(self, size):
+        """Those at size x size pixels."""
+        return Images((len(self), size, size, self.shape[3]), lambda picked: resize(self.read(picked), size))
+
+
+@dataclass(frozen=True)
+class Raw:
+    """images: Images by split; labels: int64 [n] by split, None where there are none; classes: their names."""
+
+    images: dict
+    labels: dict
+    classes: list
+
+
+def in_memory(array):
+    """The Images that uint8 [n, h, w, c] holds."""
+    return Images(array.shape, array.__getitem__)
+
+
+def digits(settings):
+    """scikit-learn's 1,797 handwritten digits, 8x8 with 17 gray levels; every fifth of a fixed shuffle is tested on.
+
+    Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998 (its test part).
+    """
+    bunch = load_digits()
+    images = np.rint(bunch.images[..., None] * (255 / 16)).astype(np.uint8)
+    order = np.random.default_rng(0).permutation(len(images))
+    held_out = np.zeros(len(images), bool)
+    held_out[order[::5]] = True
+    parts = {"train": np.flatnonzero(~held_out), "test": np.flatnonzero(held_out)}
+    return Raw(
+        images={split: in_memory(images[rows]) for split, rows in parts.items()},
+        labels={split: bunch.target[rows].astype(np.int64) for split, rows in parts.items()},
+        classes=[str(name) for name in bunch.target_names],
+    )
+
+
+def cifar10(settings):
+    """CIFAR-10 as torchvision downloads and verifies it, in the official order."""
+    from torchvision.datasets import CIFAR10
+
+    parts = _downloaded(CIFAR10, "CIFAR-10", settings.root)
+    return Raw(
+        images={split: in_memory(part.data) for split, part in parts.items()},
+        labels={split: np.asarray(part.targets, np.int64) for split, part in parts.items()},
+        classes=list(parts["train"].classes),
+    )
+
+
+def cifar20(settings):
+    """CIFAR-100 as torchvision downloads and verifies it, in the official order, with its 20 superclasses for classes.
+
+    Source: A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009. torchvision reads the 100 classes alone.
+    """
+    from torchvision.datasets import CIFAR100
+
+    parts = _downloaded(CIFAR100, "CIFAR-100", settings.root)
+
+    def coarse(name, key):
+        with open(Path(settings.root) / CIFAR100.base_folder / name, "rb") as file:
+            return pickle.load(file, encoding="latin1")[key]  # whose checksum torchvision has just verified
+
+    files = {"train": CIFAR100.train_list[0][0], "test": CIFAR100.test_list[0][0]}
+    return Raw(
+        images={split: in_memory(part.data) for split, part in parts.items()},
+        labels={split: np.asarray(coarse(name, "coarse_labels"), np.int64) for split, name in files.items()},
+        classes=list(coarse(CIFAR100.meta["filename"], "coarse_label_names")),
+    )
+
+
+def _downloaded(kind, name, root):
+    """torchvision's class `kind`, read for each split."""
+    try:
+        return {split: kind(root, train=split == "train", download=True) for split in SPLITS}
+    except (OSError, RuntimeError) as error:
+        raise UserError(f"{name} could not be had for {root} ({error}): put {kind.filename} there, or use the source 'folder'"
+                        ) from None
+
+
+def folder(settings):
+    """Images in `<root>/{train,test}/<class>/<file>`, in the order of class and file name; gray stays gray.
+
+    Where a split holds images and no folders, it has no labels.
+    """
+    images, labels, classes = {}, {}, []
+    for split in SPLITS:
+        root = existing(Path(settings.root) / split, "you: <root>/{train,test}/<class>/<file>, or .../<file> without labels")
+        entries = sorted(path for path in root.iterdir() if not path.name.startswith("."))
+        names = [path.name for path in entries if path.is_dir()]
+        if names and len(names) < len(entries):
+            raise UserError(f"{root} holds both folders and files: it should hold a folder for each class, or images alone")
+        if names and classes and names != classes:
+            raise UserError(f"{root} should hold one folder per class, the same ones in train and test, not {names}")
+        classes = names or classes
+        files = [(file, label) for label, name in enumerate(names) for file in sorted((root / name).iterdir())
+                 if not file.name.startswith(".")]
+        labels[split] = np.array([label for _, label in files], np.int64) if names else None
+        images[split] = _files([file for file, _ in files] if names else entries, root, settings)
+    return Raw(images, labels, classes)
+
+
+SOURCES = {"digits": digits, "cifar10": cifar10, "cifar20": cifar20, "folder": folder}
+
+
+def _files(files, root, settings):
+    """The Images in a list of files, all of the first one's size, or of dataset.size where that is set."""
+    if not files:
+        raise UserError(f"{root} holds no image")
+
+    def read(file):
+        image = _read_image(file, settings)
+        return resize(image[None], settings.size)[0] if settings.size else image
+
+    shape = read(files[0]).shape
+
+    def of_one_size(file):
+        image = read(file)
+        if image.shape != shape:
+            raise UserError(f"{file} is {image.shape[1]}x{image.shape[0]} pixels where the first image of {root} has "
+                            f"{shape[1]}x{shape[0]}: give them one size, or set dataset.size")
+        return image
+
+    return Images((len(files), *shape), lambda rows: np.stack([of_one_size(files[row]) for row in rows]))
+
+
+def _read_image(file, settings):
+    try:
+        with Image.open(file) as image:
+            return np.atleast_3d(np.asarray(image.convert("L" if len(settings.mean) == 1 else "RGB")))
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        reason = "not an image" if isinstance(error, UnidentifiedImageError) else f"not a whole image: {error}"
+        raise UserError(f"{file} is {reason}; remove it or put an image there") from None
+
+
+def resize(images, size):
+    """Images uint8 [n, h, w, c] at size x size pixels, bilinear (Pillow's, so with antialiasing)."""
+    if images.shape[1:3] == (size, size):
+        return images
+    channels = [
+        np.stack([np.asarray(Image.fromarray(plane).resize((size, size), Image.Resampling.BILINEAR))
+                  for plane in images[..., channel]])
+        for channel in range(images.shape[3])
+    ]
+    return np.stack(channels, axis=-1)

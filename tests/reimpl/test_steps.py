@@ -1,0 +1,122 @@
+"""What runs on a GPU: as much of it as a CPU can show, and, where there is a GPU, that it computes the same there."""
+
+import pytest
+import torch
+
+from harness.augmentations import AUGMENTATIONS
+from harness.record import Cell
+from harness.session import Session
+from harness.settings import InstanceDiscrimination, Optimizer, Training
+from reimpl.augment import KINDS, Normalize, turns
+from reimpl.draws import leaves, move
+from reimpl.mining import mine, search_with_faiss, search_with_torch
+from reimpl.networks import ContrastiveModel, ResNet
+from reimpl.pretext import simclr
+from reimpl.training import Fit
+
+NORMALIZE = Normalize((0.5, 0.4, 0.3), (0.2, 0.2, 0.2))
+SIMCLR = dict(crop_scale=(0.2, 1.0), flip=0.5, jitter=0.8, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, gray=0.2)
+SETTINGS = {"none": {}, "standard": dict(crop_scale=(0.2, 1.0), flip=0.5), "simclr": SIMCLR | {"rotation": 15.0},
+            "strong": dict(flip=0.5, operations=4, cutout=16)}
+BATCH = 32
+
+gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+
+
+def augmentation(kind):
+    return KINDS[kind](AUGMENTATIONS[kind](**SETTINGS[kind]), NORMALIZE)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_work_on_all_images_gives_the_bytes_of_work_on_some(photos, kind, monkeypatch):
+    """On a GPU each operation is done on every image, and kept where it was drawn."""
+    some = augmentation(kind)(photos, torch.Generator().manual_seed(5))
+    monkeypatch.setattr(turns, "picks", lambda images: False)
+    assert torch.equal(augmentation(kind)(photos, torch.Generator().manual_seed(5)), some)
+
+
+def test_draws_are_moved_whole():
+    drawn = {"a": torch.ones(2), "b": {"c": torch.zeros(3), "d": {}}}
+    moved = move(drawn, torch.device("cpu"))
+    assert [leaf.tolist() for leaf in leaves(moved)] == [[1, 1], [0, 0, 0]] and moved["b"]["d"] == {}
+
+
+def test_the_search_of_a_gpu_finds_what_faiss_finds(photos):
+    embeddings = torch.nn.functional.normalize(photos.flatten(1).to(torch.float32) - 128, dim=1)
+    faiss, ours = search_with_faiss(embeddings, 21), search_with_torch(embeddings, 21)
+    assert (faiss == ours).mean() > 0.999  # near ties apart, which are rounded differently
+    similarity = (embeddings @ embeddings.T).numpy()
+    assert abs(similarity[0, faiss[0]] - similarity[0, ours[0]]).max() < 1e-5
+
+
+def train(folder, photos, execution, epochs=25, batch=BATCH):
+    """The losses of SimCLR on the patches, an epoch each, as the stage trains."""
+    (folder / "params.yaml").write_text(f"execution: {{threads: 1, tracking: disabled, checkpoint_seconds: 1000, {execution}}}")
+    session = Session(Cell("reimpl", "pretext", "photos", 0, variant="simclr"), {}, {})
+    torch.manual_seed(0)
+    model, images = ContrastiveModel(ResNet(3, 8, (1, 1)), 16), photos.to(session.device)
+    augment = augmentation("simclr")
+    training = Training(epochs, batch, Optimizer("sgd", 0.02, 5e-4, momentum=0.9, schedule="cosine"))
+    settings = InstanceDiscrimination(training, {"simclr": {}}, 1000, temperature=0.5, dim=16)
+
+    def terms(drawn):
+        views = images[drawn["indices"]].repeat(2, 1, 1, 1)
+        return {"loss": simclr.loss(model, augment.apply(views, drawn["augmentation"]), settings)}
+
+    def draw(indices):
+        return {"indices": indices, "augmentation": augment.draw(2 * len(indices), *images.shape[2:], session.generator)}
+
+    fit = Fit(session, model, training, len(images), draw, terms, lambda kept: {})
+    return [row["loss"] for row in fit.run()], session, model
+
+
+def test_two_hundred_steps_of_a_gpus_path_follow_those_in_float32(tmp_path, monkeypatch, photos):
+    """bfloat16 in the backbone and masks in the augmentations, on the CPU, against float32: losses within 1 %, as means over 40
+    steps, since so small a network blows differences of rounding up to 2 % in the mean over 8."""
+    monkeypatch.chdir(tmp_path)
+    photos = photos[:, :, ::2, ::2].contiguous()
+    plain, session, _ = train(tmp_path, photos, "device: cpu, precision: float32")
+    assert session.precision == "float32"
+    monkeypatch.setattr(turns, "picks", lambda images: False)
+    fast, session, model = train(tmp_path, photos, "device: cpu, precision: bfloat16")
+    assert session.precision == "bfloat16" and {value.dtype for value in model.parameters()} == {torch.float32}
+    assert len(plain) * (len(photos) // BATCH) == 200 and plain != fast
+    plain, fast = (torch.tensor(losses).view(5, 5).mean(1).tolist() for losses in (plain, fast))
+    assert fast == pytest.approx(plain, rel=0.01)
+    assert plain[-1] < plain[0] - 0.1  # so that it is a curve that is followed, and not a line
+
+
+def test_losses_and_embeddings_stay_in_float32_beside_a_backbone_in_bfloat16():
+    model = ContrastiveModel(ResNet(3, 8, (1, 1)), 16)
+    model.backbone.bfloat16 = True
+    seen = []
+    model.backbone.layer1.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
+    embedded = model(torch.randn(4, 3, 8, 8))
+    assert seen == [torch.bfloat16] and embedded.dtype == torch.float32
+    assert torch.allclose(embedded.norm(dim=1), torch.ones(4), atol=1e-6)
+
+
+@gpu
+@pytest.mark.parametrize("kind", KINDS)
+def test_augmentations_have_the_same_bytes_on_a_gpu(photos, kind):
+    """Up to the division of the normalisation, which may round differently."""
+    here = augmentation(kind)(photos, torch.Generator().manual_seed(5))
+    there = augmentation(kind)(photos.cuda(), torch.Generator().manual_seed(5)).cpu()
+    assert (here - there).abs().max() < 1e-5
+
+
+@gpu
+def test_a_recorded_step_is_the_step(tmp_path, monkeypatch, photos):
+    """On a GPU in float32, recorded and not, and on the CPU: the same losses, up to rounding; the last batch is smaller."""
+    monkeypatch.chdir(tmp_path)
+    settings = dict(epochs=10, batch=BATCH)
+    recorded, *_ = train(tmp_path, photos, "device: cuda, precision: float32, cuda_graph: true", **settings)
+    plain, *_ = train(tmp_path, photos, "device: cuda, precision: float32, cuda_graph: false", **settings)
+    here, *_ = train(tmp_path, photos, "device: cpu, precision: float32", **settings)
+    assert recorded == pytest.approx(plain, rel=1e-3) and recorded == pytest.approx(here, rel=1e-2)
+
+
+@gpu
+def test_neighbors_are_the_same_on_a_gpu(photos):
+    embeddings = torch.nn.functional.normalize(photos.flatten(1).to(torch.float32) - 128, dim=1)
+    assert (mine(embeddings, 20)[0] == mine(embeddings.cuda(), 20)[0]).mean() > 0.999
