@@ -120,6 +120,24 @@ def axis_figure(series, label, unit):
         return as_svg(figure)
 
 
+def growth_figure(series):
+    """A line for each stage, on logarithmic axes. Args: series: stage to [(images, seconds), ...]."""
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(7.2, 3.4))
+        for color, (name, points) in zip(COLORS, series.items()):
+            axes.plot(*zip(*points), color=color, linewidth=1.6, marker="o", markersize=5, label=name)
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        places = sorted({images for points in series.values() for images, _ in points})
+        axes.set_xticks(places, [f"{place:,}" for place in places])
+        axes.minorticks_off()
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.set_xlabel("training images")
+        axes.set_ylabel("seconds")
+        axes.legend(fontsize=9)
+        return as_svg(figure)
+
+
 def arms_figure(panels):
     """A panel each of (title, x label, y label, [(arm, xs, ys), ...]): one line an arm."""
     with plt.rc_context(STYLE):

@@ -9,6 +9,7 @@ import jinja2
 from harness.files import read_yaml, writing
 from report.drawings import differences, study_drawings
 from report.published import published_tables
+from report.speed import FILE, read_speed
 from report.statistics import paired, spread, variance_shares
 from report.summaries import data_set, flat, made_on, read_summaries, studies_not_run
 from report.tables import BASELINES, IMPLEMENTATIONS, STEPS, UNSCORED, clustering_table, neighbor_table, write_table
@@ -33,8 +34,11 @@ class Judged:
     evidence: tuple
 
 
-def build(dataset, summaries, out):
-    """Write index.html, and per study tables (CSV, LaTeX) and figures (SVG), into `out`."""
+def build(dataset, summaries, out, bench=FILE):
+    """Write index.html, and per study tables (CSV, LaTeX) and figures (SVG), into `out`.
+
+    Args: bench: what `make bench` wrote, if it ran.
+    """
     found, facts = read_summaries(summaries), data_set(dataset)
     missing = studies_not_run(found)
     studies = [study_section(summary, facts, out / summary.name) for summary in found]
@@ -48,8 +52,8 @@ def build(dataset, summaries, out):
         titles={study["name"]: study["study"].title for study in studies} | {name: study.title for name, study in missing},
         divergences=read_yaml(DIVERGENCES), effects=effects(found), obstacles=read_yaml(OBSTACLES),
         published=published_tables(found, facts["name"], out), comparable=facts["name"] == "cifar10",
-        published_on=PUBLISHED_ON, shares=SHARES, evidence=evidence(found), kept=kept_lines(found),
-        to_root=os.path.relpath(".", out))
+        published_on=PUBLISHED_ON, shares=SHARES, evidence=evidence(found), kept=kept_lines(found), speed=read_speed(bench),
+        implementations=IMPLEMENTATIONS, to_root=os.path.relpath(".", out))
     with writing(out / "index.html") as temporary:
         temporary.write_text(page)
 

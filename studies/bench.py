@@ -1,136 +1,113 @@
-"""Speed, side by side: images a second of each training stage and of the augmentations alone, both implementations in turn.
+"""Speed: both implementations side by side; the rewrite against the machine; its cost against the number of images.
 
     python -m studies.bench
 
-They run through the command line that the pipeline uses, on one thread, each with the settings of params.yaml but a few epochs.
-One round after another, so that what slows the machine down slows both; the ratio is taken within a round.
+Stages run through the command line that the pipeline uses, on one thread, each with the settings of params.yaml but a few epochs,
+and on a GPU where torch finds one. One round after another, so that what slows the machine down slows both implementations; the
+ratio is taken within a round.
 """
 
 import argparse
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-import yaml
-from PIL import Image
-from sklearn.datasets import load_sample_images
-
 from harness.command import guarded
-from harness.errors import UserError
-from harness.files import read_json, read_yaml, write_json
-from harness.params import PARAMS, overlay
-from harness.record import FILE
+from harness.files import write_json
+from harness.params import execution
+from harness.session import find_device
+from studies.bed import DATASETS, IMPLEMENTATIONS, Bed
 
-IMPLEMENTATIONS = ("original_ref", "reimpl")
-EPOCHS = 4  # the first, in which libraries are loaded, does not count
-SMALL = {"width": 16, "blocks": [1, 1, 1]}  # with the paper's network, hours on a CPU would go into convolutions alone
-PATCHES = {"train": 512, "test": 128}
-ARM = {"scan": {"augmentation": "strong"}, "selflabel": {"augmentation": "strong", "target_augmentation": "none"}}
+TRAINED = {"pretext": "SimCLR", "scan": "SCAN", "selflabel": "self-label"}
+SIZES = {"cpu": (256, 512, 1024, 2048), "cuda": (12_500, 25_000, 50_000, 100_000)}
 
 
 def bench(out, rounds):
-    """Write `out`, a JSON with a row per data set and stage: the rates of each round, their ratios, mean and deviation."""
-    project = Path(__file__).parent.parent
-    rows = []
+    """Write `out`, a JSON of the rows of side_by_side, stage_costs and growth, with what they ran on."""
+    device = find_device(execution().device).type
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        prepare(root)
-        for dataset in ("digits", "photos"):
-            inputs(root, project, dataset)
-            for stage, arguments in stages(dataset).items():
-                rates = {implementation: [] for implementation in IMPLEMENTATIONS}
-                for _ in range(rounds):
-                    for implementation in IMPLEMENTATIONS:
-                        rates[implementation].append(measure(root, project, implementation, arguments))
-                rows.append(row(dataset, stage, rates))
-                print(line(rows[-1]), flush=True)
-        evidence = read_json(root / "out" / FILE)["evidence"]
-    write_json(out, {"rows": rows, "rounds": rounds, "hardware": evidence["hardware"], "packages": evidence["packages"],
-                     "revision": evidence["revision"]})
+        bed = Bed(folder, on_gpu=device == "cuda")
+        stages = [row for dataset in DATASETS for row in stage_costs(bed, dataset)]
+        sides = [row for dataset in DATASETS for row in side_by_side(bed, dataset, rounds)]
+        grown = list(growth(bed, SIZES[device]))
+        evidence = bed.record("reimpl", operations("digits"))["evidence"]
+    write_json(out, {"side_by_side": sides, "stages": stages, "growth": grown, "rounds": rounds,
+                     **{key: evidence[key] for key in ("hardware", "packages", "revision")}})
+    print(f"{out}: `dvc repro --force --single-item report` puts it into the report")
 
 
-def prepare(root):
-    """A params.yaml of few epochs, a study of one arm, and CIFAR-sized patches of scikit-learn's two photographs."""
-    params = read_yaml(PARAMS)
-    few = {"training": {"epochs": EPOCHS}}
-    small = {"pretext": {"simclr": {**few, "evaluate_every": EPOCHS}}, "scan": few,
-             "selflabel": {**few, "threshold": 0.11}}  # so low that early predictions, too, are learned from
-    photos = overlay(params["datasets"]["cifar10"], {
-        "dataset": {"source": "folder", "root": "photos"}, "network": SMALL, "kmeans": {"clusters": 2},
-        "pretext": {"simclr": {"training": {"batch_size": 128}}}, "selflabel": {"training": {"batch_size": 128}}})
-    params["datasets"] = {"digits": overlay(params["datasets"]["digits"], small), "photos": overlay(photos, small)}
-    params["execution"] |= {"threads": 1, "tracking": "disabled"}
-    (root / PARAMS).write_text(yaml.safe_dump(params))
-    study = root / "studies/bench/study.yaml"
-    study.parent.mkdir(parents=True)
-    study.write_text(yaml.safe_dump({"arms": {name: {"default": ARM} for name in IMPLEMENTATIONS}}))
-    for name, photo in zip(("temple", "flower"), load_sample_images().images):
-        for split, count in PATCHES.items():
-            target = root / "photos" / split / name
-            target.mkdir(parents=True)
-            for index in range(count // 2):
-                top, left = 32 * (index // 19), 32 * (index % 19)
-                Image.fromarray(photo[top % 384 : top % 384 + 32, left : left + 32]).save(target / f"{index:04}.png")
+def operations(dataset):
+    return ["operations", "--task", "simclr", "--dataset", dataset, "--seed", "0", "--data", f"data/{dataset}",
+            "--out", "out/operations"]
 
 
-def inputs(root, project, dataset):
-    """The upstream stages' outputs, by the rewrite, for both to start from."""
-    common = ["--dataset", dataset, "--seed", "0", "--data", "data"]
-    arm = ["--study", "bench", "--arm", "default"]
-    run(root, project, "harness", ["dataset", "--dataset", dataset, "--out", "data"])
-    run(root, project, "reimpl", ["pretext", "--task", "simclr", *common, "--out", "pretext"])
-    run(root, project, "reimpl", ["neighbors", "--task", "simclr", *common, "--pretext", "pretext", "--out", "neighbors"])
-    run(root, project, "reimpl", ["scan", *arm, *common, "--pretext", "pretext", "--neighbors", "neighbors", "--out", "scan"])
+def stage_costs(bed, dataset):
+    """A row for each training stage of the rewrite: images and operations a second, memory, and seconds to the first step.
+
+    Leaves the outputs of all stages, for the implementations to start from.
+    """
+    counted = bed.record("reimpl", operations(dataset))["metrics"]
+    for stage, arguments in bed.stages(dataset).items():
+        if stage not in TRAINED:
+            bed.run("reimpl", arguments)
+            continue
+        record, start = bed.record_and_start(arguments)
+        evidence = record["evidence"]
+        achieved = counted["simclr" if stage == "pretext" else stage] * evidence["images_per_second"]
+        yield told({"dataset": dataset, "stage": TRAINED[stage], "images_per_second": evidence["images_per_second"],
+                    "operations_per_second": achieved, "matmul_per_second": counted["matmul"],
+                    "share": achieved / counted["matmul"], "peak_memory_mib": evidence["peak_memory_mib"],
+                    "seconds_to_first_step": start})
 
 
-def stages(dataset):
-    """The arguments of each stage, the same for both implementations."""
-    common = ["--dataset", dataset, "--seed", "0", "--data", "data", "--out", "out"]
-    arm = ["--study", "bench", "--arm", "default"]
-    return {
-        "SimCLR": ["pretext", "--task", "simclr", *common],
-        "SCAN": ["scan", *arm, *common, "--pretext", "pretext", "--neighbors", "neighbors"],
-        "self-label": ["selflabel", *arm, *common, "--scan", "scan"],
-        "SimCLR augmentation alone": ["augmentation", "--kind", "simclr", *common],
-        "strong augmentation alone": ["augmentation", "--kind", "strong", *common],
-    }
+def side_by_side(bed, dataset, rounds):
+    """A row for each training stage and augmentation: images a second of each round and implementation, and their ratios."""
+    stages = {TRAINED[stage]: [*arguments[:-1], "out/measured"] for stage, arguments in bed.stages(dataset).items()
+              if stage in TRAINED}
+    for kind, title in (("simclr", "SimCLR augmentation alone"), ("strong", "strong augmentation alone")):
+        stages[title] = ["augmentation", "--kind", kind, "--dataset", dataset, "--seed", "0", "--data", f"data/{dataset}",
+                         "--out", "out/measured"]
+    for title, arguments in stages.items():
+        rates, reason = {implementation: [] for implementation in IMPLEMENTATIONS}, None
+        for _ in range(rounds):
+            for implementation in IMPLEMENTATIONS:
+                record = bed.record(implementation, arguments)
+                reason = reason or record["not_run"]
+                if not record["not_run"]:
+                    rates[implementation].append(record["evidence"]["images_per_second"])
+        yield told({"dataset": dataset, "stage": title, "not_run": reason, **compared(rates)})
 
 
-def measure(root, project, implementation, arguments):
-    """Images a second, from the record."""
-    run(root, project, implementation, arguments)
-    record = read_json(root / "out" / FILE)
-    if record["not_run"]:
-        raise UserError(f"{implementation} did not run: {record['not_run']}")
-    return record["evidence"]["images_per_second"]
-
-
-def run(root, project, package, arguments):
-    environment = {**os.environ, "PYTHONPATH": str(project), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-m", package, *arguments], cwd=root, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        raise UserError(f"python -m {package} {' '.join(arguments)}: {done.stderr.strip().splitlines()[-1]}")
-
-
-def row(dataset, stage, rates):
+def compared(rates):
+    """The rates by implementation, with the rewrite's as multiples of the authors', their mean and deviation."""
     ratios = [ours / theirs for theirs, ours in zip(rates["original_ref"], rates["reimpl"])]
-    spread = statistics.stdev(ratios) if len(ratios) > 1 else None
-    return {"dataset": dataset, "stage": stage, "images_per_second": rates, "ratios": ratios,
-            "ratio_mean": statistics.mean(ratios), "ratio_std": spread}
+    return {"images_per_second": rates, "ratios": ratios, "ratio_mean": statistics.mean(ratios) if ratios else None,
+            "ratio_std": statistics.stdev(ratios) if len(ratios) > 1 else None}
 
 
-def line(row):
-    means = {name: statistics.mean(values) for name, values in row["images_per_second"].items()}
-    spread = "" if row["ratio_std"] is None else f" ± {row['ratio_std']:.2f}"
-    return (f"{row['dataset']:7} {row['stage']:26} authors' {means['original_ref']:8.0f}/s   rewrite {means['reimpl']:8.0f}/s   "
-            f"ratio {row['ratio_mean']:.2f}{spread}")
+def growth(bed, sizes):
+    """A row for each stage of the rewrite and number of images: seconds an epoch, of `neighbors` those of the whole stage."""
+    for count in sizes:
+        bed.repeat("photos", "grown", count)
+        for stage, arguments in bed.stages("photos", "grown", "grown").items():
+            evidence = bed.record("reimpl", arguments)["evidence"]
+            rate = evidence["images_per_second"]
+            yield told({"stage": TRAINED.get(stage, stage), "images": count, "seconds": count / rate if rate else
+                        evidence["seconds"]})
+
+
+def told(row):
+    """The row, after a line of its numbers for who waits."""
+    numbers = [f"{key} {value:.4g}" if isinstance(value, float) else f"{value}" for key, value in row.items()
+               if isinstance(value, (int, float, str))]
+    print("   ".join(numbers), flush=True)
+    return row
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m studies.bench", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m studies.bench", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=Path("runs/bench.json"))
     options = parser.parse_args()

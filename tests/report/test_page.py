@@ -241,6 +241,33 @@ def test_variance_between_pretext_seeds_is_shown(root):
     assert [cell.text() for cell in row.all("td")][1:3] == ["7.07", "11.18"]
 
 
+def test_what_make_bench_measured_is_shown_where_it_ran(root, tmp_path, monkeypatch):
+    assert "Not measured. make bench measures it" in by_id(root)["speed"].text()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "studies").mkdir()
+    rates = {"original_ref": [100.0, 200.0], "reimpl": [1000.0, 3000.0]}
+    alone = {"original_ref": [], "reimpl": [5.0]}
+    write_json(tmp_path / "runs/bench.json", {
+        "rounds": 2, "revision": "0" * 40, "packages": {"torch": "2"}, "hardware": {"cores": 2},
+        "side_by_side": [
+            {"dataset": "photos", "stage": "SCAN", "not_run": None, "images_per_second": rates, "ratio_mean": 12.5,
+             "ratio_std": 3.54},
+            {"dataset": "photos", "stage": "SimCLR", "not_run": "no network", "images_per_second": alone, "ratio_mean": None,
+             "ratio_std": None}],
+        "stages": [{"dataset": "photos", "stage": "SCAN", "images_per_second": 2000.0, "operations_per_second": 3e10,
+                    "matmul_per_second": 6e10, "share": 0.5, "peak_memory_mib": 1200, "seconds_to_first_step": 4.2}],
+        "growth": [{"stage": stage, "images": images, "seconds": images * factor}
+                   for stage, factor in (("SCAN", 0.01), ("neighbors", 0.001)) for images in (100, 400)]})
+    section = by_id(built(tmp_path, [central(ACC)]))["speed"]
+    rows = [[cell.text().strip() for cell in row.children if isinstance(cell, Element)] for row in section.all("tr")]
+    assert rows[1] == ["photos", "SCAN", "150", "2,000", "12.5 ± 3.5"]
+    assert rows[2] == ["photos", "SimCLR", "not run", "5", "–"]
+    assert rows[4] == ["photos", "SCAN", "2,000", "30.0", "60.0", "50 %", "1,200", "4.2 s"]
+    assert "From 100 to 400 images, 4 times as many: SCAN 4.0 times, neighbors 4.0 times the seconds." in section.text()
+    (drawing,) = section.all(role="img")
+    assert "Cost over the number of images" in drawing.attributes["aria-label"] and list(drawing.all("svg"))
+
+
 def test_what_was_run_on_the_published_data_set_is_not_excused(root, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "studies").mkdir()

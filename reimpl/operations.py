@@ -1,0 +1,67 @@
+"""How many operations a step takes for each image, and how many a second this machine does in a matrix product."""
+
+import time
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from harness.datasets import PreparedDataset
+from harness.session import Session
+from harness.settings import Scan
+from reimpl.networks import ClusteringModel, ResNet, place
+from reimpl.pretext import build_network, load_settings, load_task
+
+INPUTS = ("data",)
+VARIANT = "task"
+IMAGES = 8
+SIDES = {"cpu": 1024, "cuda": 8192}
+REPEATS = 10
+
+
+def run(cell, inputs, out):
+    """Writes metrics.json: for each training stage the operations an image (one view of it is one pass), and `matmul`, a second.
+
+    A multiplication and an addition are two operations; those outside of convolutions and matrix products are not counted, nor
+    is the product of all views with all others in SimCLR's loss.
+    """
+    dataset = PreparedDataset(inputs["data"])
+    task = load_task(cell.variant)
+    settings = load_settings(cell, task) | {"scan": cell.settings("scan", Scan)}
+    session = Session(cell, inputs, settings)
+    images = session.images(dataset, "train")[:IMAGES].to(torch.float32)
+    pretext = place(build_network(task, settings, images.shape[1]), session)
+    backbone = ResNet(images.shape[1], settings["network"].width, settings["network"].blocks)
+    clustering = place(ClusteringModel(backbone, settings["scan"].clusters), session)
+    learned, seen = count(lambda: clustering(images)[0].sum().backward()), count(lambda: clustering(images))
+    session.record(out, {
+        cell.variant: task.VIEWS * count(lambda: pretext(images).sum().backward()) / len(images),
+        "scan": 2 * learned / len(images),  # the image and its neighbor
+        "selflabel": (learned + seen) / len(images),  # the image learned from, and the one whose prediction is the label
+        "matmul": matmul_rate(session.device, getattr(torch, session.precision)),
+    })
+
+
+def count(work):
+    """The operations of convolutions and matrix products in `work()`, the way back included."""
+    with FlopCounterMode(display=False) as counter:
+        work()
+    return counter.get_total_flops()
+
+
+def matmul_rate(device, kind):
+    """Operations a second of the product of two square matrices of dtype `kind`, the best of REPEATS."""
+    side = SIDES[device.type]
+    matrix = torch.ones(side, side, dtype=kind, device=device)
+    seconds = []
+    for _ in range(REPEATS):
+        _wait(device)
+        began = time.perf_counter()
+        matrix @ matrix
+        _wait(device)
+        seconds.append(time.perf_counter() - began)
+    return 2 * side**3 / min(seconds)
+
+
+def _wait(device):
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
