@@ -180,6 +180,8 @@ class Scan:
     """lambda of equation 2 [5]."""
     heads: int
     """Cluster heads on one backbone; the one of lowest validation loss is kept [1]."""
+    overclustering: int = 1
+    """How many times as many clusters are sought as `clusters` says [1]."""
     selection_entropy_weight: float = 1.0
     """lambda in the validation loss that picks epoch and head [1, where training has 5]."""
     draw_itself: bool = True
@@ -195,12 +197,18 @@ class Scan:
 
     def __post_init__(self):
         need(self.clusters >= 2, "clusters", self.clusters, "at least 2")
+        need(self.overclustering >= 1, "overclustering", self.overclustering, "at least 1")
         need(self.num_neighbors >= 0, "num_neighbors", self.num_neighbors, "0 or more")
         need(self.entropy_weight >= 0, "entropy_weight", self.entropy_weight, "0 or more")
         need(self.heads >= 1, "heads", self.heads, "at least 1")
         need(self.draw_itself or self.num_neighbors > 0, "draw_itself", self.draw_itself, "true where num_neighbors is 0")
         need(self.entropy_over in ("anchors", "both"), "entropy_over", self.entropy_over, "anchors or both")
         need(self.selection in ("validation", "last"), "selection", self.selection, "validation or last")
+
+    @property
+    def sought(self):
+        """The number of clusters that are sought."""
+        return self.clusters * self.overclustering
 
 
 @dataclass(frozen=True, slots=True)

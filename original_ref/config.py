@@ -68,7 +68,7 @@ def scan(settings):
     need(settings.selection == "validation", "scan.selection", settings.selection, "validation")
     return {
         "setup": "scan", "criterion": "scan", "criterion_kwargs": {"entropy_weight": settings.entropy_weight},
-        "update_cluster_head_only": False, "num_heads": settings.heads, "num_classes": settings.clusters,
+        "update_cluster_head_only": False, "num_heads": settings.heads, "num_classes": settings.sought,
         "num_neighbors": settings.num_neighbors,
     }
 

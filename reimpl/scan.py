@@ -135,4 +135,4 @@ def start_from_pretext(path, channels, settings):
     prefix = "backbone."
     weights.fill(backbone, {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)},
                  path, mend)
-    return ClusteringModel(backbone, settings["scan"].clusters, settings["scan"].heads)
+    return ClusteringModel(backbone, settings["scan"].sought, settings["scan"].heads)

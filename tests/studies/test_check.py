@@ -58,8 +58,8 @@ def test_the_studies_are_right(project, capsys):
      "start.pretext is 'rotate'; params.yaml: pretext_tasks has simclr, rotation"),
     ("entropy_weight", "of: reimpl/w5/scan", "of: reimpl/w6/scan",
      "claims.1.of is 'reimpl/w6/scan', which the study has not; it has reimpl/w0/scan, "),
-    ("overclustering", "reads: {c10: main/reimpl/default}", "reads: {c10: main/reimpl/defaul}",
-     "reads.c10 is 'main/reimpl/defaul', which is no arm; it should be <study>/<implementation>/<arm> of another study"),
+    ("overclustering", "reads: {once: main/reimpl/default}", "reads: {once: main/reimpl/defaul}",
+     "reads.once is 'main/reimpl/defaul', which is no arm; it should be <study>/<implementation>/<arm> of another study"),
     ("seeds", "clustering_seeds: [1, 2,", "clustering_seeds: [1, 1,", "clustering_seeds holds 1 twice; a seed counts once"),
 ])
 def test_what_is_wrong_is_named_with_its_line(project, study, old, new, says):
