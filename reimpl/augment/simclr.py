@@ -3,12 +3,21 @@
 import torch
 
 from reimpl.augment.base import Augmentation
+from reimpl.augment.batches import in_pieces, in_turns, keep_
 from reimpl.augment.color import brightness_, contrast_, grayscale_, hue_, saturation_
-from reimpl.augment.geometry import crop_and_resize, rotation, warp
-from reimpl.augment.standard import draw_crop_and_flip
-from reimpl.augment.turns import in_turns
+from reimpl.augment.geometry import crop_and_resize, draw_crop, draw_flip, rotation, warp
 
-JITTER = (brightness_, contrast_, saturation_, hue_)
+
+def and_gray(operation):
+    """The operation, and after it grayscale_."""
+    def both(images, factor):
+        operation(images, factor)
+        grayscale_(images)
+    return both
+
+
+JITTER = (keep_, brightness_, contrast_, saturation_, hue_)
+JITTER_AND_GRAY = (*JITTER, *(and_gray(operation) for operation in JITTER))
 
 
 class SimCLR(Augmentation):
@@ -16,22 +25,30 @@ class SimCLR(Augmentation):
         s, drawn = self.settings, {}
         if s.rotation:
             drawn["turn"] = rotation(_uniform(count, -s.rotation, s.rotation, generator), height, width)
-        drawn |= draw_crop_and_flip(count, height, width, s, generator)
-        factors = [_uniform(count, 1 - spread, 1 + spread, generator) for spread in (s.brightness, s.contrast, s.saturation)]
-        drawn["factors"] = torch.stack([*factors, _uniform(count, -s.hue, s.hue, generator)], 1)
-        drawn["order"] = torch.rand(count, len(JITTER), generator=generator).argsort(1) + 1
-        drawn["order"][torch.rand(count, generator=generator) >= s.jitter] = 0
-        drawn["gray"] = torch.rand(count, generator=generator) < s.gray
-        return drawn
+        drawn["boxes"] = draw_crop(count, height, width, s.crop_scale, generator).T
+        drawn["mirrored"] = draw_flip(count, s.flip, generator)
+        operations, drawn["factors"] = self._draw_jitter(count, generator)
+        operations[:, 3] += len(JITTER) * (torch.rand(count, generator=generator) < s.gray)
+        return drawn | {"operations": operations}
 
-    def apply_to_piece(self, images, drawn):
+    def _draw_jitter(self, count, generator):
+        """For each image the operations of JITTER in an order of its own, int64 [count, 4], and their factors, float64."""
+        s = self.settings
+        factors = [_uniform(count, 1 - spread, 1 + spread, generator) for spread in (s.brightness, s.contrast, s.saturation)]
+        factors.append(_uniform(count, -s.hue, s.hue, generator))
+        order = torch.rand(count, 4, generator=generator).argsort(1)
+        factors = torch.stack(factors, 1).gather(1, order)
+        return (order + 1) * (torch.rand(count, 1, generator=generator) < s.jitter), factors
+
+    def apply(self, images, drawn):
         if "turn" in drawn:
             images = warp(images, drawn["turn"])
-        images = crop_and_resize(images, drawn["boxes"], drawn["flip"])
-        jitter = list(zip(JITTER, drawn["factors"].unbind(1)))
-        turns = [(choice, jitter) for choice in drawn["order"].unbind(1)]  # each image has an order of its own
-        gray = drawn["gray"].to(torch.int64)
-        return self.normalize(in_turns(images, [*turns, (gray, [(grayscale_, gray)])]))
+        return in_pieces(self._apply, images, *(drawn[name] for name in ("boxes", "mirrored", "operations", "factors")))
+
+    def _apply(self, images, boxes, mirrored, operations, factors):
+        images = crop_and_resize(images, boxes.T, mirrored)
+        turns = zip(operations.unbind(1), factors.unbind(1), (JITTER, JITTER, JITTER, JITTER_AND_GRAY))
+        return self.normalize(in_turns(images, turns))
 
 
 def _uniform(count, low, high, generator):

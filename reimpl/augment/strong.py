@@ -2,21 +2,30 @@
 
 import torch
 
-from reimpl.augment import color
 from reimpl.augment.base import Augmentation
-from reimpl.augment.geometry import affine, draw_flip, flip, rotation, warp_
-from reimpl.augment.turns import in_turns
+from reimpl.augment.batches import in_pieces, in_turns, keep_
+from reimpl.augment.color import (
+    autocontrast_,
+    brightness_,
+    contrast_,
+    equalize_,
+    posterize_,
+    saturation_,
+    sharpness_,
+    solarize_,
+)
+from reimpl.augment.geometry import affine, draw_flip, flip, rotation, warp
 
 # Operation, least and greatest magnitude: those of the reference (data/augment.py).
 TONES = (
-    (color.autocontrast_, 0, 1),
-    (color.equalize_, 0, 1),
-    (color.solarize_, 0, 256),
-    (color.saturation_, 0.05, 0.95),
-    (color.contrast_, 0.05, 0.95),
-    (color.brightness_, 0.05, 0.95),
-    (color.sharpness_, 0.05, 0.95),
-    (color.posterize_, 4, 8),
+    (autocontrast_, 0, 1),
+    (equalize_, 0, 1),
+    (solarize_, 0, 256),
+    (saturation_, 0.05, 0.95),
+    (contrast_, 0.05, 0.95),
+    (brightness_, 0.05, 0.95),
+    (sharpness_, 0.05, 0.95),
+    (posterize_, 4, 8),
 )
 WARPS = (  # magnitude v, height, width -> matrices; v in degrees, or as a share of the side
     (lambda v, height, width: rotation(v, height, width), -30, 30),
@@ -25,46 +34,53 @@ WARPS = (  # magnitude v, height, width -> matrices; v in degrees, or as a share
     (lambda v, height, width: affine(len(v), c=v * width), -0.1, 0.1),
     (lambda v, height, width: affine(len(v), f=v * height), -0.1, 0.1),
 )
-OPERATIONS = 1 + len(TONES) + len(WARPS)  # the first changes nothing
+CHOICES = ((keep_, 0, 1), *TONES, *WARPS)
 
 
 class Strong(Augmentation):
     def draw(self, count, height, width, generator):
         s = self.settings
-        drawn = {"flip": draw_flip(count, s.flip, generator)}
-        drawn |= {f"operation{number}": draw_operation(count, height, width, generator) for number in range(s.operations)}
-        if s.cutout:
-            drawn["hole"] = draw_hole(count, height, width, s.cutout, generator)
+        mirrored = draw_flip(count, s.flip, generator)
+        turns = [draw_operation(count, height, width, generator) for _ in range(s.operations)]
+        drawn = {"mirrored": mirrored, "hole": draw_hole(count, height, width, s.cutout, generator)}
+        for turn, (choice, values) in enumerate(turns):
+            drawn |= {f"choice{turn}": choice, f"values{turn}": values}
         return drawn
 
-    def apply_to_piece(self, images, drawn):
-        images = flip(images, drawn["flip"]).to(torch.float32)
-        turns = [turn(drawn[f"operation{number}"]) for number in range(self.settings.operations)]
-        normalised = self.normalize(in_turns(images, turns))
-        return normalised.mul_(outside(drawn["hole"], *images.shape[2:])) if "hole" in drawn else normalised
+    def apply(self, images, drawn):
+        return in_pieces(self._apply, images, *drawn.values())
+
+    def _apply(self, images, mirrored, hole, *turns):
+        images = flip(images.to(torch.float32), mirrored)
+        images = in_turns(images, [(choice, values, OPERATIONS) for choice, values in zip(turns[::2], turns[1::2])])
+        return self.normalize(images).mul_(outside(hole, *images.shape[2:]))
 
 
 def draw_operation(count, height, width, generator):
-    """One of the 14 operations for each image, with a magnitude of its own.
+    """One of the 14 operations for each image, as its number in OPERATIONS, where all warps are one: int64 [count].
 
-    Returns: choice int64 [count], share of the way from the least to the greatest magnitude float64 [count], and, for those that
-    move pixels, matrix float64 [count, 6].
+    Also its values, float64 [count, 6]: a tone's magnitude in the first column, or a warp's matrix.
     """
-    choice = torch.randint(OPERATIONS, (count,), generator=generator)
-    share = torch.rand(count, generator=generator, dtype=torch.float64)
-    matrix = affine(count)
-    for number, (make, low, high) in enumerate(WARPS, 1 + len(TONES)):
+    choice = torch.randint(len(CHOICES), (count,), generator=generator)
+    low, high = torch.tensor([(low, high) for _, low, high in CHOICES], dtype=torch.float64)[choice].unbind(1)
+    magnitude = low + torch.rand(count, generator=generator, dtype=torch.float64) * (high - low)
+    values = magnitude.unsqueeze(1).repeat(1, 6)
+    # The reference draws a sign on top of a range that is symmetric already: the same distribution as without.
+    for number, (matrix, *_) in enumerate(WARPS, 1 + len(TONES)):
         rows = (choice == number).nonzero().squeeze(1)
-        # The reference draws a sign on top of a range that is symmetric already: the same distribution as without.
-        matrix[rows] = make(low + share[rows] * (high - low), height, width)
-    return {"choice": choice, "share": share, "matrix": matrix}
+        values[rows] = matrix(magnitude[rows], height, width)
+    return choice.clamp(max=1 + len(TONES)), values
 
 
-def turn(drawn):
-    """What draw_operation drew, as in_turns has it. The operations that move pixels are one: they differ in their matrices."""
-    share = drawn["share"]
-    toned = [(operation, low + share * (high - low)) for operation, low, high in TONES]
-    return drawn["choice"].clamp(max=1 + len(TONES)), [*toned, (warp_, drawn["matrix"])]
+def _tone(operation):
+    return lambda images, values: operation(images, values[:, 0])
+
+
+def _warp_(images, matrix):
+    images.copy_(warp(images, matrix))
+
+
+OPERATIONS = (keep_, *(_tone(operation) for operation, *_ in TONES), _warp_)
 
 
 def draw_hole(count, height, width, longest, generator):
@@ -72,6 +88,8 @@ def draw_hole(count, height, width, longest, generator):
 
     The side is 2 * (L // 2) with L uniform in 1..longest, so that L = 1 cuts nothing; the centre is any pixel.
     """
+    if longest == 0:
+        return torch.zeros(count, 3, dtype=torch.int64)
     half = torch.randint(1, longest + 1, (count,), generator=generator) // 2
     y = torch.randint(height, (count,), generator=generator)
     return torch.stack([half, y, torch.randint(width, (count,), generator=generator)], 1)

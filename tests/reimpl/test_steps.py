@@ -1,5 +1,8 @@
 """What runs on a GPU: as much of it as a CPU can show, and, where there is a GPU, that it computes the same there."""
 
+import copy
+from unittest import mock
+
 import pytest
 import torch
 
@@ -7,12 +10,13 @@ from harness.augmentations import AUGMENTATIONS
 from harness.record import Cell
 from harness.session import Session
 from harness.settings import InstanceDiscrimination, Optimizer, Training
-from reimpl.augment import KINDS, Normalize, turns
+from reimpl.augment import KINDS, Normalize, batches
 from reimpl.draws import leaves, move
 from reimpl.mining import mine, search_with_faiss, search_with_torch
 from reimpl.networks import ContrastiveModel, ResNet
 from reimpl.pretext import simclr
-from reimpl.training import Fit
+from reimpl.steps import WARM_UP, RecordedStep, Step
+from reimpl.training import Fit, make_optimizer
 
 NORMALIZE = Normalize((0.5, 0.4, 0.3), (0.2, 0.2, 0.2))
 SIMCLR = dict(crop_scale=(0.2, 1.0), flip=0.5, jitter=0.8, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, gray=0.2)
@@ -31,7 +35,7 @@ def augmentation(kind):
 def test_work_on_all_images_gives_the_bytes_of_work_on_some(photos, kind, monkeypatch):
     """On a GPU each operation is done on every image, and kept where it was drawn."""
     some = augmentation(kind)(photos, torch.Generator().manual_seed(5))
-    monkeypatch.setattr(turns, "picks", lambda images: False)
+    monkeypatch.setattr(batches, "picks", lambda images: False)
     assert torch.equal(augmentation(kind)(photos, torch.Generator().manual_seed(5)), some)
 
 
@@ -77,7 +81,7 @@ def test_two_hundred_steps_of_a_gpus_path_follow_those_in_float32(tmp_path, monk
     photos = photos[:, :, ::2, ::2].contiguous()
     plain, session, _ = train(tmp_path, photos, "device: cpu, precision: float32")
     assert session.precision == "float32"
-    monkeypatch.setattr(turns, "picks", lambda images: False)
+    monkeypatch.setattr(batches, "picks", lambda images: False)
     fast, session, model = train(tmp_path, photos, "device: cpu, precision: bfloat16")
     assert session.precision == "bfloat16" and {value.dtype for value in model.parameters()} == {torch.float32}
     assert len(plain) * (len(photos) // BATCH) == 200 and plain != fast
@@ -94,6 +98,50 @@ def test_losses_and_embeddings_stay_in_float32_beside_a_backbone_in_bfloat16():
     embedded = model(torch.randn(4, 3, 8, 8))
     assert seen == [torch.bfloat16] and embedded.dtype == torch.float32
     assert torch.allclose(embedded.norm(dim=1), torch.ones(4), atol=1e-6)
+
+
+class FakeGraph:
+    """A recording as a CPU can play it: what is done while it records is undone, and done on every replay."""
+
+    step = None
+
+    def __enter__(self):
+        self.before = copy.deepcopy((self.step.model.state_dict(), self.step.optimizer.state_dict()))
+
+    def __exit__(self, *_):
+        self.step.model.load_state_dict(self.before[0])
+        self.step.optimizer.load_state_dict(self.before[1])
+
+    def replay(self):
+        self.step.found.update(self.step.take(self.step.drawn))
+
+
+def test_recorded_steps_are_warmed_up_recorded_and_replayed(monkeypatch):
+    """Against steps as they come, on rates and draws that change; a smaller batch is never replayed."""
+    def begin(kind):
+        torch.manual_seed(0)
+        model = torch.nn.Linear(3, 1)
+        optimizer = make_optimizer(model.parameters(), Optimizer("sgd", 0.1, 0.1, momentum=0.9))
+        return kind(model, optimizer, lambda drawn: {"loss": model(drawn["x"]).square().mean()}, torch.device("cpu"))
+
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: mock.MagicMock())
+    for name in ("current_stream", "stream"):
+        monkeypatch.setattr(torch.cuda, name, mock.MagicMock())
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", FakeGraph)
+    monkeypatch.setattr(torch.cuda, "graph", lambda graph: graph)
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor)
+    plain, recorded = begin(Step), begin(RecordedStep)
+    monkeypatch.setattr(FakeGraph, "step", recorded)
+    replay = mock.Mock(side_effect=FakeGraph.replay, autospec=True)
+    monkeypatch.setattr(FakeGraph, "replay", lambda graph: replay(graph))
+    sizes = [4, 4, 2, 4, 4, 4, 2, 4]
+    for number, size in enumerate(sizes):
+        drawn = {"x": torch.randn(size, 3)}
+        plain.set_rate(0.1 / (number + 1))
+        recorded.set_rate(0.1 / (number + 1))
+        assert plain(drawn)["loss"].item() == pytest.approx(recorded(drawn)["loss"].item(), rel=1e-5)
+    assert replay.call_count == sizes.count(4) - WARM_UP == 3
+    assert torch.allclose(plain.model.weight, recorded.model.weight, rtol=1e-5)
 
 
 @gpu

@@ -131,7 +131,8 @@ def test_a_checkpoint_of_another_device_goes_on_with_the_options_of_this_one(tmp
             left = left and left - 1
             return {"loss": model(torch.ones(2, 3)).square().sum()}
 
-        return Fit(session, model, Training(4, 2, Optimizer("adam", 0.1, 0.0)), 2, lambda indices: indices, terms, lambda kept: {})
+        settings = Training(4, 2, Optimizer("adam", 0.1, 0.0))
+        return Fit(session, model, settings, 2, lambda indices: indices, terms, lambda kept: {})
 
     whole = fit()
     expected = whole.run()
