@@ -18,10 +18,3 @@ def leaves(drawn):
     if not isinstance(drawn, dict):
         return [drawn]
     return [leaf for value in drawn.values() for leaf in leaves(value)]
-
-
-def rows_of(drawn, rows):
-    """The draws of some of the images, int64 [n]."""
-    if isinstance(drawn, dict):
-        return {name: rows_of(value, rows) for name, value in drawn.items()}
-    return drawn[rows]
