@@ -29,7 +29,7 @@ def test_the_outputs_are_those_of_the_rewrite(ran):
     assert mined["train"].shape == (1437, 21) and mined["test"].shape == (360, 6)
     for stage in ("scan", "selflabel"):
         predictions, metrics = np.load(ran.folder / stage / "predictions.npz"), record(ran, stage)["metrics"]
-        assert predictions["probabilities"].shape == (360, 10) and predictions["features"].shape == (360, 8)
+        assert predictions["probabilities"].shape == (360, 10) and predictions["features"].shape == (360, 16)
         np.testing.assert_allclose(predictions["probabilities"].sum(1), 1, rtol=1e-5)
         assert metrics["acc"] == pytest.approx(metrics["reported_acc"])  # what the authors' own evaluation prints
         weights = torch.load(ran.folder / stage / "model.pt", weights_only=True)

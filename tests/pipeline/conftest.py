@@ -141,7 +141,8 @@ def call(monkeypatch, capsys):
     def run(project, package, *arguments):
         monkeypatch.chdir(project.folder)
         monkeypatch.setattr(sys, "argv", [package, *arguments])
-        monkeypatch.delitem(sys.modules, f"{package}.__main__", raising=False)  # where another test has imported it
+        for module in (f"{package}.__main__", *[package] * ("." in package)):  # where another test has imported it
+            monkeypatch.delitem(sys.modules, module, raising=False)
         capsys.readouterr()
         with pytest.raises(SystemExit) as stop:
             runpy.run_module(package, run_name="__main__")
