@@ -93,7 +93,8 @@ def _git(*arguments, source, timeout=600, mend=f"set {SOURCE} to a clone or mirr
     except subprocess.TimeoutExpired:
         raise UserError(f"{source} did not answer within {timeout} s: {mend}") from None
     if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["git failed"])[-1]
+        lines = done.stderr.strip().splitlines() or ["git failed"]
+        said = next((line for line in lines if line.startswith("fatal: ")), lines[-1])  # the reason; advice may follow it
         said = re.sub(r"^fatal: (unable to access '\S+': )?", "", said)
         raise UserError(f"{source} cannot be used ({said}): {mend}")
     return done.stdout.strip()
