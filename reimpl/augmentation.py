@@ -9,7 +9,7 @@ from reimpl.augment import load_augmentation
 
 INPUTS = ("data",)
 VARIANT = "kind"
-BATCH, SECONDS = 256, 3.0
+BATCH, SECONDS = 512, 3.0
 
 
 def run(cell, inputs, out):

@@ -12,8 +12,8 @@ def luma(images):
     if images.shape[1] == 1:
         return images
     red, green, blue = images.unbind(1)
-    weighted = (red * (19595 / 2**16)).add_(green, alpha=38470 / 2**16).add_(blue, alpha=7471 / 2**16)
-    return weighted.add_(0.5).floor_().unsqueeze(1)
+    weighted = torch.add(_number(0.5, images), red, alpha=19595 / 2**16)
+    return weighted.add_(green, alpha=38470 / 2**16).add_(blue, alpha=7471 / 2**16).floor_().unsqueeze(1)
 
 
 def grayscale_(images, _=None):
@@ -70,26 +70,25 @@ def hue_(images, shift):
 
 
 def _to_hsv(images):
-    """PIL's rgb2hsv: hue, saturation and value, float32 [b, h, w] of whole numbers 0 to 255.
+    """PIL's rgb2hsv: hue, saturation and value, float32 [b, h, w] of whole numbers 0 to 255. It works in the images' place.
 
-    Differences of whole numbers, cut to 0 and 1, stand for conditions: a CPU computes them several times as fast as it picks.
-    The hue is a share of the circle from an odd sixth: 1 (yellow) where blue is least, 3 (cyan) where red is, else -1 or 5
-    (magenta, with red the greatest or blue). PIL's rounding in each step decides between two neighboring hues, so the steps are
-    the same: 5 for -1, or a product with 1 / 6, would not do.
+    Differences of whole numbers, cut to 0 and 1, stand for conditions: a CPU computes them several times as fast as it picks,
+    and in place twice as fast as into new memory. The hue is a share of the circle from an odd sixth: 1 (yellow) where blue is
+    least, 3 (cyan) where red is, else -1 or 5 (magenta, with red the greatest or blue). PIL's rounding in each step decides
+    between two neighboring hues, so the steps are the same: 5 for -1, or a product with 1 / 6, would not do.
     """
     red, green, blue = images.unbind(1)
     value, least = torch.maximum(red, green).clamp_(min=blue), torch.minimum(red, green).clamp_(max=blue)
-    span = value - least
-    blue_above, red_above = (blue - least).clamp_(max=1), least.neg_().add_(red).clamp_(max=1)
-    from_yellow, from_cyan, from_magenta = green - red, blue - green, red - blue
-    middle = from_cyan.addcmul_(red_above, from_magenta.sub_(from_cyan))
-    middle = from_yellow.addcmul_(blue_above, middle.sub_(from_yellow))
-    red_greatest = (middle + 1).clamp_(0, 1)
+    span, blue_above = value - least, (blue - least).clamp_(max=1)
+    red_above = least.neg_().add_(red).clamp_(max=1)
+    from_yellow, from_cyan, from_magenta = green - red, green.neg_().add_(blue), red.sub_(blue)
+    middle = from_yellow.lerp_(from_cyan.lerp_(from_magenta, red_above), blue_above)
+    red_greatest = torch.add(middle, 1, out=green).clamp_(0, 1)
     start = red_greatest.mul_(-6).add_(2).mul_(red_above).add_(2).mul_(blue_above).add_(1)
-    saturation = (span * 255).div_(value.clamp(min=1)).floor_()
-    six = torch.full((), 6.0, device=images.device)  # by a number, a GPU would multiply with its inverse
-    turn = start.add_(middle.div_(span.clamp_(min=1))).div_(six)
-    return turn.sub_(turn.floor()).mul_(255).floor_(), saturation, value
+    six = _number(6, images)  # by a number of Python's, a GPU would multiply with its inverse
+    turn = middle.div_(torch.clamp(span, min=1, out=blue)).add_(start).div_(six)
+    hue = turn.sub_(torch.floor(turn, out=blue)).mul_(255).floor_()
+    return hue, span.mul_(255).div_(torch.clamp(value, min=1, out=blue)).floor_(), value
 
 
 def _from_hsv_(images, hue, saturation, value):
@@ -100,10 +99,16 @@ def _from_hsv_(images, hue, saturation, value):
     not occur, so the sign of what is rounded does not matter.
     """
     own = torch.arange(0, 510, 170, dtype=torch.float32, device=images.device).view(3, 1, 1)
-    near = hue.mul_(2).unsqueeze(1).sub(own).abs_().sub_(255).abs_().clamp_(85, 170)  # 255 less the distance round the circle
+    away = torch.sub(own, hue.unsqueeze(1), alpha=2, out=images).abs_()
+    near = away.sub_(255).abs_().clamp_(85, 170)  # 255 less the way round the circle
     slope = saturation.mul_(value)
-    full = value.mul_(85 * 255).sub_(slope, alpha=170).sub_(85 * 255 / 2).unsqueeze(1)
-    torch.addcmul(full, slope.unsqueeze(1), near, out=images).mul_(1 / (85 * 255)).ceil_()
+    full = value.mul_(85 * 255).sub_(slope, alpha=170).sub_(85 * 255 / 2)
+    near.mul_(slope.unsqueeze(1)).add_(full.unsqueeze(1)).mul_(1 / (85 * 255)).ceil_()
+
+
+def _number(value, images):
+    """A number that an operation takes where it expects a tensor."""
+    return torch.full((), float(value), device=images.device)
 
 
 def autocontrast_(images, _=None):

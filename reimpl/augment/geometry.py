@@ -22,7 +22,7 @@ def flip(images, chosen):
 def draw_crop(count, height, width, scale, generator, ratio=(3 / 4, 4 / 3), attempts=10):
     """Boxes for a random resized crop, as torchvision's RandomResizedCrop draws them.
 
-    Args: scale: the smallest and largest share of the area. Returns: top, left, height, width, int64 [4, count]: the
+    Args: scale: the smallest and largest share of the area. Returns: top, left, height, width, int64 [count, 4]: the
     first of ten attempts that fits, else the whole image (square images need no other fallback).
     """
     shape = (count, attempts)
@@ -37,18 +37,18 @@ def draw_crop(count, height, width, scale, generator, ratio=(3 / 4, 4 / 3), atte
     box_height = torch.where(found, heights.gather(1, first).squeeze(1), height)
     top = (torch.rand(count, generator=generator, dtype=torch.float64) * (height - box_height + 1)).long()
     left = (torch.rand(count, generator=generator, dtype=torch.float64) * (width - box_width + 1)).long()
-    return torch.stack([top, left, box_height, box_width])
+    return torch.stack([top, left, box_height, box_width], 1)
 
 
 def crop_and_resize(images, boxes, mirrored):
     """Crop a box from each image, resize it, bilinear, to the size of the images, and mirror it where bool [b] `mirrored`.
 
-    Args: boxes: int64 [4, b], as draw_crop gives them. Returns: float32.
+    Args: boxes: int64 [b, 4], as draw_crop gives them. Returns: float32.
 
     Equal to PIL's `image.crop(box).resize(size, BILINEAR)`: a pass along rows and one along columns, each with weights of 22
     bits and rounded to a whole number. To mirror the image is to mirror the weights.
     """
-    top, left, height, width, mirrored = torch.cat([boxes, mirrored.unsqueeze(0)])
+    top, left, height, width = boxes.unbind(1)
     across = _resampling(left, width, images.shape[3], mirrored)
     down = _resampling(top, height, images.shape[2], torch.zeros_like(mirrored))
     pixels = images.to(torch.float32).flatten(1, 2)

@@ -15,5 +15,4 @@ class Normalize:
 
     def __call__(self, images):
         self.mean, self.std = self.mean.to(images.device), self.std.to(images.device)
-        normalised = images.to(torch.float32).div_(255).sub_(self.mean).div_(self.std)
-        return normalised.contiguous(memory_format=torch.channels_last)
+        return images.to(torch.float32).div_(255).sub_(self.mean).div_(self.std)

@@ -25,7 +25,7 @@ class SimCLR(Augmentation):
         s, drawn = self.settings, {}
         if s.rotation:
             drawn["turn"] = rotation(_uniform(count, -s.rotation, s.rotation, generator), height, width)
-        drawn["boxes"] = draw_crop(count, height, width, s.crop_scale, generator).T
+        drawn["boxes"] = draw_crop(count, height, width, s.crop_scale, generator)
         drawn["mirrored"] = draw_flip(count, s.flip, generator)
         operations, drawn["factors"] = self._draw_jitter(count, generator)
         operations[:, 3] += len(JITTER) * (torch.rand(count, generator=generator) < s.gray)
@@ -46,9 +46,8 @@ class SimCLR(Augmentation):
         return in_pieces(self._apply, images, *(drawn[name] for name in ("boxes", "mirrored", "operations", "factors")))
 
     def _apply(self, images, boxes, mirrored, operations, factors):
-        images = crop_and_resize(images, boxes.T, mirrored)
-        turns = zip(operations.unbind(1), factors.unbind(1), (JITTER, JITTER, JITTER, JITTER_AND_GRAY))
-        return self.normalize(in_turns(images, turns))
+        turns = [*zip(operations.unbind(1), factors.unbind(1), (JITTER, JITTER, JITTER, JITTER_AND_GRAY))]
+        return self.normalize(in_turns(crop_and_resize, images, (boxes, mirrored), turns))
 
 
 def _uniform(count, low, high, generator):

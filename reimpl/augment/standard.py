@@ -10,17 +10,17 @@ class Nothing(Augmentation):
         return {}
 
     def apply(self, images, drawn):
-        return self.normalize(images)
+        return in_pieces(self.normalize, images)
 
 
 class Standard(Augmentation):
     def draw(self, count, height, width, generator):
         s = self.settings
-        return {"boxes": draw_crop(count, height, width, s.crop_scale, generator).T,
+        return {"boxes": draw_crop(count, height, width, s.crop_scale, generator),
                 "mirrored": draw_flip(count, s.flip, generator)}
 
     def apply(self, images, drawn):
         return in_pieces(self._apply, images, drawn["boxes"], drawn["mirrored"])
 
     def _apply(self, images, boxes, mirrored):
-        return self.normalize(crop_and_resize(images, boxes.T, mirrored))
+        return self.normalize(crop_and_resize(images, boxes, mirrored))

@@ -51,9 +51,13 @@ class Strong(Augmentation):
         return in_pieces(self._apply, images, *drawn.values())
 
     def _apply(self, images, mirrored, hole, *turns):
-        images = flip(images.to(torch.float32), mirrored)
-        images = in_turns(images, [(choice, values, OPERATIONS) for choice, values in zip(turns[::2], turns[1::2])])
+        turns = [(choice, values, OPERATIONS) for choice, values in zip(turns[::2], turns[1::2])]
+        images = in_turns(_flip, images, (mirrored,), turns)
         return self.normalize(images).mul_(outside(hole, *images.shape[2:]))
+
+
+def _flip(images, chosen):
+    return flip(images, chosen).to(torch.float32)
 
 
 def draw_operation(count, height, width, generator):

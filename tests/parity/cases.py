@@ -233,7 +233,7 @@ def crop_case():
                                     for image, *box in zip(images, *boxes)])}
 
     def ours(images, *boxes):
-        return {"images": geometry.crop_and_resize(images, torch.stack(boxes), torch.zeros(len(images)) > 0).numpy()}
+        return {"images": geometry.crop_and_resize(images, torch.stack(boxes, 1), torch.zeros(len(images)) > 0).numpy()}
 
     return Case("crop", inputs, theirs, ours, 0)
 

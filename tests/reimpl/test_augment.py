@@ -128,7 +128,7 @@ def test_crop_and_resize_equals_pil(photos, side, generator):
         box = image.crop((left, top, left + width, top + height)).resize((side, side), PIL.Image.Resampling.BILINEAR)
         return PIL.ImageOps.mirror(box) if mirror else box
 
-    assert_same(geometry.crop_and_resize(images, boxes, mirrored), by_pil(images, by_hand, *boxes, mirrored))
+    assert_same(geometry.crop_and_resize(images, boxes, mirrored), by_pil(images, by_hand, *boxes.T, mirrored))
 
 
 def test_flip_by_hand(photos):
@@ -138,13 +138,15 @@ def test_flip_by_hand(photos):
 
 
 def test_each_image_takes_its_own_operation_in_each_turn():
-    """Adding, doubling and nothing, in turns: against a loop over the images."""
+    """After a factor for each: adding, doubling and nothing, in turns. Against a loop over the images."""
     rng = np.random.default_rng(0)
     images = torch.arange(20.0).view(20, 1, 1, 1)
     turns = [(torch.from_numpy(rng.integers(0, 3, 20)), torch.from_numpy(rng.integers(1, 9, (20, 1)) * 1.0)) for _ in range(5)]
     operations = (batches.keep_, lambda some, values: some.add_(values.view(-1, 1, 1, 1)), lambda some, _: some.mul_(2))
-    found = batches.in_turns(images, [(*turn, operations) for turn in turns]).flatten().tolist()
-    for row, value in enumerate(range(20)):
+    factors = torch.arange(20.0) % 7
+    found = batches.in_turns(lambda some, factor: some * factor.view(-1, 1, 1, 1), images, (factors,),
+                             [(*turn, operations) for turn in turns]).flatten().tolist()
+    for row, value in enumerate((torch.arange(20.0) * factors).tolist()):
         for choice, values in turns:
             value = (value, value + values[row].item(), value * 2)[choice[row]]
         assert found[row] == value
@@ -162,7 +164,7 @@ def test_the_size_of_pieces_changes_nothing(photos, kind, monkeypatch):
 
 def test_crops_are_distributed_as_torchvision_draws_them(generator):
     """Means and deviations of area, shape and place over 20,000 draws, within three standard errors or so."""
-    ours = geometry.draw_crop(20_000, 32, 32, (0.2, 1.0), generator).to(torch.float64)
+    ours = geometry.draw_crop(20_000, 32, 32, (0.2, 1.0), generator).T.to(torch.float64)
     torch.manual_seed(0)
     image = torch.empty(3, 32, 32)
     theirs = torch.tensor([RandomResizedCrop.get_params(image, (0.2, 1.0), (3 / 4, 4 / 3)) for _ in range(20_000)]).T
