@@ -23,8 +23,8 @@ class BasicBlock(nn.Module):
                 nn.Conv2d(channels_in, channels, 1, stride, bias=False), nn.BatchNorm2d(channels))
 
     def forward(self, x):
-        out = F.relu(self.bn1(self.conv1(x)))
-        return F.relu(self.bn2(self.conv2(out)) + self.shortcut(x))
+        out = F.relu_(self.bn1(self.conv1(x)))  # in place, as the sum: on a CPU half the time of writing to new memory
+        return F.relu_(self.bn2(self.conv2(out)).add_(self.shortcut(x)))
 
 
 class ResNet(nn.Module):
@@ -54,7 +54,7 @@ class ResNet(nn.Module):
 
     def forward(self, x):
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bfloat16, cache_enabled=False):
-            x = F.relu(self.bn1(self.conv1(x)))
+            x = F.relu_(self.bn1(self.conv1(x)))
             for stage in range(self.stages):
                 x = getattr(self, f"layer{stage + 1}")(x)
             return x.mean((2, 3), dtype=self.conv1.weight.dtype)
