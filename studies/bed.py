@@ -74,9 +74,14 @@ class Bed:
             write_npy(new / name, repeated)
         write_json(new / "dataset.json", {**facts, "images": {**facts["images"], "train": count}})
 
-    def stages(self, dataset, data=None, out="out"):
-        """The arguments of each training stage, the same for both implementations; its output goes into `<out>/<stage>`."""
-        common = ["--dataset", dataset, "--seed", "0", "--data", f"data/{data or dataset}"]
+    def stages(self, dataset, data=None):
+        """The arguments of each training stage, the same for both implementations; its output goes into `out/<data>/<stage>`.
+
+        Args: data: the prepared data set, where it is another than the one whose settings are used.
+        """
+        data = data or dataset
+        out = f"out/{data}"
+        common = ["--dataset", dataset, "--seed", "0", "--data", f"data/{data}"]
         arm = ["--study", "bench", "--arm", "default"]
         inputs = {name: [f"--{name}", f"{out}/{name}"] for name in ("pretext", "neighbors", "scan")}
         arguments = {

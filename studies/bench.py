@@ -90,7 +90,7 @@ def growth(bed, sizes):
     """A row for each stage of the rewrite and number of images: seconds an epoch, of `neighbors` those of the whole stage."""
     for count in sizes:
         bed.repeat("photos", "grown", count)
-        for stage, arguments in bed.stages("photos", "grown", "grown").items():
+        for stage, arguments in bed.stages("photos", "grown").items():
             evidence = bed.record("reimpl", arguments)["evidence"]
             rate = evidence["images_per_second"]
             yield told({"stage": TRAINED.get(stage, stage), "images": count, "seconds": count / rate if rate else

@@ -26,8 +26,8 @@ class Recorded:
     def __init__(self, not_run=None):
         self.not_run, self.ran = not_run, []
 
-    def stages(self, dataset, data=None, out="out"):
-        return {stage: [stage, "--out", f"{out}/{stage}"] for stage in ("pretext", "neighbors", "scan", "selflabel")}
+    def stages(self, dataset, data=None):
+        return {stage: [stage, "--out", f"out/{stage}"] for stage in ("pretext", "neighbors", "scan", "selflabel")}
 
     def repeat(self, source, target, count):
         self.count = count
@@ -65,6 +65,16 @@ def test_where_the_authors_code_is_not_to_be_had_the_rewrite_is_measured_alone()
     for row in bench.side_by_side(Recorded("it is not at hand"), "digits", 2):
         assert row["not_run"] == "it is not at hand" and row["ratio_mean"] is None
         assert row["images_per_second"] == {"original_ref": [], "reimpl": [50.0, 50.0]}
+
+
+def test_what_the_stages_of_a_data_set_read_those_of_another_do_not_write():
+    """Otherwise the authors' code is given the neighbors of other images, and stops."""
+    of = {data: list(object.__new__(bed.Bed).stages("photos", data).values()) for data in ("photos", "grown")}
+    written = {data: {arguments[-1] for arguments in stages} for data, stages in of.items()}
+    assert not written["photos"] & written["grown"]
+    for data, stages in of.items():
+        read = {value for arguments in stages for value in arguments[:-1] if value.startswith("out/")}
+        assert read and read < written[data]
 
 
 def test_images_are_repeated_in_their_order(tmp_path):
