@@ -8,6 +8,7 @@ A stage is a module with `run(cell, inputs, out)`; `INPUTS`, the folders it read
 
 import argparse
 import errno
+import gc
 import importlib
 import re
 import sys
@@ -21,6 +22,7 @@ from harness.record import Cell
 
 def main(implementation, stages, arguments=None):
     """Run one stage. Args: stages maps a stage's name to its module. Returns the exit code."""
+    gc.set_threshold(100_000)  # what is imported is no garbage, and to look through it again and again takes a second of a start
     arguments = sys.argv[1:] if arguments is None else arguments
     if not arguments or arguments[0] not in stages:
         asked_for_help = arguments[:1] in (["-h"], ["--help"])

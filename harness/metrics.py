@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
-from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,43 @@ def hungarian_match(counts):
     return match
 
 
+def normalized_mutual_information(counts):
+    """What clusters and classes tell of each other, as a share of the mean of their entropies; 1 where there is one of each.
+
+    Args: counts int64 [classes, clusters]. Source: N. X. Vinh, J. Epps, J. Bailey, JMLR 2010, the NMI of the sum.
+
+    >>> normalized_mutual_information(np.array([[2, 0], [0, 2]]))
+    1.0
+    """
+    joint = counts / counts.sum()
+    of_classes, of_clusters = joint.sum(1), joint.sum(0)
+    apart, together = _entropy(of_classes) + _entropy(of_clusters), _entropy(joint)
+    return 2 * max(0.0, apart - together) / apart if apart else 1.0
+
+
+def _entropy(shares):
+    """In nats, of shares that sum to 1."""
+    shares = shares[shares > 0]
+    return float(-(shares * np.log(shares)).sum())
+
+
+def adjusted_rand_index(counts):
+    """Pairs of images that are together by class and by cluster, above those expected by chance, as a share of the most.
+
+    Args: counts int64 [classes, clusters]. Source: L. Hubert, P. Arabie, Comparing partitions, 1985, equation 5.
+
+    >>> adjusted_rand_index(np.array([[2, 0], [0, 2]]))
+    1.0
+    """
+    together, by_class, by_cluster, of_all = (_pairs(images) for images in (counts, counts.sum(1), counts.sum(0), counts.sum()))
+    expected, most = by_class * by_cluster / of_all, (by_class + by_cluster) / 2
+    return float((together - expected) / (most - expected)) if most > expected else 1.0
+
+
+def _pairs(images):
+    return (images * (images - 1) // 2).sum()
+
+
 def score(labels, predictions, classes, clusters):
     """Scores of int64 [n] predictions (clusters) against int64 [n] labels; None where `labels` is, for images without them.
 
@@ -59,8 +95,8 @@ def score(labels, predictions, classes, clusters):
         acc=float(right / len(labels)),
         acc_many_to_one=float(counts.max(0).sum() / len(labels)),
         acc_reference=float((right + counts[0, match < 0].sum()) / len(labels)),
-        nmi=float(normalized_mutual_info_score(labels, predictions)),
-        ari=float(adjusted_rand_score(labels, predictions)),
+        nmi=normalized_mutual_information(counts),
+        ari=adjusted_rand_index(counts),
         confusion=counts[:, order],
         match=match,
     )

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
-from sklearn.datasets import load_digits
 
 from harness.errors import UserError
 from harness.files import existing
@@ -62,6 +61,8 @@ def digits(settings):
 
     Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998 (its test part).
     """
+    from sklearn.datasets import load_digits
+
     bunch = load_digits()
     images = np.rint(bunch.images[..., None] * (255 / 16)).astype(np.uint8)
     order = np.random.default_rng(0).permutation(len(images))

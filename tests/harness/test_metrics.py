@@ -1,12 +1,21 @@
-"""Scores against brute force over all matchings, against naive counts, and by hand."""
+"""Scores against brute force over all matchings, against naive counts, against scikit-learn, and by hand."""
 
 import itertools
 import math
 
 import numpy as np
 import pytest
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-from harness.metrics import count, degeneracies, empty_clusters, hungarian_match, score
+from harness.metrics import (
+    adjusted_rand_index,
+    count,
+    degeneracies,
+    empty_clusters,
+    hungarian_match,
+    normalized_mutual_information,
+    score,
+)
 
 
 def best_accuracy(labels, predictions, classes, clusters):
@@ -51,6 +60,18 @@ def test_scores_equal_naive_derivations(classes, clusters, seed):
     assert scores.ari == pytest.approx(naive_ari(labels, predictions))
     majority = {cluster: np.bincount(labels[predictions == cluster]).argmax() for cluster in np.unique(predictions)}
     assert scores.acc_many_to_one == pytest.approx(np.mean([majority[p] == label for p, label in zip(predictions, labels)]))
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_nmi_and_ari_are_scikit_learns(seed):
+    """Down to two images, one class and one cluster, and with clusters that are empty."""
+    rng = np.random.default_rng(seed)
+    size, classes, clusters = rng.integers(2, 300), rng.integers(1, 12), rng.integers(1, 25)
+    labels = rng.integers(classes, size=size)
+    predictions = np.where(rng.random(size) < rng.random(), labels % clusters, rng.integers(clusters, size=size))
+    counts = count(labels, predictions, classes, clusters)
+    assert normalized_mutual_information(counts) == pytest.approx(normalized_mutual_info_score(labels, predictions), abs=1e-12)
+    assert adjusted_rand_index(counts) == pytest.approx(adjusted_rand_score(labels, predictions), abs=1e-12)
 
 
 def test_by_hand():
