@@ -30,8 +30,7 @@ class Step:
         self.model, self.optimizer, self.terms, self.device = model, optimizer, terms, device
 
     def set_rate(self, rate):
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        self.optimizer.rate = rate
 
     def __call__(self, drawn):
         return self.take(move(drawn, self.device))
@@ -39,10 +38,10 @@ class Step:
     def take(self, drawn):
         terms = dict(self.terms(drawn))
         learnable = terms.pop("learnable", None)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         terms["loss"].backward()
-        if learnable is not None:  # the optimizers' own way of leaving a step out, without asking the device whether to
-            self.optimizer.found_inf = (~learnable).to(torch.float32)
+        if learnable is not None:
+            self.optimizer.leave_out = (~learnable).to(torch.float32)
         self.optimizer.step()
         return {name: value.detach() for name, value in terms.items()}
 
@@ -84,7 +83,7 @@ class RecordedStep(Step):
     def _record(self, drawn):
         """Nothing is computed yet: recording only notes what is to be done, and where in memory."""
         self.drawn = move(drawn, self.device)
-        self.optimizer.zero_grad(set_to_none=True)  # so that the gradients lie in the graph's own memory
+        self.optimizer.zero_grad()  # so that the gradients lie in the graph's own memory
         self.graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.graph):
             self.found = self.take(self.drawn)

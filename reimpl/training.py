@@ -18,6 +18,7 @@ from harness.progress import Progress
 from harness.session import CHECKPOINTS
 from harness.tracking import Tracker
 from reimpl.networks import place
+from reimpl.optimizers import make_optimizer
 from reimpl.steps import make_step
 
 
@@ -106,8 +107,7 @@ class Fit:
         mend = "remove it, and the stage starts anew"
         state = weights.load(self.file, mend)
         weights.fill(self.model, state["model"], self.file, mend)
-        # Its options are those of the settings and of this device; the checkpoint may come from another.
-        self.optimizer.load_state_dict(state["optimizer"] | {"param_groups": self.optimizer.state_dict()["param_groups"]})
+        self.optimizer.load_state_dict(state["optimizer"])
         self.session.generator.set_state(state["generator"])
         self.curves, self.kept = state["curves"], state["kept"]
         self.session.seconds_before = state["seconds"]
@@ -118,22 +118,6 @@ def batches(order, training):
     """An epoch's images, int64 [n], in batches. Of a single image there is none: BatchNorm has no variance for it."""
     least = training.batch_size if training.drop_last else 2
     return [batch for batch in order.split(training.batch_size) if len(batch) >= least]
-
-
-def make_optimizer(parameters, settings):
-    """The optimizer that the settings ask for. All its work is one operation, which a flag on the device can leave out."""
-    parameters = list(parameters)
-    on_gpu = parameters[0].is_cuda
-    groups = [{"params": parameters}]
-    if not settings.decay_norms:
-        groups = [{"params": [parameter for parameter in parameters if parameter.ndim > 1]},
-                  {"params": [parameter for parameter in parameters if parameter.ndim <= 1], "weight_decay": 0.0}]
-    if settings.kind == "sgd":
-        sgd = torch.optim.SGD(groups, settings.lr, momentum=settings.momentum, weight_decay=settings.weight_decay, fused=True)
-        if settings.momentum:  # from zero, as its first step would have it, but that step may be one that is left out
-            sgd.state.update({parameter: {"momentum_buffer": torch.zeros_like(parameter)} for parameter in parameters})
-        return sgd
-    return torch.optim.Adam(groups, settings.lr, weight_decay=settings.weight_decay, fused=True, capturable=on_gpu)
 
 
 def learning_rate(training, epoch):

@@ -14,9 +14,10 @@ from reimpl.augment import KINDS, Normalize, batches
 from reimpl.draws import leaves, move
 from reimpl.mining import mine, search_with_faiss, search_with_torch
 from reimpl.networks import ContrastiveModel, ResNet
+from reimpl.optimizers import make_optimizer
 from reimpl.pretext import simclr
 from reimpl.steps import WARM_UP, RecordedStep, Step
-from reimpl.training import Fit, make_optimizer
+from reimpl.training import Fit
 
 NORMALIZE = Normalize((0.5, 0.4, 0.3), (0.2, 0.2, 0.2))
 SIMCLR = dict(crop_scale=(0.2, 1.0), flip=0.5, jitter=0.8, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, gray=0.2)

@@ -1,4 +1,4 @@
-"""Learning rates by hand, optimizers as the settings ask, seeds apart, lines in a log."""
+"""Learning rates by hand, batches, checkpoints of their own, seeds apart, lines in a log."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from harness.progress import Progress
 from harness.record import Cell
 from harness.session import Session, derive_seed
 from harness.settings import Optimizer, Training
-from reimpl.training import Fit, batches, learning_rate, make_optimizer
+from reimpl.training import Fit, batches, learning_rate
 
 
 def training(**changes):
@@ -20,31 +20,6 @@ def test_cosine_schedule_by_hand():
     low = 0.0004
     assert rates == pytest.approx([0.4, low + 0.3996 * (1 + 2**-0.5) / 2, 0.2002, low + 0.3996 * (1 - 2**-0.5) / 2])
     assert learning_rate(training(), 3) == 0.4
-
-
-def test_optimizers_are_what_the_settings_ask_for():
-    sgd = make_optimizer([torch.nn.Parameter(torch.ones(1))], training().optimizer)
-    assert isinstance(sgd, torch.optim.SGD)
-    assert {k: sgd.defaults[k] for k in ("lr", "momentum", "weight_decay", "nesterov")} == {
-        "lr": 0.4, "momentum": 0.9, "weight_decay": 1e-4, "nesterov": False}
-    adam = make_optimizer([torch.nn.Parameter(torch.ones(1))], training(kind="adam", momentum=0.0).optimizer)
-    assert isinstance(adam, torch.optim.Adam) and adam.defaults["weight_decay"] == 1e-4 and adam.defaults["betas"] == (0.9, 0.999)
-
-
-@pytest.mark.parametrize("kind", ["sgd", "adam"])
-@pytest.mark.parametrize("decay_norms", [True, False])
-def test_weight_decay_covers_vectors_only_if_it_is_to(kind, decay_norms):
-    """Without a gradient, weight decay is all that moves a parameter: a matrix always, BatchNorm's weight and a bias if told."""
-    model = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2), torch.nn.Linear(2, 2))
-    for parameter in model.parameters():
-        torch.nn.init.constant_(parameter, 2.0)
-        parameter.grad = torch.zeros_like(parameter)
-    settings = Optimizer(kind, 0.1, 0.5, decay_norms=decay_norms)
-    make_optimizer(model.parameters(), settings).step()
-    decayed = 1.9  # by hand: SGD takes off 0.1 * 0.5 * 2, and the first step of Adam the learning rate
-    for name, parameter in model.named_parameters():
-        expected = decayed if decay_norms or name in ("0.weight", "2.weight") else 2.0
-        assert parameter.detach().flatten().tolist() == pytest.approx([expected] * parameter.numel()), name
 
 
 @pytest.mark.parametrize("count, drop_last, sizes", [
@@ -112,41 +87,6 @@ def test_checkpoints_that_nothing_will_go_on_from_are_removed(tmp_path, monkeypa
 
     other, stale, fresh = fit(1, 0.1), fit(0, 0.1), fit(0, 0.2)
     assert other.exists() and fresh.exists() and not stale.exists()
-
-
-def test_a_checkpoint_of_another_device_goes_on_with_the_options_of_this_one(tmp_path, monkeypatch):
-    """On a GPU an optimizer's options say that it is recorded, and its rate is a tensor; here neither may stay."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "params.yaml").write_text("execution: {device: cpu, threads: 1, tracking: disabled, checkpoint_seconds: 0}")
-
-    def fit(stop_after=None):
-        session = Session(Cell("reimpl", "scan", "d", "0"), {}, {})
-        torch.manual_seed(0)
-        model, left = torch.nn.Linear(3, 2), stop_after
-
-        def terms(indices):
-            nonlocal left
-            if left == 0:
-                raise KeyboardInterrupt
-            left = left and left - 1
-            return {"loss": model(torch.ones(2, 3)).square().sum()}
-
-        settings = Training(4, 2, Optimizer("adam", 0.1, 0.0))
-        return Fit(session, model, settings, 2, lambda indices: indices, terms, lambda kept: {})
-
-    whole = fit()
-    expected = whole.run()
-    whole.file.unlink()
-    interrupted = fit(stop_after=2)
-    with pytest.raises(KeyboardInterrupt):
-        interrupted.run()
-    state = torch.load(interrupted.file, weights_only=True)
-    (group,) = state["optimizer"]["param_groups"]
-    group |= {"capturable": True, "lr": torch.tensor(7.0)}
-    torch.save(state, interrupted.file)
-    again = fit()
-    assert again.run() == expected
-    assert again.optimizer.param_groups[0]["capturable"] is False
 
 
 def test_every_stage_and_seed_has_draws_of_its_own():
