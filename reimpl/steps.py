@@ -9,7 +9,7 @@ import torch
 
 from reimpl.draws import leaves, move
 
-WARM_UP = 3  # steps before the recording, in which libraries choose their algorithms and the optimizer makes its state
+WARM_UP = 3  # steps before the recording, in which libraries choose their algorithms
 
 
 def make_step(model, optimizer, terms, session):
