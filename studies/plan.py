@@ -40,8 +40,9 @@ def read_steps():
 
     try:
         with Repo() as repo:
-            status = repo.status()
             graph = repo.index.graph
+            with repo.lock:  # Repo.status would read every pipeline a second time
+                status = {name for stage in repo.index.stages for name in stage.status()}
             ordered = reversed(list(networkx.lexicographical_topological_sort(graph, key=lambda stage: stage.addressing)))
             return {stage.addressing: Step(
                 stage.addressing, frozenset(before.addressing for before in graph.successors(stage)),

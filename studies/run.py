@@ -12,6 +12,7 @@ import time
 from harness.errors import UserError
 from studies.plan import clock, of_studies, pending, read_steps, seconds
 
+FIRST = ["code", "reference"]  # what they find decides what else is stale
 AT_ONCE = 6  # stages that one process is given at most
 SECONDS_BETWEEN_LINES = 15
 
@@ -21,8 +22,7 @@ def run(studies, jobs):
 
     A stage that fails does not stop the others; what comes after it is left out. Raises UserError that names both.
     """
-    first = [name for name in ("code", "reference") if name in read_steps()]
-    repro(first, Board(len(first), 1), 0)  # what runs after depends on what these find
+    repro(FIRST, Board(len(FIRST), 1), 0)
     steps = read_steps()
     todo = pending(steps) & of_studies(steps, studies)
     board = Board(len(todo), jobs)

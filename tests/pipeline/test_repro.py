@@ -94,7 +94,7 @@ def test_nothing_runs_again_when_nothing_has_changed(finished, would_run):
     ("datasets.digits.kmeans.restarts", 2, KMEANS),
     ("datasets.digits.scan.entropy_weight", 2.0, AFTER_SCAN | THEIR_SCAN),
     ("datasets.digits.selflabel.threshold", 0.3, AFTER_SELFLABEL | THEIR_SELFLABEL),
-    ("datasets.digits.augmentation.strong.cutout", 3, AFTER_SCAN | THEIR_SCAN),
+    ("datasets.digits.augmentation.strong.cutout", 2, AFTER_SCAN | THEIR_SCAN),
     ("datasets.digits.augmentation.standard.flip", 0.1, AFTER_SCAN | THEIR_SCAN),  # an arm may name any of them
     ("datasets.digits.dataset.size", 9, EVERYTHING - {"reference"}),
     ("execution.tracking", "offline", set()),

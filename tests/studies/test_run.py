@@ -241,7 +241,7 @@ def test_where_all_is_well_nothing_is_raised(monkeypatch, capsys):
     monkeypatch.setattr(run, "read_steps", lambda: found)
     monkeypatch.setattr(run, "repro", watched)
     run.run([], 1)
-    assert watched.started() == ["report"] and "1 of 1 stages done in 0:00" in capsys.readouterr().out
+    assert watched.started() == ["code", "reference", "report"] and "1 of 1 stages done in 0:00" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("jobs", ["0", "-1", "two", "1.5", ""])
