@@ -153,7 +153,7 @@ def arm(project):
     (setting("scan", "entropy_weight", value=4.0), SCAN,
      "scan.entropy_weight was 5.0, and by params.yaml with studies/main/study.yaml it is 4.0 today; run and keep it again"),
     (setting("scan", "training", "optimizer", "lr", value=0.5), SCAN, "scan.training.optimizer.lr was 0.005, and"),
-    (setting("augmentation", "strong", "cutout", value=3), SCAN, "augmentation.cutout was 4, and by params.yaml"),
+    (setting("augmentation", "strong", "cutout", value=2), SCAN, "augmentation.cutout was 3, and by params.yaml"),
     (setting("kmeans", "restarts", value=3), KMEANS, "kmeans.restarts was 1, and by params.yaml it is 3 today"),
     (arm, SCAN, "scan.num_neighbors was 10, and by params.yaml with studies/main/study.yaml it is 3 today"),
     (rewritten(metrics__acc=0.9999), SCAN, "metrics.json: acc is 0.9999, and .*predictions.npz against .*labels.npy gives 0."),
