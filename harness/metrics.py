@@ -71,11 +71,11 @@ def adjusted_rand_index(counts):
     """
     together, by_class, by_cluster, of_all = (_pairs(images) for images in (counts, counts.sum(1), counts.sum(0), counts.sum()))
     expected, most = by_class * by_cluster / of_all, (by_class + by_cluster) / 2
-    return float((together - expected) / (most - expected)) if most > expected else 1.0
+    return (together - expected) / (most - expected) if most > expected else 1.0
 
 
 def _pairs(images):
-    return (images * (images - 1) // 2).sum()
+    return int((images * (images - 1) // 2).sum())  # Python's, since products of these leave int64 at a million images
 
 
 def score(labels, predictions, classes, clusters):

@@ -74,6 +74,10 @@ def test_nmi_and_ari_are_scikit_learns(seed):
     assert adjusted_rand_index(counts) == pytest.approx(adjusted_rand_score(labels, predictions), abs=1e-12)
 
 
+def test_ten_million_images_in_one_cluster_are_no_better_than_chance():
+    assert adjusted_rand_index(np.full((10, 1), 10**6)) == 0
+
+
 def test_by_hand():
     """Clusters 2, 0, 1 stand for classes 0, 1, 2, with one image astray."""
     labels, predictions = [0, 0, 1, 1, 2, 2], [2, 2, 0, 0, 1, 0]
