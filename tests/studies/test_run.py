@@ -236,7 +236,8 @@ def test_code_and_reference_are_brought_up_to_date_before_anything_is_planned(mo
 
 
 def test_where_all_is_well_nothing_is_raised(monkeypatch, capsys):
-    found = {"report": Step("report", frozenset(), (), True)}
+    before = {"code": (), "reference": ("code",), "report": ("reference",)}
+    found = {name: Step(name, frozenset(need), (), name == "report") for name, need in before.items()}
     watched = Watched(found)
     monkeypatch.setattr(run, "read_steps", lambda: found)
     monkeypatch.setattr(run, "repro", watched)
