@@ -63,7 +63,7 @@ def _run(implementation, stage, module_name, arguments):
     variant = getattr(module, "VARIANT", None)
     parser = argparse.ArgumentParser(prog=f"python -m {implementation} {stage}", description=module.__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--dataset", required=True, help="a name under `datasets` in params.yaml")
+    parser.add_argument("--dataset", required=True, help="whose settings are in params/<dataset>.yaml")
     parser.add_argument("--seed", type=seed, default="0", metavar="S",
                         help="of the pretext task, or of pretext task and clustering, as 0-3")
     parser.add_argument("--study", default="", help="a folder of studies/, whose arm's settings are laid over the data set's")

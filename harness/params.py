@@ -1,7 +1,7 @@
-"""params.yaml and the arms of studies: which settings are in force.
+"""params.yaml, the settings of data sets, and the arms of studies: which settings are in force.
 
-Values stand in params.yaml (`datasets.<name>.<stage>`), overlaid by what a study's arm changes
-(`studies/<study>/study.yaml`, `arms.<implementation>.<group>.<arm>.<stage>`).
+Values stand in `params/<data set>.yaml`, overlaid by what a study's arm changes (`studies/<study>/study.yaml`,
+`arms.<implementation>.<group>.<arm>.<stage>`). Each data set has a file, since DVC reads all of a file again for each stage.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from harness.files import read_yaml
 from harness.settings import build, need
 
 PARAMS = Path("params.yaml")
+SETTINGS_FOLDER = Path("params")
 GROUPS = {
     "whole": ("pretext", "scan", "selflabel"),
     "clustering": ("scan", "selflabel"),
@@ -37,28 +38,34 @@ class Section:
     """
 
     def __init__(self, dataset, study=None, implementation=None, arm=None):
-        datasets = lookup(read_yaml(PARAMS), "datasets", str(PARAMS))
-        self.base = lookup(datasets, dataset, f"{PARAMS}: datasets")
-        self.where = f"{PARAMS}: datasets.{dataset}"
-        self.changes = {}
+        self.file = settings_file(dataset)
+        self.base, self.changes, self.arm = read_yaml(self.file), {}, ""
         if study:
             file = Path("studies") / study / "study.yaml"
             arms = lookup(lookup(read_yaml(file), "arms", str(file)), implementation, f"{file}: arms")
-            self.changes, where = find_arm(arms, arm, f"{file}: arms.{implementation}")
-            self.where += f" with {where}"
+            self.changes, self.arm = find_arm(arms, arm, f"{file}: arms.{implementation}")
 
     def mapping(self, key):
         """The raw mapping of a section, e.g. `scan` or `augmentation.strong`."""
-        base, changes, where = self.base, self.changes, self.where
-        for part in key.split("."):
-            base = lookup(base, part, where)
+        base, changes, parts = self.base, self.changes, key.split(".")
+        for depth, part in enumerate(parts):
+            base = lookup(base, part, self.where(".".join(parts[:depth])))
             changes = (changes or {}).get(part) or {}
-            where += f".{part}"
         return overlay(base or {}, changes)
+
+    def where(self, key=""):
+        """Where the section `key` stands, for a message."""
+        file = f"{self.file}: {key}" if key else str(self.file)
+        return f"{file} with {self.arm}.{key}".rstrip(".") if self.arm else file
 
     def read(self, key, cls):
         """The section `key` as the settings dataclass `cls`."""
-        return build(cls, self.mapping(key), f"{self.where}.{key}")
+        return build(cls, self.mapping(key), self.where(key))
+
+
+def settings_file(dataset):
+    """The file with the settings of a data set. Raises UserError where there is none."""
+    return lookup({path.name: path for path in sorted(SETTINGS_FOLDER.glob("*.yaml"))}, f"{dataset}.yaml", f"{SETTINGS_FOLDER}/")
 
 
 def find_arm(groups, arm, where):

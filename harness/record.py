@@ -44,7 +44,7 @@ class Cell:
 
     @cached_property
     def section(self):
-        """What params.yaml and study.yaml say of this cell, read once."""
+        """What params/<data set>.yaml and study.yaml say of this cell, read once."""
         return Section(self.dataset, self.study, self.implementation, self.arm)
 
     def settings(self, key, cls):

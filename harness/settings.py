@@ -1,8 +1,8 @@
 """Every setting of every stage, as frozen dataclasses: what it means, its unit, its range.
 
-Values come from params.yaml, overlaid by what a study's arm changes (params.py). The dataclasses have no default where the
-paper's value differs between data sets, so that params.yaml is the one place to read a value from. Numbers in brackets are
-the reference code's for CIFAR-10.
+Values come from params/<data set>.yaml, overlaid by what a study's arm changes (params.py). The dataclasses have no default
+where the paper's value differs between data sets, so that there is one place to read a value from. Numbers in brackets are the
+reference code's for CIFAR-10.
 """
 
 import dataclasses

@@ -17,7 +17,7 @@ from pathlib import Path
 from harness.command import guarded
 from harness.errors import UserError
 from harness.files import read_yaml
-from harness.params import PARAMS, lookup
+from harness.params import PARAMS, settings_file
 from studies.check import check
 from studies.keep import coverage, keep, records
 from studies.kept import cells
@@ -84,11 +84,11 @@ def written(options):
 
 def planned(studies, jobs, dataset):
     """What would run on the data set of params.yaml; and of any that has kept records, which cells these are."""
-    params = read_yaml(PARAMS)
-    lookup(params["datasets"], dataset, f"{PARAMS}: datasets")
-    if dataset == params["dataset"]:
+    settings_file(dataset)  # so that there is such a data set
+    to_run = read_yaml(PARAMS)["dataset"]
+    if dataset == to_run:
         plan(studies, jobs)
-    if cells(dataset) or dataset != params["dataset"]:
+    if cells(dataset) or dataset != to_run:
         coverage(studies, dataset)
 
 

@@ -13,7 +13,7 @@ from sklearn.datasets import load_sample_images
 
 from harness.errors import UserError
 from harness.files import read_json, read_npy, read_yaml, write_json, write_npy
-from harness.params import PARAMS, overlay
+from harness.params import PARAMS, SETTINGS_FOLDER, overlay
 from harness.record import FILE
 
 PROJECT = Path(__file__).parent.parent
@@ -39,18 +39,20 @@ class Bed:
             self.repeat("photos", "photos", ON_GPU)
 
     def _write_settings(self):
-        params = read_yaml(PROJECT / PARAMS)
+        digits, cifar10 = (read_yaml(PROJECT / SETTINGS_FOLDER / f"{name}.yaml") for name in ("digits", "cifar10"))
         few = {"training": {"epochs": EPOCHS}}
         small = {"pretext": {"simclr": {**few, "evaluate_every": EPOCHS}}, "scan": few,
                  "selflabel": {**few, "threshold": 0.11}}  # so low that early predictions, too, are learned from
-        photos = overlay(params["datasets"]["cifar10"], {
+        photos = overlay(cifar10, {
             "dataset": {"source": "folder", "root": "photos"}, "kmeans": {"clusters": 2}})
         if not self.on_gpu:
             batch = {"training": {"batch_size": 128}}
             photos = overlay(photos, {"network": SMALL, "pretext": {"simclr": batch}, "selflabel": batch})
-        params["datasets"] = {"digits": overlay(params["datasets"]["digits"], small), "photos": overlay(photos, small)}
-        params["execution"] |= {"threads": 1, "tracking": "disabled"}
-        (self.root / PARAMS).write_text(yaml.safe_dump(params))
+        execution = read_yaml(PROJECT / PARAMS)["execution"] | {"threads": 1, "tracking": "disabled"}
+        (self.root / PARAMS).write_text(yaml.safe_dump({"execution": execution}))
+        (self.root / SETTINGS_FOLDER).mkdir()
+        for name, settings in (("digits", digits), ("photos", photos)):
+            (self.root / SETTINGS_FOLDER / f"{name}.yaml").write_text(yaml.safe_dump(overlay(settings, small)))
         study = self.root / "studies/bench/study.yaml"
         study.parent.mkdir(parents=True)
         study.write_text(yaml.safe_dump({"arms": {name: {"clustering": {"default": ARM}} for name in IMPLEMENTATIONS}}))

@@ -2,7 +2,7 @@
 
     python -m studies.bench
 
-Stages run through the command line that the pipeline uses, on one thread, each with the settings of params.yaml but a few epochs,
+Stages run through the command line that the pipeline uses, on one thread, each with the settings of params/ but a few epochs,
 and on a GPU where torch finds one. One round after another, so that what slows the machine down slows both implementations; the
 ratio is taken within a round.
 """

@@ -104,7 +104,7 @@ def of_arms(name, study):
                     if task not in section.base["pretext"]:
                         continue  # of_references says so
                     kind = InstanceDiscrimination if task == "simclr" else Pretext
-                    build(kind, section.mapping(f"pretext.{task}"), f"{section.where}.pretext.{task}")
+                    build(kind, section.mapping(f"pretext.{task}"), section.where(f"pretext.{task}"))
                 except UserError as error:
                     where = f"arms.{implementation}.{group}.{arm}"
                     yield f"{where}{str(error).partition(where)[2] or f': {error}'}"

@@ -1,6 +1,6 @@
 """Kept records: what has run elsewhere and lies in the repository under records/ (its README.md says how), and when it counts.
 
-A kept record counts where its files are those that were kept, its evidence is whole, its settings are those of params.yaml and
+A kept record counts where its files are those that were kept, its evidence is whole, its settings are those of params/ and
 study.yaml as they are today, and its scores are those of the kept predictions against the kept labels.
 """
 
@@ -14,6 +14,7 @@ from harness.augmentations import read_augmentation
 from harness.errors import UserError
 from harness.files import read_json, read_npy, read_npz, sha256
 from harness.metrics import score
+from harness.params import settings_file
 from harness.record import FILE, Cell
 from harness.settings import Dataset, InstanceDiscrimination, KMeans, Neighbors, Network, Pretext, Scan, SelfLabel, build
 
@@ -112,7 +113,7 @@ def other_settings(cell, settings):
         found = build(type(today), mapping, f"the record's {section}")
         for key, value, before in differences(asdict(today), asdict(found), section):
             if key.partition(".")[2] not in PLACES.get(section, ()):
-                where = f"params.yaml{f' with studies/{cell.study}/study.yaml' if cell.study else ''}"
+                where = f"{settings_file(cell.dataset)}{f' with studies/{cell.study}/study.yaml' if cell.study else ''}"
                 yield f"{key} was {before}, and by {where} it is {value} today; {AGAIN}, or set it back"
 
 

@@ -15,7 +15,7 @@ question: What does it change to draw neighbors from fewer candidates?
 # What the arms are compared with: an arm of another study, which is not run again.
 reads: {{default: main/reimpl/default}}
 
-# An arm changes settings of params.yaml (datasets.<name>.<stage>). Its group says what it runs anew:
+# An arm changes settings of params/<data set>.yaml. Its group says what it runs anew:
 #   whole       pretext task, neighbors, SCAN, self-labeling: {{pretext: {{simclr: {{dim: 32}}}}, scan: {{}}, selflabel: {{}}}}
 #   clustering  SCAN and self-labeling, from the shared pretext task
 #   scan        SCAN alone

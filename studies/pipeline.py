@@ -32,7 +32,7 @@ def outdated():
 
 def render(name, study):
     """The dvc.yaml of a study, as text."""
-    params = "../../params.yaml" + (":dataset,datasets,pretext_seeds" if study.clustering_seeds else "")
+    params = "../../params.yaml" + (":dataset,pretext_seeds" if study.clustering_seeds else "")
     found = {"vars": [params, "study.yaml"], "stages": stages(name, study)}
     return HEADER + yaml.safe_dump(found, sort_keys=False, width=120).replace("\n  summary:", "\n\n  summary:")
 
@@ -106,7 +106,7 @@ def _stage(name, implementation, group, stage, command, seed, inputs, deps, outs
         "wdir": "../..",
         "cmd": f"python -m {implementation} {command} --study {name} --arm ${{item.arm}} --dataset ${{dataset}} --seed {seed} "
                f"--data data/${{dataset}} {folders} --out {out}".replace("  ", " "),
-        "params": [*(f"datasets.${{dataset}}.{section}" for section in ("dataset", "network", *sections)),
+        "params": [{"params/${dataset}.yaml": ["dataset", "network", *sections]},
                    {f"studies/{name}/study.yaml": [f"arms.{implementation}.{group}.${{item.arm}}.{stage}"]}],
         "deps": ["data/${dataset}", *deps],
         "outs": outs,

@@ -22,8 +22,11 @@ PARAMS = """
 pretext_seeds: [0, 2]
 clustering_seeds: [1]
 execution: {device: cpu, threads: 2, tracking: disabled, checkpoint_seconds: 5}
-datasets:
-  d: {network: {width: 8, blocks: [1]}, augmentation: {strong: {flip: 0.5, cutout: 4}}, scan: {clusters: 10, heads: 2}}
+"""
+SETTINGS = """
+network: {width: 8, blocks: [1]}
+augmentation: {strong: {flip: 0.5, cutout: 4}}
+scan: {clusters: 10, heads: 2}
 """
 STUDY = """
 arms:
@@ -43,10 +46,12 @@ arms:
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A folder with PARAMS and the study `s`, as the working directory."""
+    """A folder with PARAMS, the SETTINGS of the data set `d` and the study `s`, as the working directory."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "studies/s").mkdir(parents=True)
+    (tmp_path / "params").mkdir()
     (tmp_path / "params.yaml").write_text(PARAMS)
+    (tmp_path / "params/d.yaml").write_text(SETTINGS)
     (tmp_path / "studies/s/study.yaml").write_text(STUDY)
     return tmp_path
 
@@ -67,7 +72,7 @@ def test_an_arm_of_any_group_is_laid_over_the_data_set(project):
 
 
 @pytest.mark.parametrize("arguments, says", [
-    (("e",), "params.yaml: datasets has no 'e'; it has d"),
+    (("e",), "params/ has no 'e.yaml'; it has d.yaml"),
     (("d", "s", "reimpl", "many"), "studies/s/study.yaml: arms.reimpl has no arm 'many'; it has pretrained, few, alone"),
     (("d", "s", "torch", "few"), "studies/s/study.yaml: arms has no 'torch'; it has reimpl, original_ref"),
     (("d", "t", "reimpl", "few"), "studies/t/study.yaml is missing"),
@@ -79,8 +84,31 @@ def test_an_unknown_name_is_answered_with_the_known_ones(project, arguments, say
 
 
 def test_a_section_that_is_not_there_is_named_with_the_arm(project):
-    with pytest.raises(UserError, match=r"^params.yaml: datasets.d with .*study.yaml: arms.reimpl.scan.alone has no 'kmeans'"):
-        Section("d", "s", "reimpl", "alone").mapping("kmeans")
+    alone = Section("d", "s", "reimpl", "alone")
+    for key, says in {
+        "kmeans": "params/d.yaml with studies/s/study.yaml: arms.reimpl.scan.alone has no 'kmeans'; it has "
+                  "network, augmentation, scan",
+        "scan.training": "params/d.yaml: scan with studies/s/study.yaml: arms.reimpl.scan.alone.scan has no 'training'; it has "
+                         "clusters, heads",
+    }.items():
+        with pytest.raises(UserError) as error:
+            alone.mapping(key)
+        assert str(error.value) == says
+    with pytest.raises(UserError, match=r"^params/d.yaml has no 'kmeans'; it has network, augmentation, scan$"):
+        Section("d").mapping("kmeans")
+
+
+@pytest.mark.parametrize("settings, says", [
+    (SETTINGS.replace("8", "0"), "params/d.yaml: network: width is 0, and should be at least 8"),
+    (SETTINGS.replace("blocks", "blocs"), "params/d.yaml: network: unknown setting 'blocs'; did you mean 'blocks'?"),
+    ("", "params/d.yaml holds no mapping of settings"),
+    (SETTINGS + "scan: {}", "params/d.yaml, line 5: the key 'scan' is given twice"),
+])
+def test_what_is_wrong_with_the_settings_of_a_data_set_is_named(project, settings, says):
+    (project / "params/d.yaml").write_text(settings)
+    with pytest.raises(UserError) as error:
+        Section("d").read("network", Network)
+    assert str(error.value) == says
 
 
 @pytest.mark.parametrize("groups, says", [

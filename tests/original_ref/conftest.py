@@ -52,16 +52,17 @@ def ran(tmp_path_factory):
         pytest.skip("the authors' code is not here: `python -m original_ref fetch` brings it")
     fetch()
     folder = tmp_path_factory.mktemp("original")
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params, digits = (yaml.safe_load((ROOT / file).read_text()) for file in ("params.yaml", "params/digits.yaml"))
     params["execution"].update(device="cpu", threads=1, tracking="disabled")
-    digits = params["datasets"]["digits"]
     digits["dataset"]["size"] = 0
     digits["network"] = {"width": 8, "blocks": [1, 1]}
     for training in (digits["pretext"]["simclr"]["training"], digits["scan"]["training"], digits["selflabel"]["training"]):
         training["epochs"] = 2
     digits["selflabel"]["threshold"] = 0.15
     digits["scan"]["heads"] = 2
+    (folder / "params").mkdir()
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    (folder / "params/digits.yaml").write_text(yaml.safe_dump(digits))
     (folder / "studies/main").mkdir(parents=True)
     (folder / "studies/main/study.yaml").write_text((ROOT / "studies/main/study.yaml").read_text())
     project = Project(folder)

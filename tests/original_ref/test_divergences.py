@@ -28,7 +28,7 @@ def test_an_entry_is_complete_and_its_setting_exists(name):
     assert {"paper", "code", "reimpl", "setting", "concerns"} == set(entry) - {"effect"}
     assert all(isinstance(entry[key], str) and entry[key] for key in entry if key != "setting")
     assert entry["concerns"] in ("results", "speed", "failures")
-    digits = read_yaml("params.yaml")["datasets"]["digits"]
+    digits = read_yaml("params/digits.yaml")
     for setting in filter(None, entry["setting"].split(", ")):
         *sections, key = setting.split(".")
         known = {"scan": Scan, "selflabel": SelfLabel, "pretext": {"simclr": InstanceDiscrimination},

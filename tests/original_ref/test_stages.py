@@ -81,16 +81,16 @@ def test_a_stage_that_was_killed_goes_on_to_the_same_bits(project, stage):
 
 
 def test_more_neighbors_than_mined_is_refused_where_their_code_would_take_fewer(project):
-    text = (project.folder / "params.yaml").read_text().replace("num_neighbors: 20", "num_neighbors: 21")
-    (project.folder / "params.yaml").write_text(text)
+    text = (project.folder / "params/digits.yaml").read_text().replace("num_neighbors: 20", "num_neighbors: 21")
+    (project.folder / "params/digits.yaml").write_text(text)
     done = project.stage("scan", check=False)
     assert done.returncode == 2
     assert "scan.num_neighbors is 21, and the authors' code knows only the 20 that were mined" in done.stderr
 
 
 def test_nothing_confident_is_recorded_as_how_the_authors_code_ends(project):
-    text = (project.folder / "params.yaml").read_text().replace("threshold: 0.15", "threshold: 0.999")
-    (project.folder / "params.yaml").write_text(text)
+    text = (project.folder / "params/digits.yaml").read_text().replace("threshold: 0.15", "threshold: 0.999")
+    (project.folder / "params/digits.yaml").write_text(text)
     project.stage("selflabel")
     assert "stopped in epoch 1: Mask in MaskedCrossEntropyLoss is all zeros" in record(project, "selflabel")["not_run"]
 

@@ -27,37 +27,34 @@ STEPS, IMAGES, TEST_IMAGES, SIDE = 20, 96, 64, 8
 WIDTH, BLOCKS, CLUSTERS, HEADS = 8, (1, 1), 10, 2
 MEAN, STD = (0.3,), (0.3,)
 SIMCLR_RATES = {torch.float32: 0.02, torch.float64: 0.1}
-PARAMS = f"""
-seeds: [0]
-execution: {{device: cpu, threads: 1, tracking: disabled, checkpoint_seconds: 1000}}
-datasets:
-  tiny:
-    dataset: {{source: digits, mean: {list(MEAN)}, std: {list(STD)}}}
-    network: {{width: {WIDTH}, blocks: {list(BLOCKS)}}}
-    augmentation: {{none: {{}}, strong: {{flip: 0.5, operations: 2, cutout: 4}}}}
-    pretext:
-      simclr:
-        training:
-          epochs: {STEPS}
-          batch_size: {IMAGES}
-          optimizer: {{kind: sgd, lr: SIMCLR_RATE, momentum: 0.9, weight_decay: 0.0005, schedule: cosine}}
-        augmentation: {{simclr: {{crop_scale: [0.5, 1], flip: 0.5, jitter: 0.8, brightness: 0.4, contrast: 0.4, saturation: 0.4,
-                        hue: 0.1, gray: 0.2}}}}
-        evaluate_every: 100
-        temperature: 0.5
-        dim: 16
-    scan:
-      training: {{epochs: {STEPS}, batch_size: {IMAGES}, optimizer: {{kind: adam, lr: 0.001, weight_decay: 0.0001}}}}
-      augmentation: strong
-      clusters: {CLUSTERS}
-      num_neighbors: 5
-      entropy_weight: 5.0
-      heads: {HEADS}
-    selflabel:
-      training: {{epochs: {STEPS}, batch_size: {IMAGES}, optimizer: {{kind: adam, lr: 0.001, weight_decay: 0.0001}}}}
-      augmentation: strong
-      target_augmentation: none
-      threshold: 0.12
+EXECUTION = "execution: {device: cpu, threads: 1, tracking: disabled, checkpoint_seconds: 1000}"
+SETTINGS = f"""
+dataset: {{source: digits, mean: {list(MEAN)}, std: {list(STD)}}}
+network: {{width: {WIDTH}, blocks: {list(BLOCKS)}}}
+augmentation: {{none: {{}}, strong: {{flip: 0.5, operations: 2, cutout: 4}}}}
+pretext:
+  simclr:
+    training:
+      epochs: {STEPS}
+      batch_size: {IMAGES}
+      optimizer: {{kind: sgd, lr: SIMCLR_RATE, momentum: 0.9, weight_decay: 0.0005, schedule: cosine}}
+    augmentation: {{simclr: {{crop_scale: [0.5, 1], flip: 0.5, jitter: 0.8, brightness: 0.4, contrast: 0.4, saturation: 0.4,
+                    hue: 0.1, gray: 0.2}}}}
+    evaluate_every: 100
+    temperature: 0.5
+    dim: 16
+scan:
+  training: {{epochs: {STEPS}, batch_size: {IMAGES}, optimizer: {{kind: adam, lr: 0.001, weight_decay: 0.0001}}}}
+  augmentation: strong
+  clusters: {CLUSTERS}
+  num_neighbors: 5
+  entropy_weight: 5.0
+  heads: {HEADS}
+selflabel:
+  training: {{epochs: {STEPS}, batch_size: {IMAGES}, optimizer: {{kind: adam, lr: 0.001, weight_decay: 0.0001}}}}
+  augmentation: strong
+  target_augmentation: none
+  threshold: 0.12
 """
 
 
@@ -145,7 +142,9 @@ def neighbors():
 def run(training, folder):
     """Run the rewrite's stage in an empty folder. Returns: a Ran."""
     folder, images = Path(folder), digits()
-    (folder / "params.yaml").write_text(PARAMS.replace("SIMCLR_RATE", str(SIMCLR_RATES[training.dtype])))
+    (folder / "params").mkdir()
+    (folder / "params.yaml").write_text(EXECUTION)
+    (folder / "params/tiny.yaml").write_text(SETTINGS.replace("SIMCLR_RATE", str(SIMCLR_RATES[training.dtype])))
     data, upstream = folder / "data", folder / "in"
     data.mkdir()
     for split, rows in {"train": slice(0, IMAGES), "test": slice(IMAGES, None)}.items():

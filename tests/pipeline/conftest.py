@@ -78,8 +78,9 @@ class Project:
 def tiny(params):
     params.update(dataset="digits", pretext_seeds=[0], clustering_seeds=[0], pretext_tasks=["simclr"])
     params["execution"].update(device="cpu", threads=1, tracking="disabled", checkpoint_seconds=0)
-    params["datasets"] = {"digits": params["datasets"]["digits"]}
-    digits = params["datasets"]["digits"]
+
+
+def tiny_digits(digits):
     digits["dataset"]["size"] = 0
     digits["network"] = {"width": 8, "blocks": [1, 1]}
     digits["pretext"]["simclr"]["training"]["epochs"] = 4
@@ -102,6 +103,8 @@ def fresh(tmp_path_factory):
         shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__", "output", "*.lock"))
     for file in ("params.yaml", "dvc.yaml", ".dvcignore", ".gitignore", "pyproject.toml"):
         shutil.copy(ROOT / file, folder / file)
+    (folder / "params").mkdir()
+    shutil.copy(ROOT / "params/digits.yaml", folder / "params")
     (folder / "records").mkdir()
     shutil.copy(ROOT / "records/README.md", folder / "records")
     (folder / ".dvc").mkdir()
@@ -109,6 +112,7 @@ def fresh(tmp_path_factory):
     shutil.copy(ROOT / ".dvc/.gitignore", folder / ".dvc/.gitignore")
     project = Project(folder)
     project.edit("params.yaml", tiny)
+    project.edit("params/digits.yaml", tiny_digits)
     for study in (folder / "studies").iterdir():  # the user's own studies and arms are not what is tested
         if study.is_dir() and study.name not in ("main", "__pycache__"):
             shutil.rmtree(study)

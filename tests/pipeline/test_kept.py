@@ -36,8 +36,8 @@ def clone(fresh, away, tmp_path):
     """Another checkout with these records, on another data set, in which nothing has run."""
     project = fresh.copy(tmp_path / "clone")
     shutil.copytree(away.folder / "records", project.folder / "records", dirs_exist_ok=True)
-    project.edit("params.yaml", lambda params: params.update(
-        dataset="other", pretext_seeds=[7], datasets={**params["datasets"], "other": params["datasets"]["digits"]}))
+    project.edit("params.yaml", lambda params: params.update(dataset="other", pretext_seeds=[7]))
+    shutil.copy(project.folder / "params/digits.yaml", project.folder / "params/other.yaml")
     return project
 
 
@@ -108,12 +108,11 @@ def rewritten(**changes):
 
 def setting(*keys, value):
     def spoil(project):
-        def change(params):
-            inner = params["datasets"]["digits"]
+        def change(inner):
             for key in keys[:-1]:
                 inner = inner[key]
             inner[keys[-1]] = value
-        project.edit("params.yaml", change)
+        project.edit("params/digits.yaml", change)
     return spoil
 
 
@@ -151,11 +150,11 @@ def arm(project):
     (lambda project: (project.folder / SCAN / "predictions.npz").unlink(), SCAN, "predictions.npz: is missing; `git checkout"),
     (lambda project: (project.folder / SCAN / "model.pt").touch(), SCAN, "model.pt: is not named in records/digits/SHA256SUMS"),
     (setting("scan", "entropy_weight", value=4.0), SCAN,
-     "scan.entropy_weight was 5.0, and by params.yaml with studies/main/study.yaml it is 4.0 today; run and keep it again"),
+     "scan.entropy_weight was 5.0, and by params/digits.yaml with studies/main/study.yaml it is 4.0 today; run and keep"),
     (setting("scan", "training", "optimizer", "lr", value=0.5), SCAN, "scan.training.optimizer.lr was 0.005, and"),
-    (setting("augmentation", "strong", "cutout", value=2), SCAN, "augmentation.cutout was 3, and by params.yaml"),
-    (setting("kmeans", "restarts", value=3), KMEANS, "kmeans.restarts was 1, and by params.yaml it is 3 today"),
-    (arm, SCAN, "scan.num_neighbors was 10, and by params.yaml with studies/main/study.yaml it is 3 today"),
+    (setting("augmentation", "strong", "cutout", value=2), SCAN, "augmentation.cutout was 3, and by params/digits.yaml"),
+    (setting("kmeans", "restarts", value=3), KMEANS, "kmeans.restarts was 1, and by params/digits.yaml it is 3 today"),
+    (arm, SCAN, "scan.num_neighbors was 10, and by params/digits.yaml with studies/main/study.yaml it is 3 today"),
     (rewritten(metrics__acc=0.9999), SCAN, "metrics.json: acc is 0.9999, and .*predictions.npz against .*labels.npy gives 0."),
     (lambda project: rewritten(metrics__nmi=0.9999)(project, KMEANS), KMEANS, "nmi is 0.9999, and its confusion matrix gives 0."),
     (other_predictions, SCAN, "acc is 0.*, and .*predictions.npz against"),

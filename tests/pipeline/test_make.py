@@ -9,7 +9,7 @@ from tests.pipeline.conftest import ROOT
 def test_clean_keeps_what_was_downloaded_and_what_is_the_users(tmp_path):
     shutil.copy(ROOT / "Makefile", tmp_path)
     made = ["runs/digits/a", "report/output/digits/index.html", "checkpoints/c", "wandb/w", "data/digits/d.npy"]
-    kept = ["data/raw/cifar10/archive", "params.yaml", "report/page.py"]
+    kept = ["data/raw/cifar10/archive", "params.yaml", "params/digits.yaml", "report/page.py"]
     for name in made + kept:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()

@@ -87,26 +87,27 @@ def test_nothing_runs_again_when_nothing_has_changed(finished, would_run):
     assert would_run(finished) == set()
 
 
-@pytest.mark.parametrize("keys, value, expected", [
-    ("datasets.digits.pretext.simclr.temperature", 0.3, AFTER_PRETEXT | THEIRS),
-    ("datasets.digits.pretext.rotation.evaluate_every", 5, set()),
-    ("datasets.digits.neighbors.test", 4, AFTER_PRETEXT - {"pretext@simclr-0"} | THEIRS),
-    ("datasets.digits.kmeans.restarts", 2, KMEANS),
-    ("datasets.digits.scan.entropy_weight", 2.0, AFTER_SCAN | THEIR_SCAN),
-    ("datasets.digits.selflabel.threshold", 0.3, AFTER_SELFLABEL | THEIR_SELFLABEL),
-    ("datasets.digits.augmentation.strong.cutout", 2, AFTER_SCAN | THEIR_SCAN),
-    ("datasets.digits.augmentation.standard.flip", 0.1, AFTER_SCAN | THEIR_SCAN),  # an arm may name any of them
-    ("datasets.digits.dataset.size", 9, EVERYTHING - {"reference"}),
-    ("execution.tracking", "offline", set()),
+@pytest.mark.parametrize("file, keys, value, expected", [
+    ("params/digits.yaml", "pretext.simclr.temperature", 0.3, AFTER_PRETEXT | THEIRS),
+    ("params/digits.yaml", "pretext.rotation.evaluate_every", 5, set()),
+    ("params/digits.yaml", "neighbors.test", 4, AFTER_PRETEXT - {"pretext@simclr-0"} | THEIRS),
+    ("params/digits.yaml", "kmeans.restarts", 2, KMEANS),
+    ("params/digits.yaml", "scan.entropy_weight", 2.0, AFTER_SCAN | THEIR_SCAN),
+    ("params/digits.yaml", "selflabel.threshold", 0.3, AFTER_SELFLABEL | THEIR_SELFLABEL),
+    ("params/digits.yaml", "augmentation.strong.cutout", 2, AFTER_SCAN | THEIR_SCAN),
+    ("params/digits.yaml", "augmentation.standard.flip", 0.1, AFTER_SCAN | THEIR_SCAN),  # an arm may name any of them
+    ("params/digits.yaml", "dataset.size", 9, EVERYTHING - {"reference"}),
+    ("params.yaml", "execution.tracking", "offline", set()),
 ])
-def test_an_edited_setting_runs_again_what_depends_on_it(project, would_run, keys, value, expected):
-    def change(params):
-        *path, last = keys.split(".")
-        for key in path:
-            params = params[key]
-        params[last] = value
+def test_an_edited_setting_runs_again_what_depends_on_it(project, would_run, file, keys, value, expected):
+    *path, last = keys.split(".")
 
-    project.edit("params.yaml", change)
+    def change(settings):
+        for key in path:
+            settings = settings[key]
+        settings[last] = value
+
+    project.edit(file, change)
     assert would_run(project) == expected
 
 

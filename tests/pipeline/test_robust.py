@@ -78,13 +78,13 @@ def test_a_second_process_waits_for_the_first(project, monkeypatch):
 
 def settings(keys, value):
     def spoil(project):
-        def change(params):
-            *path, last = ("datasets.digits." + keys).split(".")
+        def change(digits):
+            *path, last = keys.split(".")
             for key in path:
-                params = params[key]
-            params[last] = value
+                digits = digits[key]
+            digits[last] = value
 
-        project.edit("params.yaml", change)
+        project.edit("params/digits.yaml", change)
     return spoil
 
 
@@ -159,7 +159,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_files(project):
 @pytest.mark.parametrize("arguments, says", [
     (["reimpl", "cluster"], "error: no stage 'cluster'; usage: python -m reimpl {pretext,neighbors,kmeans,scan,selflabel,"),
     ([*STAGES["scan"][:5], "nobody", *STAGES["scan"][6:]], "arms.reimpl has no arm 'nobody'; it has default"),
-    ([*STAGES["scan"][:7], "cifar11", *STAGES["scan"][8:]], "datasets has no 'cifar11'; it has digits"),
+    ([*STAGES["scan"][:7], "cifar11", *STAGES["scan"][8:]], "params/ has no 'cifar11.yaml'; it has digits.yaml"),
     ([*STAGES["pretext"][:3], "jigsaw", *STAGES["pretext"][4:]], "the pretext task is 'jigsaw'"),
     (["report", "--dataset", "digits", "--summaries", "runs/digits/nowhere", "--out", "x"], "nowhere is missing"),
     (["studies.summary", "--study", "nothing", "--dataset", "digits", "--out", "x"], "studies/nothing/study.yaml is missing"),
@@ -184,7 +184,7 @@ def test_wandb_offline_leaves_a_run_and_the_same_weights(project, finished):
      lambda digits: digits["pretext"]["simclr"]["training"]["optimizer"].update(lr=1e12), "not finite"),
 ])
 def test_a_degenerate_run_is_recorded_and_is_no_error(project, call, stages, change, says):
-    project.edit("params.yaml", lambda params: change(params["datasets"]["digits"]))
+    project.edit("params/digits.yaml", change)
     for stage in stages:
         assert call(project, *STAGES[stage])[0] == 0
     record = json.loads((project.folder / OUT[stages[0]] / "metrics.json").read_text())

@@ -26,7 +26,7 @@ def as_folder(project, labelled=()):
             folder.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image[..., 0]).save(folder / f"{index:04}.png")
 
-    project.edit("params.yaml", lambda params: params["datasets"]["digits"]["dataset"].update(source="folder", root="images"))
+    project.edit("params/digits.yaml", lambda digits: digits["dataset"].update(source="folder", root="images"))
 
 
 @pytest.fixture

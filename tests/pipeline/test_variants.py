@@ -34,7 +34,7 @@ def test_rotation_prediction_takes_the_place_of_simclr(project, call):
 
 
 def test_of_several_heads_the_one_of_lowest_validation_loss_is_kept(project, call):
-    project.edit("params.yaml", lambda params: params["datasets"]["digits"]["scan"].update(heads=3))
+    project.edit("params/digits.yaml", lambda digits: digits["scan"].update(heads=3))
     assert call(project, *STAGES["scan"])[0] == 0
     result = record(project, f"{CELL}/scan")
     best = min(result["curves"], key=lambda row: row["validation_loss"])
@@ -55,15 +55,15 @@ def test_color_images_from_a_folder_go_all_the_way(project, call, photos):
             image = photos[128 * label + index].permute(1, 2, 0).numpy()
             Image.fromarray(image).save(folder / f"{index:03}.png")
 
-    def change(params):
-        settings = params["datasets"]["photos"] = params["datasets"].pop("digits")
+    def change(settings):
         settings["dataset"] = {"source": "folder", "root": "photos", "size": 16, "mean": [0.5] * 3, "std": [0.25] * 3}
         settings["neighbors"]["train"] = 10
         settings["scan"]["clusters"] = settings["kmeans"]["clusters"] = 2
         for stage in (settings["pretext"]["simclr"], settings["scan"], settings["selflabel"]):
             stage["training"].update(batch_size=32, epochs=8)
 
-    project.edit("params.yaml", change)
+    (project.folder / "params/digits.yaml").rename(project.folder / "params/photos.yaml")
+    project.edit("params/photos.yaml", change)
     for stage in STAGES:
         arguments = [argument.replace("digits", "photos") for argument in STAGES[stage]]
         assert call(project, *arguments)[0] == 0, stage

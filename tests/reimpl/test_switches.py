@@ -87,7 +87,9 @@ class Lab:
                 place = place[part]
             place[last] = value
         execution = params.pop("execution")
-        (self.folder / "params.yaml").write_text(json.dumps({"execution": execution, "datasets": {"tiny": params}}))
+        (self.folder / "params.yaml").write_text(json.dumps({"execution": execution}))
+        (self.folder / "params").mkdir(exist_ok=True)
+        (self.folder / "params/tiny.yaml").write_text(json.dumps(params))
         out = self.folder / "out"
         module.run(Cell("reimpl", stage, "tiny", 0, variant=variant),
                    {name: self.folder / name for name in ("data", *inputs)}, out)

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parent.parent.parent
 def project(tmp_path, monkeypatch):
     """params.yaml and the studies as they are, to be spoilt."""
     shutil.copy(ROOT / "params.yaml", tmp_path)
+    shutil.copytree(ROOT / "params", tmp_path / "params")
     for file in ROOT.glob("studies/*/*.yaml"):
         target = tmp_path / file.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -97,7 +97,7 @@ def test_a_stage_by_hand(everything, name):
         "wdir": "../..",
         "cmd": " ".join(filter(None, [f"python -m {implementation} {command} --study s --arm A --dataset D --seed {seed}",
                                       "--data data/D", inputs, f"--out {out}"])),
-        "params": [*(f"datasets.D.{section}" for section in ("dataset", "network", *sections)),
+        "params": [{"params/D.yaml": ["dataset", "network", *sections]},
                    {"studies/s/study.yaml": [f"arms.{implementation}.{group}.A.{own}"]}],
         "deps": ["data/D", *deps],
         "outs": [out] if files is None else [f"{out}/{file}" for file in files],
@@ -127,8 +127,7 @@ def test_a_study_that_runs_nothing_of_its_own_is_a_summary():
 def test_clustering_seeds_of_its_own_take_the_place_of_those_of_params_yaml():
     """Both files would give DVC the same key, so of params.yaml only the rest is read."""
     assert rendered("s", study())["vars"] == ["../../params.yaml", "study.yaml"]
-    assert rendered("s", study(clustering_seeds=(1, 2)))["vars"] == ["../../params.yaml:dataset,datasets,pretext_seeds",
-                                                                    "study.yaml"]
+    assert rendered("s", study(clustering_seeds=(1, 2)))["vars"] == ["../../params.yaml:dataset,pretext_seeds", "study.yaml"]
 
 
 def test_arms_start_from_another_pretext_task_and_another_arm_where_the_study_says_so():
@@ -138,7 +137,7 @@ def test_arms_start_from_another_pretext_task_and_another_arm_where_the_study_sa
                          "selflabel": {"d": {"selflabel": {}}}}}))["stages"]
     assert "python -m reimpl pretext --task rotation " in found["pretext"]["cmd"]
     assert "runs/code/reimpl.neighbors.rotation.json" in found["neighbors"]["deps"]
-    assert "datasets.D.pretext.rotation" in found["neighbors"]["params"]
+    assert found["neighbors"]["params"][0] == {"params/D.yaml": ["dataset", "network", "pretext.rotation", "neighbors"]}
     assert {"runs/D/pretext/rotation/P/model.pt", "runs/D/neighbors/rotation/P/neighbors.npz"} <= set(found["scan"]["deps"])
     assert "--scan runs/D/two/reimpl/x/P-C/scan " in found["selflabel_alone"]["cmd"]
 
