@@ -4,10 +4,12 @@ DVC holds its lock only while it reads and writes its own files, not while a sta
 gets a few stages, since DVC takes seconds to start.
 """
 
+import contextlib
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 from harness.errors import UserError
 from studies.plan import clock, of_studies, pending, read_steps, seconds
@@ -22,6 +24,7 @@ def run(studies, jobs):
 
     A stage that fails does not stop the others; what comes after it is left out. Raises UserError that names both.
     """
+    sweep_run_cache()
     repro(FIRST, Board(len(FIRST), 1), 0)
     steps = read_steps()
     todo = pending(steps) & of_studies(steps, studies)
@@ -32,6 +35,17 @@ def run(studies, jobs):
     if failed:
         raise UserError(f"failed: {', '.join(sorted(failed))}; left out: {', '.join(sorted(left_out)) or 'nothing'}; "
                         "`dvc repro STAGE` shows why")
+
+
+def sweep_run_cache():
+    """Remove empty folders from DVC's cache of runs. A kill between DVC's making one and its writing into it leaves one, which
+    it cannot read: every later `dvc repro` would end there."""
+    from dvc.repo import Repo
+
+    with Repo() as repo:
+        for folder in Path(repo.stage_cache.cache_dir).glob("*/*"):
+            with contextlib.suppress(OSError):  # which says that it is not empty
+                folder.rmdir()
 
 
 class Scheduler:

@@ -69,6 +69,19 @@ def test_a_stage_that_fails_is_named_and_leaves_out_only_what_comes_after_it(pro
         f"{arm}/0-0/{stage}" for arm in ("default", "five") for stage in ("scan", "selflabel")}
 
 
+def test_what_a_kill_left_in_dvcs_cache_of_runs_is_swept_away(project):
+    """The folder of a stage that is to run again, made and not filled: `dvc repro` alone ends there."""
+    runs = project.folder / ".dvc/cache/runs"
+    (entry,) = (file for file in runs.glob("*/*/*") if "kmeans --on pixels" in file.read_text())
+    entry.unlink()
+    for made in ("dvc.lock", "runs/digits/kmeans/pixels/0/metrics.json"):
+        (project.folder / made).unlink()
+    alone = project.run("dvc", "repro", "--single-item", "kmeans_pixels@0", check=False)
+    assert alone.returncode != 0 and "NoneType" in alone.stderr
+    assert "kmeans_pixels@0" in ended(project.run("studies", "run", "--jobs", "2").stdout)
+    assert all(list(folder.iterdir()) for folder in runs.glob("*/*"))
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of DVC's own libraries
 def test_the_stages_are_read_upstream_first_with_what_they_need_and_write(finished, monkeypatch):
     monkeypatch.chdir(finished.folder)
