@@ -36,8 +36,9 @@ def study_drawings(summary, classes, table):
 
 def seeds_drawings(table):
     if any(row.ours and row.entries["acc"].mean is not None for row in table.rows):
-        yield Drawing("seeds", "Accuracy of every seed", "Accuracy in percent of each step: a point a seed, the mean as a line, "
-                      "published means as diamonds.", figures.seeds_figure(table, "acc"))
+        published = ", published means as diamonds" if any(not row.ours for row in table.rows) else ""
+        yield Drawing("seeds", "Accuracy of every seed", "Accuracy in percent of each step: a point a seed, the mean as a line"
+                      f"{published}.", figures.seeds_figure(table, "acc"))
 
 
 def axis_drawings(summary):

@@ -43,8 +43,8 @@ def seeds_figure(table, metric):
                     axes.plot([entry.mean] * 2, [position - 0.28, position + 0.28], color=COLORS[0], linewidth=2,
                               label=_once("here, mean", labelled))
                 else:
-                    color = COLORS[1] if row.source == "paper" else COLORS[3]
-                    name = f"{'paper' if row.source == 'paper' else 'reproduction study'} ({row.dataset})"
+                    whose = "paper" if row.source.startswith("paper") else "reproduction study"
+                    color, name = COLORS[1] if whose == "paper" else COLORS[3], f"{whose} ({row.dataset})"
                     axes.errorbar(entry.mean, position, xerr=entry.std, fmt="D", markersize=5, color=color, capsize=3,
                                   markerfacecolor="white", label=_once(name, labelled))
         _lines_of_text(axes, [label for label, _ in lines])
@@ -163,7 +163,8 @@ def seeds_lines(rows):
         ours = [row for row in rows if row.step == step and row.ours]
         others = [row for row in rows if row.step == step and not row.ours]
         if len(ours) > 1:
-            lines += [(step, others), *((row.source, [row]) for row in ours)]
+            lines += [(step, [row for row in others if not row.of]),
+                      *((row.source, [*(other for other in others if other.of == row.source), row]) for row in ours)]
         else:
             lines.append((step, others + ours))
     return lines

@@ -72,7 +72,8 @@ class Variance:
     share: float | None
     """between / (between + within), the intraclass correlation ICC(1); None where all values are equal."""
     low: float | None
-    """Of the share's exact 95 % interval; None where groups differ in size or all values are equal."""
+    """Of the share's exact 95 % interval; None where groups differ in size, all values are equal, or no share of 0 or more is in
+    it: the groups' means then lie closer together than 97.5 % of draws without any share would put them."""
     high: float | None
     groups: int
     per_group: float
@@ -246,7 +247,8 @@ def _share_interval(among, within, k, m):
         return 1.0, 1.0
     tail = (1 - LEVEL) / 2
     quotients = [among / within / stats.f.isf(q, k - 1, k * (m - 1)) for q in (tail, 1 - tail)]
-    return tuple(float(np.clip((quotient - 1) / (quotient + m - 1), 0, 1)) for quotient in quotients)
+    low, high = (float((quotient - 1) / (quotient + m - 1)) for quotient in quotients)
+    return (max(low, 0.0), high) if high >= 0 else (None, None)
 
 
 def _array(values):

@@ -54,7 +54,8 @@ class Entry:
 @dataclass(frozen=True)
 class Row:
     """A source's (paper, here ...) figures for one step; `ours` marks what was run here, `changes` the arm's own settings, and
-    `kept` says which of ours are records of runs elsewhere."""
+    `kept` says which of ours are records of runs elsewhere. `of`: the source of our row that a published one stands beside, where
+    it is of one arm and not of the step."""
 
     source: str
     dataset: str
@@ -63,6 +64,7 @@ class Row:
     ours: bool = False
     changes: tuple = ()
     kept: str = ""
+    of: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,12 +87,12 @@ def measured(by_seed, evidence, reasons=()):
     return Entry(found.mean, found.std, found.n, percent, tuple(evidence))
 
 
-def published_rows(study, step, label, metrics):
-    """The study's published figures for a step."""
+def published_rows(study, step, label, metrics, arm=""):
+    """The study's published figures for a step, or for the step of an arm."""
     for figure in study.published:
         if figure["step"] == step:
             entries = {key: Entry(*figure[key]) if key in figure else Entry() for key in metrics}
-            yield Row(figure["source"], figure["dataset"], label, entries)
+            yield Row(f"{figure['source']}: {arm}" if arm else figure["source"], figure["dataset"], label, entries, of=arm)
 
 
 def our_row(summary, dataset, source, step, label, metrics, changes=()):
@@ -111,10 +113,11 @@ def clustering_table(summary, dataset):
     for stage in CLUSTERING_STAGES:
         rows += published_rows(summary.study, stage, STEPS[stage], metrics)
         for arm in sorted(summary.arms(), key=lambda arm: list(IMPLEMENTATIONS).index(arm.implementation)):
-            rows += published_rows(summary.study, arm.step(stage), STEPS[stage], metrics)
+            source = source_of(summary, arm)
+            rows += published_rows(summary.study, arm.step(stage), STEPS[stage], metrics, source)
             if any(cell["step"] == arm.step(stage) for cell in summary.records):
                 changes = tuple((name, value) for name, value in arm.changes if not name.startswith(_later(stage)))
-                rows.append(our_row(summary, dataset, source_of(summary, arm), arm.step(stage), STEPS[stage], metrics, changes))
+                rows.append(our_row(summary, dataset, source, arm.step(stage), STEPS[stage], metrics, changes))
     return Table("table1", "Clustering of the test images, in percent", metrics, rows)
 
 

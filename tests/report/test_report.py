@@ -127,12 +127,12 @@ def test_a_study_of_one_implementation_names_its_arms_and_what_each_changes_up_t
     assert [row.entries["nmi"].text() for row in table.rows] == ["25.0"] * 5
 
 
-def test_published_figures_of_an_arm_stand_before_it():
+def test_published_figures_of_an_arm_stand_before_it_and_name_it():
     study = made.study({"a": {"scan": {}, "selflabel": {}}},
                        published=({"source": "paper", "dataset": "X", "step": "reimpl/a/selflabel", "acc": [74.3, 3.9]},))
     rows = clustering_table(made.summary("x", study, made.cells({"reimpl/a/selflabel": {"0-0": 0.5}})), "d").rows
     assert [(row.source, row.ours, row.entries["acc"].text(), row.entries["nmi"].text()) for row in rows] == [
-        ("paper", False, "74.3 ± 3.9", "–"), ("a", True, "50.0", "25.0")]
+        ("paper: a", False, "74.3 ± 3.9", "–"), ("a", True, "50.0", "25.0")]
 
 
 def test_the_neighbor_table_says_how_many_neighbors(summary):
@@ -236,6 +236,16 @@ def test_each_arm_has_a_line_of_its_own_in_the_figure(summary):
     ElementTree.fromstring(svg)
     assert ">a<" in svg and ">b<" in svg
     assert svg == figures.seeds_figure(clustering_table(summary, "digits"), "acc")  # the same bytes each time
+
+
+def test_published_figures_of_an_arm_stand_on_its_line_of_the_figure_and_those_of_the_step_on_the_steps():
+    published = [{"source": "paper", "dataset": "X", "step": step, "acc": [percent]}
+                 for step, percent in {"scan": 10.0, "reimpl/a/scan": 20.0, "reimpl/b/scan": 30.0}.items()]
+    study = made.study({arm: {"scan": {}, "selflabel": {}} for arm in "ab"}, published=published)
+    found = made.summary("x", study, made.cells({f"reimpl/{arm}/scan": {"0-0": 0.5} for arm in "ab"}))
+    lines = figures.seeds_lines(clustering_table(found, "d").rows)
+    assert [(label, [row.entries["acc"].mean for row in rows]) for label, rows in lines] == [
+        ("SCAN", [10.0]), ("a", [20.0, 50.0]), ("b", [30.0, 50.0])]
 
 
 def drawn(summary):

@@ -216,7 +216,7 @@ def test_variance_shares_by_explicit_sums():
     assert found.share == pytest.approx((24 - 2.5) / (24 + 2 * 2.5))
     # equal means leave nothing between, and the estimate below 0 is cut
     flat = variance_shares({"0": [1, 3], "1": [1, 3]})
-    assert (flat.between, flat.within, flat.share, flat.low) == (0, 2, 0, 0)
+    assert (flat.between, flat.within, flat.share) == (0, 2, 0)
     whole = variance_shares({"0": [1, 1], "1": [3, 3]})  # means 1 and 3 about 2: among 2 * (1 + 1) = 4, over groups of 2
     assert (whole.between, whole.within, whole.share, whole.low, whole.high) == (2, 0, 1, 1, 1)
     none = variance_shares({"0": [0.1] * 3, "1": [0.1] * 3})
@@ -252,6 +252,19 @@ def test_the_interval_of_the_share_is_where_f_would_be_as_far_out_as_seen():
         rho = optimize.brentq(lambda rho, tail=tail: stats.f.sf(quotient / (1 + 3 * rho / (1 - rho)), 6, 14) - tail, 0, 0.9999)
         assert end == pytest.approx(rho, abs=1e-6)
     assert 0 < found.low < found.share < found.high < 1
+
+
+@pytest.mark.parametrize("tail, empty", [(0.02, True), (0.03, False)])
+def test_means_closer_together_than_nearly_all_draws_leave_no_share_in_the_interval(tail, empty):
+    """Three groups of ten whose quotient of mean squares is the quantile `tail` of F: below 2.5 % no share fits."""
+    quotient = stats.f.ppf(tail, 2, 27)
+    means = standard(3, 0, np.sqrt(quotient / 10))  # with a variance of 1 within
+    found = variance_shares({str(mean): standard(10, mean, 1) for mean in means})
+    assert found.share == 0 and found.within == pytest.approx(1)
+    if empty:
+        assert (found.low, found.high) == (None, None)
+    else:
+        assert found.low == 0 <= found.high < 0.03
 
 
 def test_variance_shares_find_known_components_and_cover_the_share():
