@@ -15,7 +15,7 @@ from harness.errors import UserError
 from studies.plan import clock, of_studies, pending, read_steps, seconds
 
 FIRST = ["code", "reference"]  # what they find decides what else is stale
-AT_ONCE = 6  # stages that one process is given at most
+AT_ONCE = 20  # stages that one process is given at most
 SECONDS_BETWEEN_LINES = 15
 
 

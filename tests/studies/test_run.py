@@ -111,11 +111,11 @@ def test_what_most_work_waits_for_goes_first(monkeypatch):
 
 
 def test_a_process_is_given_a_few_stages_and_leaves_some_to_the_others(monkeypatch):
-    """Of 40 ready ones and 2 at a time a quarter of those left, 6 at most; the last ones one by one."""
-    _, watched = scheduled(monkeypatch, steps({f"s{index}": () for index in range(40)}), 2)
+    """Of 100 ready ones and 2 at a time a quarter of those left, 20 at most; the last ones one by one."""
+    _, watched = scheduled(monkeypatch, steps({f"s{index}": () for index in range(100)}), 2)
     sizes = sorted((len(call) for call in watched.calls), reverse=True)
-    assert sizes == [6, 6, 6, 5, 4, 3, 2, 2, 1, 1, 1, 1, 1, 1]
-    assert sum(sizes) == 40
+    assert sizes == [20, 20, 15, 11, 8, 6, 5, 3, 3, 2] + [1] * 7
+    assert sum(sizes) == 100
 
 
 def test_a_process_that_breaks_down_is_a_failure_and_stops_nothing_else(monkeypatch):
