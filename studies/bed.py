@@ -48,8 +48,9 @@ class Bed:
         if not self.on_gpu:
             batch = {"training": {"batch_size": 128}}
             photos = overlay(photos, {"network": SMALL, "pretext": {"simclr": batch}, "selflabel": batch})
-        execution = read_yaml(PROJECT / PARAMS)["execution"] | {"threads": 1, "tracking": "disabled"}
-        (self.root / PARAMS).write_text(yaml.safe_dump({"execution": execution}))
+        params = read_yaml(PROJECT / PARAMS)
+        params["execution"] |= {"threads": 1, "tracking": "disabled"}
+        (self.root / PARAMS).write_text(yaml.safe_dump(params))
         (self.root / SETTINGS_FOLDER).mkdir()
         for name, settings in (("digits", digits), ("photos", photos)):
             (self.root / SETTINGS_FOLDER / f"{name}.yaml").write_text(yaml.safe_dump(overlay(settings, small)))

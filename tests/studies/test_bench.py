@@ -122,3 +122,10 @@ def test_operations_by_hand():
     assert count(lambda: convolution(images)) == 3 * 3600
     assert count(lambda: convolution(images).sum().backward()) == 2 * 3 * 3600
     assert count(lambda: images @ torch.ones(5, 6)) == 3 * 2 * 2 * 5 * 5 * 6
+
+
+def test_the_bed_has_settings_on_which_commands_run(tmp_path):
+    """Making it prepares both data sets, by the command line."""
+    bed.Bed(tmp_path, on_gpu=False)
+    assert {name: read_json(tmp_path / "data" / name / "dataset.json")["shape"] for name in bed.DATASETS} == {
+        "digits": [8, 8, 1], "photos": [32, 32, 3]}
