@@ -41,7 +41,7 @@ class Strong(Augmentation):
     def draw(self, count, height, width, generator):
         s = self.settings
         mirrored = draw_flip(count, s.flip, generator)
-        turns = [draw_operation(count, height, width, generator) for _ in range(s.operations)]
+        turns = draw_operations(s.operations, count, height, width, generator)
         drawn = {"mirrored": mirrored, "hole": draw_hole(count, height, width, s.cutout, generator)}
         for turn, (choice, values) in enumerate(turns):
             drawn |= {f"choice{turn}": choice, f"values{turn}": values}
@@ -60,20 +60,25 @@ def _flip(images, chosen):
     return flip(images, chosen).to(torch.float32)
 
 
-def draw_operation(count, height, width, generator):
-    """One of the 14 operations for each image, as its number in OPERATIONS, where all warps are one: int64 [count].
+def draw_operations(turns, count, height, width, generator):
+    """In each turn one of the 14 operations for each image, as its number in OPERATIONS, where all warps are one: int64 [count].
 
-    Also its values, float64 [count, 6]: a tone's magnitude in the first column, or a warp's matrix.
+    Also its values, float64 [count, 6]: a tone's magnitude in the first column, or a warp's matrix. Returns: a pair for each turn.
+    What is made of the numbers drawn is made for all turns at once: while a GPU trains, a step's time is that of its draws.
     """
-    choice = torch.randint(len(CHOICES), (count,), generator=generator)
+    if not turns:
+        return []
+    drawn = [(torch.randint(len(CHOICES), (count,), generator=generator),
+              torch.rand(count, generator=generator, dtype=torch.float64)) for _ in range(turns)]
+    choice, share = map(torch.cat, zip(*drawn))
     low, high = torch.tensor([(low, high) for _, low, high in CHOICES], dtype=torch.float64)[choice].unbind(1)
-    magnitude = low + torch.rand(count, generator=generator, dtype=torch.float64) * (high - low)
+    magnitude = low + share * (high - low)
     values = magnitude.unsqueeze(1).repeat(1, 6)
     # The reference draws a sign on top of a range that is symmetric already: the same distribution as without.
     for number, (matrix, *_) in enumerate(WARPS, 1 + len(TONES)):
         rows = (choice == number).nonzero().squeeze(1)
         values[rows] = matrix(magnitude[rows], height, width)
-    return choice.clamp(max=1 + len(TONES)), values
+    return list(zip(choice.clamp(max=1 + len(TONES)).split(count), values.split(count)))
 
 
 def _tone(operation):

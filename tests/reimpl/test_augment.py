@@ -193,7 +193,7 @@ def test_the_fourteen_operations_are_equally_likely_and_all_reached(photos):
     torch.randint = spy
     try:
         for seed in range(20):
-            strong.draw_operation(len(photos), 32, 32, torch.Generator().manual_seed(seed))
+            strong.draw_operations(1, len(photos), 32, 32, torch.Generator().manual_seed(seed))
     finally:
         torch.randint = original
     assert {high for high, _ in drawn} == {14}
