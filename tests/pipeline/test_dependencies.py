@@ -41,6 +41,7 @@ def file_of(command):
 
 @pytest.mark.parametrize("command, file", [
     ("python -m studies.summary --study main --dataset d", "runs/code/studies.summary.json"),
+    ("python -m studies.settings --dataset d --out o", "runs/code/studies.settings.json"),
     ("python -m report --dataset d", "runs/code/report.json"),
     ("python -m reimpl kmeans --on pixels --dataset d", "runs/code/reimpl.kmeans.json"),
     ("python -m reimpl neighbors --task ${item.task} --seed 0", "runs/code/reimpl.neighbors.${item.task}.json"),

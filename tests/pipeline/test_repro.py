@@ -9,6 +9,8 @@ from importlib.metadata import version
 import numpy as np
 import pytest
 
+from harness.params import overlay
+
 from .conftest import CELL
 
 UPSTREAM = {"dataset", "pretext@simclr-0", "neighbors@simclr-0", "kmeans_pixels@0", "kmeans_embeddings@0"}
@@ -22,6 +24,8 @@ THEIR_SELFLABEL = {MAIN + "original_selflabel@default-0-0"}
 THEIR_SCAN = {MAIN + "original_scan@default-0-0"} | THEIR_SELFLABEL
 THEIRS = {"original_pretext@0"} | THEIR_SCAN
 EVERYTHING = UPSTREAM | AFTER_SCAN | THEIRS | {"reference"}
+FIRST = {"code", "settings", MAIN + "settings"}
+"""Those that tell the others of code and settings."""
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +37,7 @@ def after(finished):
 
 @pytest.fixture
 def would_run(after, monkeypatch):
-    """`would_run(project)`: brings the stage `code` up to date; the stages that an edit runs again, and all that come after."""
+    """`would_run(project)`: brings FIRST up to date; the stages that an edit runs again, and all that come after."""
     def run(project):
         from dvc.repo import Repo
 
@@ -41,7 +45,7 @@ def would_run(after, monkeypatch):
         for key, value in project.environment().items():
             monkeypatch.setenv(key, value)
         with warnings.catch_warnings(action="ignore"), Repo() as repo:
-            repo.reproduce("code")
+            repo.reproduce(sorted(FIRST))
             waiting, found = list(repo.status()), set()
         while waiting:
             stage = waiting.pop()
@@ -57,7 +61,7 @@ def ran(log):
 
 
 def test_every_stage_runs_and_leaves_its_record(finished):
-    assert ran(finished.log) == EVERYTHING | {"code"}
+    assert ran(finished.log) == EVERYTHING | FIRST
     record = json.loads((finished.folder / CELL / "selflabel/metrics.json").read_text())
     assert record["cell"] == {"implementation": "reimpl", "stage": "selflabel", "dataset": "digits", "seed": "0-0",
                               "study": "main", "arm": "default", "variant": ""}
@@ -81,6 +85,21 @@ def test_the_summary_is_the_records_and_nothing_else(finished):
     for row in rows:
         record = json.loads((finished.folder / row["record"]).read_text())
         assert record["metrics"][row["metric"]] == float(row["value"]) and record["cell"]["seed"] == row["seed"]
+
+
+def test_a_record_has_the_settings_that_its_stage_depends_on(finished):
+    """Of augmentations one, of a section's settings also those that are left at their defaults."""
+    for stage, file in {"pretext/simclr/0": "settings/pretext.simclr", "neighbors/simclr/0": "settings/neighbors.simclr",
+                        "kmeans/pixels/0": "settings/kmeans", "kmeans/embeddings/0": "settings/kmeans",
+                        "main/reimpl/default/0-0/scan": "main/settings/reimpl/default/scan",
+                        "main/reimpl/default/0-0/selflabel": "main/settings/reimpl/default/selflabel"}.items():
+        read = json.loads((finished.folder / f"runs/digits/{stage}/metrics.json").read_text())["settings"]
+        given = {key.removesuffix(".simclr"): value
+                 for key, value in json.loads((finished.folder / f"runs/digits/{file}.json").read_text()).items()}
+        given.pop("augmentation", None)
+        assert set(given) == {section for section in read if "augmentation" not in section}, stage
+        for section, values in given.items():
+            assert overlay(read[section], values) == read[section], (stage, section)
 
 
 def test_nothing_runs_again_when_nothing_has_changed(finished, would_run):
@@ -154,7 +173,7 @@ def test_an_arm_is_one_entry_and_runs_its_own_cells_alone(project):
     project.edit("studies/main/study.yaml", lambda study: study["arms"]["reimpl"]["clustering"].update(
         k5={"scan": {"num_neighbors": 5, "augmentation": "simclr"}, "selflabel": {}}))
     log = project.run("dvc", "repro").stdout
-    assert ran(log) == {MAIN + "scan@k5-0-0", MAIN + "selflabel@k5-0-0", SUMMARY, "report"}
+    assert ran(log) == {MAIN + "settings", MAIN + "scan@k5-0-0", MAIN + "selflabel@k5-0-0", SUMMARY, "report"}
     record = json.loads((project.folder / "runs/digits/main/reimpl/k5/0-0/scan/metrics.json").read_text())
     assert record["settings"]["scan"]["num_neighbors"] == 5 and record["settings"]["augmentation"]["jitter"] == 0.8
     assert "rewrite, here: k5" in (project.folder / "report/output/digits/index.html").read_text()

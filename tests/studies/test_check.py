@@ -96,7 +96,7 @@ def test_a_new_study_is_right_at_once(project, capsys):
     check.check()
     assert "few_neighbors" in capsys.readouterr().out
     stages = yaml.safe_load((project / "studies/few_neighbors/dvc.yaml").read_text())["stages"]
-    assert set(stages) == {"scan", "selflabel", "summary"}
+    assert set(stages) == {"settings", "scan", "selflabel", "summary"}
     for name, says in {"few_neighbors": "is there already", "Few": "should be small", "../x": "should be small"}.items():
         with pytest.raises(UserError, match=says):
             new.new(name)

@@ -38,68 +38,65 @@ def everything():
 
 FILES = ("model.pt", "predictions.npz", "metrics.json")
 EXPECTED = {
-    # name: (implementation, group, seeds, command and inputs, sections of params, the arm's own, deps, folder and files written)
-    "pretext": ("reimpl", "whole", "P", "pretext --task simclr", "", ["pretext.simclr"], "pretext",
-                ["runs/code/reimpl.pretext.simclr.json"],
+    # name: (implementation, group, seeds, command, inputs, code, settings, further deps, folder and files written)
+    "pretext": ("reimpl", "whole", "P", "pretext --task simclr", "", "pretext.simclr", "pretext", [],
                 "runs/D/s/reimpl/A/P/pretext", ["model.pt", "metrics.json"]),
     "neighbors": ("reimpl", "whole", "P", "neighbors --task simclr", "--pretext runs/D/s/reimpl/A/P/pretext",
-                  ["pretext.simclr", "neighbors"], "pretext",
-                  ["runs/code/reimpl.neighbors.simclr.json", "runs/D/s/reimpl/A/P/pretext/model.pt"],
+                  "neighbors.simclr", "neighbors", ["runs/D/s/reimpl/A/P/pretext/model.pt"],
                   "runs/D/s/reimpl/A/P/neighbors", ["neighbors.npz", "embeddings.npz", "metrics.json"]),
     "scan_of_own_pretext": ("reimpl", "whole", "P-C", "scan",
-                            "--pretext runs/D/s/reimpl/A/P/pretext --neighbors runs/D/s/reimpl/A/P/neighbors",
-                            ["scan", "augmentation"], "scan",
-                            ["runs/code/reimpl.scan.json", "runs/D/s/reimpl/A/P/pretext/model.pt",
-                             "runs/D/s/reimpl/A/P/neighbors/neighbors.npz"],
+                            "--pretext runs/D/s/reimpl/A/P/pretext --neighbors runs/D/s/reimpl/A/P/neighbors", "scan", "scan",
+                            ["runs/D/s/reimpl/A/P/pretext/model.pt", "runs/D/s/reimpl/A/P/neighbors/neighbors.npz"],
                             "runs/D/s/reimpl/A/P-C/scan", FILES),
     "selflabel_of_own_pretext": ("reimpl", "whole", "P-C", "selflabel", "--scan runs/D/s/reimpl/A/P-C/scan",
-                                 ["selflabel", "augmentation"], "selflabel",
-                                 ["runs/code/reimpl.selflabel.json", "runs/D/s/reimpl/A/P-C/scan/model.pt"],
+                                 "selflabel", "selflabel", ["runs/D/s/reimpl/A/P-C/scan/model.pt"],
                                  "runs/D/s/reimpl/A/P-C/selflabel", FILES),
     "scan": ("reimpl", "clustering", "P-C", "scan", "--pretext runs/D/pretext/simclr/P --neighbors runs/D/neighbors/simclr/P",
-             ["scan", "augmentation"], "scan",
-             ["runs/code/reimpl.scan.json", "runs/D/pretext/simclr/P/model.pt", "runs/D/neighbors/simclr/P/neighbors.npz"],
+             "scan", "scan", ["runs/D/pretext/simclr/P/model.pt", "runs/D/neighbors/simclr/P/neighbors.npz"],
              "runs/D/s/reimpl/A/P-C/scan", FILES),
     "selflabel": ("reimpl", "clustering", "P-C", "selflabel", "--scan runs/D/s/reimpl/A/P-C/scan",
-                  ["selflabel", "augmentation"], "selflabel",
-                  ["runs/code/reimpl.selflabel.json", "runs/D/s/reimpl/A/P-C/scan/model.pt"],
+                  "selflabel", "selflabel", ["runs/D/s/reimpl/A/P-C/scan/model.pt"],
                   "runs/D/s/reimpl/A/P-C/selflabel", FILES),
     "scan_alone": ("reimpl", "scan", "P-C", "scan", "--pretext runs/D/pretext/simclr/P --neighbors runs/D/neighbors/simclr/P",
-                   ["scan", "augmentation"], "scan",
-                   ["runs/code/reimpl.scan.json", "runs/D/pretext/simclr/P/model.pt", "runs/D/neighbors/simclr/P/neighbors.npz"],
+                   "scan", "scan", ["runs/D/pretext/simclr/P/model.pt", "runs/D/neighbors/simclr/P/neighbors.npz"],
                    "runs/D/s/reimpl/A/P-C/scan", FILES),
     "selflabel_alone": ("reimpl", "selflabel", "P-C", "selflabel", "--scan runs/D/main/reimpl/default/P-C/scan",
-                        ["selflabel", "augmentation"], "selflabel",
-                        ["runs/code/reimpl.selflabel.json", "runs/D/main/reimpl/default/P-C/scan/model.pt"],
+                        "selflabel", "selflabel", ["runs/D/main/reimpl/default/P-C/scan/model.pt"],
                         "runs/D/s/reimpl/A/P-C/selflabel", FILES),
     "original_scan": ("original_ref", "clustering", "P-C", "scan",
                       "--pretext runs/D/original_ref/pretext/simclr/P --neighbors runs/D/original_ref/pretext/simclr/P",
-                      ["scan", "augmentation"], "scan",
-                      ["runs/code/original_ref.scan.json", "runs/reference.json", "runs/D/original_ref/pretext/simclr/P"],
+                      "scan", "scan", ["runs/reference.json", "runs/D/original_ref/pretext/simclr/P"],
                       "runs/D/s/original_ref/A/P-C/scan", None),
     "original_selflabel": ("original_ref", "clustering", "P-C", "selflabel", "--scan runs/D/s/original_ref/A/P-C/scan",
-                           ["selflabel", "augmentation"], "selflabel",
-                           ["runs/code/original_ref.selflabel.json", "runs/reference.json", "runs/D/s/original_ref/A/P-C/scan"],
+                           "selflabel", "selflabel", ["runs/reference.json", "runs/D/s/original_ref/A/P-C/scan"],
                            "runs/D/s/original_ref/A/P-C/selflabel", None),
 }
 
 
 def test_each_group_with_arms_has_its_stages_and_the_summary_comes_last(everything):
-    assert list(everything) == [*EXPECTED, "summary"]
+    assert list(everything) == ["settings", *EXPECTED, "summary"]
+
+
+def test_the_settings_are_those_of_the_data_set_and_of_the_studys_arms(everything):
+    assert everything["settings"] == {
+        "wdir": "../..",
+        "cmd": "python -m studies.settings --dataset D --study s --out runs/D/s/settings",
+        "deps": ["runs/code/studies.settings.json", "params/D.yaml", "studies/s/study.yaml"],
+        "outs": ["runs/D/s/settings"],
+    }
 
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_stage_by_hand(everything, name):
-    implementation, group, seed, command, inputs, sections, own, deps, out, files = EXPECTED[name]
+    implementation, group, seed, command, inputs, code, settings, deps, out, files = EXPECTED[name]
     assert everything[name] == {
         "matrix": {"arm": f"${{arms.{implementation}.{group}}}", "pretext_seed": "${pretext_seeds}",
                    **({"seed": "${clustering_seeds}"} if seed == "P-C" else {})},
         "wdir": "../..",
         "cmd": " ".join(filter(None, [f"python -m {implementation} {command} --study s --arm A --dataset D --seed {seed}",
                                       "--data data/D", inputs, f"--out {out}"])),
-        "params": [{"params/D.yaml": ["dataset", "network", *sections]},
-                   {"studies/s/study.yaml": [f"arms.{implementation}.{group}.A.{own}"]}],
-        "deps": ["data/D", *deps],
+        "deps": [f"runs/code/{implementation}.{code}.json", f"runs/D/s/settings/{implementation}/A/{settings}.json", "data/D",
+                 *deps],
         "outs": [out] if files is None else [f"{out}/{file}" for file in files],
     }
 
@@ -137,7 +134,6 @@ def test_arms_start_from_another_pretext_task_and_another_arm_where_the_study_sa
                          "selflabel": {"d": {"selflabel": {}}}}}))["stages"]
     assert "python -m reimpl pretext --task rotation " in found["pretext"]["cmd"]
     assert "runs/code/reimpl.neighbors.rotation.json" in found["neighbors"]["deps"]
-    assert found["neighbors"]["params"][0] == {"params/D.yaml": ["dataset", "network", "pretext.rotation", "neighbors"]}
     assert {"runs/D/pretext/rotation/P/model.pt", "runs/D/neighbors/rotation/P/neighbors.npz"} <= set(found["scan"]["deps"])
     assert "--scan runs/D/two/reimpl/x/P-C/scan " in found["selflabel_alone"]["cmd"]
 

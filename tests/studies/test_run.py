@@ -217,7 +217,7 @@ def test_a_terminal_shows_what_each_slot_is_at_and_wipes_it_again(capsys):
     assert "\x1b[2A\x1b[J" in capsys.readouterr().out
 
 
-def test_code_and_reference_are_brought_up_to_date_before_anything_is_planned(monkeypatch):
+def test_code_settings_and_reference_are_brought_up_to_date_before_anything_is_planned(monkeypatch):
     """The plan after them is another one; what failed and what was left out are named, sorted, in one line."""
     before = steps({"code": (), "reference": ("code",), "a": ("code",), "b": ("code",), "c": ("a",), "report": ("b", "c")})
     after = {name: Step(name, step.before, (), name in ("a", "c", "report")) for name, step in before.items()}
@@ -227,11 +227,12 @@ def test_code_and_reference_are_brought_up_to_date_before_anything_is_planned(mo
         calls.append(names)
         return set(names) & {"a"}
 
+    monkeypatch.setattr(run, "first", lambda: ["code", "settings"])
     monkeypatch.setattr(run, "read_steps", lambda: after if calls else before)
     monkeypatch.setattr(run, "repro", repro)
     with pytest.raises(UserError) as error:
         run.run([], 2)
-    assert calls == [["code", "reference"], ["a"]]
+    assert calls == [["code", "settings", "reference"], ["a"]]
     assert str(error.value) == "failed: a; left out: c, report; `dvc repro STAGE` shows why"
 
 
@@ -239,6 +240,7 @@ def test_where_all_is_well_nothing_is_raised(monkeypatch, capsys):
     before = {"code": (), "reference": ("code",), "report": ("reference",)}
     found = {name: Step(name, frozenset(need), (), name == "report") for name, need in before.items()}
     watched = Watched(found)
+    monkeypatch.setattr(run, "first", lambda: ["code"])
     monkeypatch.setattr(run, "read_steps", lambda: found)
     monkeypatch.setattr(run, "repro", watched)
     run.run([], 1)

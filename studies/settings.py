@@ -1,0 +1,73 @@
+"""Which settings each stage runs with: those of the data set, with what an arm changes laid over them.
+
+    python -m studies.settings --dataset D [--study S] --out FOLDER
+
+writes a file for each stage that all studies share, or with --study for each stage of each of its arms. A stage depends on its
+file, and so an edit of a setting runs again what it must and nothing else. (DVC can follow settings itself, as `params`, and then
+keeps every value of every stage in dvc.lock, which it reads and writes whole after each stage.)
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from harness.command import guarded
+from harness.files import write_json
+from harness.params import Section
+from studies.study import STAGES, load_study
+
+SECTIONS = {
+    "dataset": ("dataset",),
+    "pretext": ("dataset", "network", "pretext.{task}"),
+    "neighbors": ("dataset", "network", "pretext.{task}", "neighbors"),
+    "kmeans": ("kmeans",),
+    "scan": ("dataset", "network", "scan", "augmentation"),
+    "selflabel": ("dataset", "network", "selflabel", "augmentation"),
+}
+"""What each stage reads, by either implementation. Of the augmentations all, since an arm may name any."""
+
+
+def of_stage(stage, section, task=""):
+    """The settings that a stage reads, by section, from a harness.params.Section."""
+    keys = [key.format(task=task) for key in SECTIONS[stage]]
+    return {key: section.mapping(key) for key in keys}
+
+
+def shared(dataset):
+    """The settings of the stages that all studies share, by the name of their file."""
+    section = Section(dataset)
+    found = {stage: of_stage(stage, section) for stage in ("dataset", "kmeans")}
+    for task in section.mapping("pretext"):
+        found |= {f"{stage}.{task}": of_stage(stage, section, task) for stage in ("pretext", "neighbors")}
+    return found
+
+
+def of_arms(name, dataset):
+    """The settings of each stage of each arm of a study, by the name of their file."""
+    study, found = load_study(name), {}
+    for implementation, groups in study.arms.items():
+        for group, arms in groups.items():
+            for arm in arms or {}:
+                section = Section(dataset, name, implementation, arm)
+                found |= {f"{implementation}/{arm}/{stage}": of_stage(stage, section, study.start["pretext"])
+                          for stage in STAGES[group]}
+    return found
+
+
+def write(dataset, study, out):
+    """Write `<out>/<name>.json` for each stage."""
+    for name, settings in (of_arms(study, dataset) if study else shared(dataset)).items():
+        write_json(out / f"{name}.json", settings)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m studies.settings", description=__doc__.splitlines()[0])
+    parser.add_argument("--dataset", required=True)
+    parser.add_argument("--study", default="")
+    parser.add_argument("--out", required=True, type=Path)
+    options = parser.parse_args()
+    return guarded(write, options.dataset, options.study, options.out)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
