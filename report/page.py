@@ -1,10 +1,12 @@
 """The report's page: what is shown, in which order, and the evidence for it."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
+from markupsafe import Markup, escape
 
 from harness.files import read_yaml, writing
 from report.drawings import differences, study_drawings
@@ -47,6 +49,7 @@ def build(dataset, summaries, out, bench=FILE):
                for name, study in missing for claim in study.claims]
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True,
                                      lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment.filters["breakable"] = breakable
     page = environment.get_template("page.html.jinja").render(
         facts=facts, studies=studies, missing=missing, claims=claims, words=WORDS, style=(HERE / "style.css").read_text(),
         titles={study["name"]: study["study"].title for study in studies} | {name: study.title for name, study in missing},
@@ -56,6 +59,11 @@ def build(dataset, summaries, out, bench=FILE):
         implementations=IMPLEMENTATIONS, to_root=os.path.relpath(".", out))
     with writing(out / "index.html") as temporary:
         temporary.write_text(page)
+
+
+def breakable(text):
+    """Text as HTML, in which a narrow column breaks a name like `scan.entropy_over` between its words."""
+    return Markup(re.sub(r"(?<=[a-z])([._])(?=[a-z])", r"\1<wbr>", str(escape(text))))
 
 
 def study_section(summary, facts, out):

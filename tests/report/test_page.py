@@ -13,7 +13,7 @@ from report import page
 from studies.study import Claim
 from tests.report import made
 
-VOID = ("meta", "br", "link", "img", "input", "hr")
+VOID = ("meta", "br", "wbr", "link", "img", "input", "hr")
 SEEDS = ("0-0", "1-0", "2-0")
 
 
@@ -157,6 +157,12 @@ def claims_table(root):
     (body,) = table.all("tbody")
     rows = [row for row in body.all("tr") if row.attributes.get("class") != "step"]
     return [[cell for cell in row.children if isinstance(cell, Element)] for row in rows]
+
+
+def test_names_break_between_their_words_and_nothing_else_does():
+    assert page.breakable("decay_of_all") == "decay_<wbr>of_<wbr>all"
+    assert page.breakable("scan.entropy_over") == "scan.<wbr>entropy_<wbr>over"
+    assert page.breakable("k5 <0.99>, here: a b_2") == "k5 &lt;0.99&gt;, here: a b_2"
 
 
 def test_every_id_is_given_once(root):
