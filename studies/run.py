@@ -23,7 +23,7 @@ def run(studies, jobs):
 
     A stage that fails does not stop the others; what comes after it is left out. Raises UserError that names both.
     """
-    sweep_run_cache()
+    sweep()
     known = [*first(), "reference"]  # what they find decides what else is stale
     repro(known, Board(len(known), 1), 0)
     steps = read_steps()
@@ -37,15 +37,25 @@ def run(studies, jobs):
                         "`dvc repro STAGE` shows why")
 
 
-def sweep_run_cache():
-    """Remove empty folders from DVC's cache of runs. A kill between DVC's making one and its writing into it leaves one, which
-    it cannot read: every later `dvc repro` would end there."""
+def sweep():
+    """Remove what DVC left half-written where it was killed, and at which every later `dvc repro` would end.
+
+    That is an empty folder in its cache of runs, or half a dvc.lock; what that held, DVC then takes from its cache of runs.
+    """
+    from dvc.dvcfile import Lockfile
     from dvc.repo import Repo
+    from dvc.utils.strictyaml import YAMLSyntaxError, YAMLValidationError
 
     with Repo() as repo:
         for folder in Path(repo.stage_cache.cache_dir).glob("*/*"):
             with contextlib.suppress(OSError):  # which says that it is not empty
                 folder.rmdir()
+        for lock in (Path("dvc.lock"), *Path("studies").glob("*/dvc.lock")):
+            try:
+                Lockfile(repo, str(lock)).load()
+            except (YAMLSyntaxError, YAMLValidationError):
+                lock.unlink()
+                print(f"{lock} was half-written and is removed: what it said of stages that ran is in DVC's cache", flush=True)
 
 
 class Scheduler:

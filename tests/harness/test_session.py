@@ -18,8 +18,7 @@ def faults():
 
 before = faults()
 keep_freed_memory()
-faults()  # the first is handed out by the system
-print(before, faults())
+print(before, min(faults() for _ in range(4)))  # the first ones are handed out by the system, until there are enough
 """
 
 

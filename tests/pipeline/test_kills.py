@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from studies.run import sweep_run_cache
+from studies.run import sweep
 
 SUMMARY = "runs/digits/summary/main/cells.csv"
 
@@ -31,6 +31,6 @@ def test_a_pipeline_killed_at_random_moments_ends_with_the_same_summary(fresh, f
             process.kill()  # the pipeline alone: its stage works on, and the next `dvc repro` must wait for it
         process.wait()
         with contextlib.chdir(project.folder):
-            sweep_run_cache()  # a kill may leave there what DVC cannot read
+            sweep()  # a kill may leave there what DVC cannot read
     project.run("dvc", "repro")
     assert project.bytes(SUMMARY) == finished.bytes(SUMMARY)

@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+import yaml
 
 from studies.plan import pending, read_steps
 
@@ -80,6 +81,20 @@ def test_what_a_kill_left_in_dvcs_cache_of_runs_is_swept_away(project):
     assert alone.returncode != 0 and "NoneType" in alone.stderr
     assert "kmeans_pixels@0" in ended(project.run("studies", "run", "--jobs", "2").stdout)
     assert all(list(folder.iterdir()) for folder in runs.glob("*/*"))
+
+
+@pytest.mark.parametrize("share", [0, 0.01, 0.5])
+def test_a_lock_that_a_kill_left_half_written_is_made_again_and_no_stage_runs_for_it(project, share):
+    """Nothing of it, its head, or half. `dvc repro` alone ends there."""
+    lock, before = project.folder / "studies/main/dvc.lock", project.bytes("runs/**/metrics.json")
+    whole = lock.read_text()
+    lock.write_text(whole[:int(share * len(whole))].rpartition(":")[0])
+    alone = project.run("dvc", "repro", check=False)
+    assert alone.returncode != 0 and "Running stage" not in alone.stdout
+    output = project.run("studies", "run", "--jobs", "2").stdout
+    assert "studies/main/dvc.lock was half-written" in output and yaml.safe_load(lock.read_text()) == yaml.safe_load(whole)
+    assert project.bytes("runs/**/metrics.json") == before  # which hold the seconds that each took
+    assert "Running stage" not in project.run("dvc", "repro").stdout
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of DVC's own libraries
