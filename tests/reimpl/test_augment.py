@@ -1,5 +1,7 @@
 """Every augmentation against PIL, image by image, on real photographs and real digits: the same parameters, the same bytes."""
 
+import itertools
+
 import numpy as np
 import PIL.Image
 import PIL.ImageEnhance
@@ -199,6 +201,16 @@ def test_the_fourteen_operations_are_equally_likely_and_all_reached(photos):
     assert {high for high, _ in drawn} == {14}
     shares = torch.cat([values for _, values in drawn]).bincount(minlength=14) / (20 * len(photos))
     assert (shares - 1 / 14).abs().max() < 0.015
+
+
+def test_the_turns_of_an_image_are_drawn_apart():
+    """Two turns have the same number as often as chance has it, 9 operations of one share each and the warps of five; and then
+    other values."""
+    turns = strong.draw_operations(4, 5000, 32, 32, torch.Generator().manual_seed(0))
+    for (first, values), (second, others) in itertools.combinations(turns, 2):
+        same = first == second
+        assert abs(same.float().mean() - (9 * 1 + 5 * 5) / 14**2) < 0.02
+        assert not (values[same] == others[same]).all(1).any()
 
 
 def test_cutout_hole_is_the_reference_formula():
