@@ -133,7 +133,7 @@ def repro(names, board, slot):
         for line in process.stdout:
             line = line.strip()
             lines.append(line)
-            if line.startswith(("Running stage '", "Stage '")):
+            if line.startswith(("Running stage '", "Stage '")) and "didn't change" not in line:
                 board.begin(slot, line.split("'")[1])
             elif line.startswith("ERROR: failed to reproduce"):
                 failed |= {name for name in names if f"'{name}'" in line}
