@@ -46,7 +46,7 @@ def sweep():
     from dvc.repo import Repo
     from dvc.utils.strictyaml import YAMLSyntaxError, YAMLValidationError
 
-    with Repo() as repo:
+    with Repo(_wait_for_lock=True) as repo, repo.lock:  # another DVC may be writing just now
         for folder in Path(repo.stage_cache.cache_dir).glob("*/*"):
             with contextlib.suppress(OSError):  # which says that it is not empty
                 folder.rmdir()

@@ -2,11 +2,15 @@
 
 import json
 import re
+import subprocess
+import sys
+import time
 
 import pytest
 import yaml
 
 from studies.plan import pending, read_steps
+from studies.run import sweep
 
 from .test_repro import EVERYTHING, FIRST, MAIN, SCAN, SUMMARY
 
@@ -95,6 +99,32 @@ def test_a_lock_that_a_kill_left_half_written_is_made_again_and_no_stage_runs_fo
     assert "studies/main/dvc.lock was half-written" in output and yaml.safe_load(lock.read_text()) == yaml.safe_load(whole)
     assert project.bytes("runs/**/metrics.json") == before  # which hold the seconds that each took
     assert "Running stage" not in project.run("dvc", "repro").stdout
+
+
+WRITING = """
+import pathlib, time
+from dvc.repo import Repo
+file = pathlib.Path("studies/main/dvc.lock")
+whole = file.read_text()
+with Repo() as repo, repo.lock, open(file, "w") as half:
+    half.write(whole[:100].rpartition(":")[0])
+    half.flush()
+    pathlib.Path("writing").touch()
+    time.sleep(2)
+    half.seek(0)
+    half.write(whole)
+"""
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of DVC's own libraries
+def test_a_lock_that_is_being_written_is_left_alone(project, monkeypatch):
+    monkeypatch.chdir(project.folder)
+    whole = (project.folder / "studies/main/dvc.lock").read_text()
+    with subprocess.Popen([sys.executable, "-c", WRITING], cwd=project.folder) as other:
+        while not (project.folder / "writing").exists() and other.poll() is None:
+            time.sleep(0.05)
+        sweep()
+    assert other.returncode == 0 and (project.folder / "studies/main/dvc.lock").read_text() == whole
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of DVC's own libraries
