@@ -9,6 +9,7 @@ Prepared, a data set is a folder `data/<name>/` with
 Both implementations read the same images in the same order.
 """
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +29,11 @@ def prepare(settings):
     raw = SOURCES[settings.source](settings)
     if settings.classes:
         raw = of_classes(raw, settings.classes)
+    if settings.size:
+        raw = Raw({split: found.resized(settings.size) for split, found in raw.images.items()}, raw.labels, raw.classes)
     for split in SPLITS:
         raw = of_images(raw, split, getattr(settings, f"{split}_images"))
-    images = {split: found.resized(settings.size) if settings.size else found for split, found in raw.images.items()}
+    images = raw.images
     for split in SPLITS:
         height, width = images[split].shape[1:3]
         if height != width or images[split].shape[1:] != images["train"].shape[1:]:
@@ -39,7 +42,7 @@ def prepare(settings):
     channels = images["train"].shape[3]
     if channels != len(settings.mean):
         raise UserError(f"the images have {channels} channel(s), but dataset.mean has {len(settings.mean)} number(s)")
-    return Raw(images, raw.labels, raw.classes)
+    return raw
 
 
 def of_classes(raw, classes):
@@ -64,23 +67,32 @@ def of_images(raw, split, count):
     if count == 0:
         return raw
     labels = raw.labels[split]
-    rows = some_of(np.zeros(len(raw.images[split]), np.int64) if labels is None else labels, count)
+    rows = some_of(np.zeros(len(raw.images[split]), np.int64) if labels is None else labels, pixel_keys(raw.images[split]), count)
     return Raw(raw.images | {split: raw.images[split].of(rows)},
                raw.labels | {split: None if labels is None else labels[rows]}, raw.classes)
 
 
-def some_of(labels, count):
-    """`count` rows of int64 [n] labels, in order: of each class its share, the first ones by a fixed shuffle.
+def pixel_keys(images):
+    """A number for each of the Images, uint64 [n], from its pixels alone: a random order that is the same from any source."""
+    return np.array([int.from_bytes(hashlib.sha256(image.tobytes()).digest()[:8], "big")
+                     for piece in images.pieces() for image in piece], np.uint64)
 
-    Each image has a place in its class, from 0 to 1, and those of the lowest places are taken, the shuffle deciding between equal
-    ones. So fewer rows are among those of more.
+
+def some_of(labels, keys, count):
+    """`count` rows of int64 [n] labels, int64 [count]: of each class its share, those of the lowest uint64 [n] keys, by key.
+
+    Each image has a place in its class, from 0 to 1, and those of the lowest places are taken, the key deciding between equal
+    ones. So fewer rows are among those of more; and with keys from pixels, the same images in the same order are taken from a
+    download and from a folder.
     """
-    shuffle = np.random.default_rng(0).permutation(len(labels))
+    order = np.lexsort((labels, keys))
     place = np.empty(len(labels))
     for label in np.unique(labels):
-        members = shuffle[labels[shuffle] == label]
+        members = order[labels[order] == label]
         place[members] = (np.arange(len(members)) + 0.5) / len(members)
-    return np.sort(shuffle[np.argsort(place[shuffle], kind="stable")[:count]])
+    taken = np.zeros(len(labels), bool)
+    taken[order[np.argsort(place[order], kind="stable")[:count]]] = True
+    return order[taken[order]]
 
 
 def channel_statistics(images):

@@ -32,7 +32,8 @@ class Dataset:
     classes: tuple[str, ...] = ()
     """Names of the classes to keep, in this order; empty keeps all."""
     train_images: int = 0
-    """Training images to keep, of each class the same share, by a fixed shuffle; 0 keeps all. Fewer are among those of more."""
+    """Training images to keep, of each class the same share, picked and ordered by a hash of the pixels, so the same from any
+    source; 0 keeps all. Fewer are among those of more."""
     test_images: int = 0
     """Test images to keep, alike."""
 

@@ -1,5 +1,6 @@
 """Data sets: real digits, a folder of real photographs with labels and without; what is kept of them, and what is measured."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -189,9 +190,9 @@ def test_some_classes_are_kept_in_the_order_asked_for():
         prepare(Dataset(source="digits", mean=(0.3,), std=(0.3,), classes=("seven", "1")))
 
 
-def naive_some_of(labels, count):
-    """One image after another is taken: of the class of which the smallest share is taken yet, by its middle; ties by shuffle."""
-    order = np.random.default_rng(0).permutation(len(labels)).tolist()
+def naive_some_of(labels, keys, count):
+    """One image after another is taken: of the class of which the smallest share is taken yet, by its middle; ties by key."""
+    order = sorted(range(len(labels)), key=lambda row: keys[row])
     size = {label: list(labels).count(label) for label in set(labels)}
     waiting = {label: [row for row in order if labels[row] == label] for label in size}
     taken = {label: 0 for label in size}
@@ -201,27 +202,34 @@ def naive_some_of(labels, count):
         label = min(heads, key=lambda label: ((taken[label] + 0.5) / size[label], order.index(heads[label])))
         taken[label] += 1
         rows.append(waiting[label].pop(0))
-    return sorted(rows)
+    return sorted(rows, key=order.index)
 
 
 def test_some_images_are_a_fixed_share_of_each_class():
     labels = np.random.default_rng(1).choice(4, 300, p=[0.5, 0.3, 0.15, 0.05])
+    keys = np.random.default_rng(2).permutation(300).astype(np.uint64)
     before = set()
     for count in (1, 7, 40, 150, 300):
-        rows = some_of(labels, count)
-        assert rows.tolist() == naive_some_of(labels.tolist(), count)
+        rows = some_of(labels, keys, count)
+        assert rows.tolist() == naive_some_of(labels.tolist(), keys.tolist(), count)
         assert before <= set(rows) and len(set(rows)) == count
         before = set(rows)
         share = np.bincount(labels[rows], minlength=4) - count * np.bincount(labels) / 300
         assert np.abs(share).max() <= 1
-    assert np.bincount(np.arange(50)[some_of(np.arange(50) % 5, 20)] % 5).tolist() == [4] * 5
+    assert np.bincount(np.arange(50)[some_of(np.arange(50) % 5, keys[:50], 20)] % 5).tolist() == [4] * 5
 
 
 def test_a_small_version_of_a_data_set(photo_folder):
     whole = prepare(Dataset(source="folder", root=str(photo_folder), **RGB))
     small = prepare(Dataset(source="folder", root=str(photo_folder), train_images=4, test_images=2, **RGB))
-    rows = some_of(whole.labels["train"], 4)
-    assert (small.images["train"] == whole.images["train"][rows]).all() and small.labels["train"].tolist() == [0, 0, 1, 1]
-    assert small.labels["test"].tolist() == [0, 1]
+    hashes = [hashlib.sha256(image.tobytes()).digest() for image in whole.images["train"]]
+    lowest = [sorted(np.flatnonzero(whole.labels["train"] == label), key=hashes.__getitem__)[:2] for label in (0, 1)]
+    rows = sorted(np.concatenate(lowest), key=hashes.__getitem__)
+    assert (small.images["train"] == whole.images["train"][rows]).all()
+    assert small.labels["train"].tolist() == whole.labels["train"][rows].tolist() and sorted(small.labels["test"]) == [0, 1]
+    for number, file in enumerate(sorted((photo_folder / "train").glob("*/*"))):
+        file.rename(file.with_name(f"of{9 - number}.png"))  # found in another order
+    again = prepare(Dataset(source="folder", root=str(photo_folder), train_images=4, test_images=2, **RGB))
+    assert (again.images["train"] == small.images["train"]).all()
     with pytest.raises(UserError, match="dataset.train_images is 9, and there are only 8"):
         prepare(Dataset(source="folder", root=str(photo_folder), train_images=9, **RGB))
