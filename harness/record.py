@@ -21,6 +21,7 @@ from harness.params import Section
 
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "faiss-gpu", "faiss-cpu", "pillow")
 FILE = "metrics.json"
+NO_CODE = ("**dvc.lock", "records", "params.yaml", "params")
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,9 @@ def hashes(folders):
 
 
 def revision():
-    """The commit of the code that runs, with '+changes' where files but dvc.lock and kept records differ from it or are new.
+    """The commit of the code that runs, with '+changes' where files differ from it or are new.
+
+    dvc.lock and kept records are no code; nor are params.yaml and params/, whose values in force stand in the record itself.
 
     Without git, as in a bare copy of the code, what the variable SCAN_REVISION says, or 'unknown'.
     """
@@ -112,7 +115,7 @@ def revision():
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
-        changed = git("status", "--porcelain", "--", ":/", ":(top,exclude)**dvc.lock", ":(top,exclude)records")
+        changed = git("status", "--porcelain", "--", ":/", *(f":(top,exclude){path}" for path in NO_CODE))
         return git("rev-parse", "HEAD") + ("+changes" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return os.environ.get("SCAN_REVISION", "unknown")

@@ -21,7 +21,10 @@ def test_the_revision_is_the_commit_and_says_whether_files_differ(tmp_path, monk
     (tmp_path / "harness").mkdir()
     code = tmp_path / "harness/record.py"
     code.write_text("a = 1\n")
-    (tmp_path / "dvc.lock").write_text("1\n")
+    (tmp_path / "params").mkdir()
+    no_code = [tmp_path / "dvc.lock", tmp_path / "params.yaml", tmp_path / "params/digits.yaml"]
+    for file in no_code:
+        file.write_text("1\n")
     monkeypatch.setattr(record, "__file__", str(code))
     assert record.revision() == "unknown"
     git("init")
@@ -29,7 +32,8 @@ def test_the_revision_is_the_commit_and_says_whether_files_differ(tmp_path, monk
     git("commit", "-m", "first")
     head = subprocess.run(["git", "-C", tmp_path, "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
     assert record.revision() == head
-    (tmp_path / "dvc.lock").write_text("2\n")  # which every run writes
+    for file in no_code:
+        file.write_text("2\n")
     assert record.revision() == head
     (tmp_path / "harness/new.py").write_text("")
     assert record.revision() == head + "+changes"
