@@ -115,8 +115,9 @@ class Execution:
     checkpoint_seconds: float
     """A training stage saves itself at the end of an epoch if this long has passed since the last time."""
     precision: str = "auto"
-    """auto | float32 | bfloat16: what the rewrite's backbone computes in, the losses being in float32 always; auto takes bfloat16
-    on a GPU, where it is several times as fast, and float32 on a CPU, where it is several times as slow."""
+    """auto | float32 | bfloat16: what the rewrite's backbone computes in while it is in training mode. In evaluation mode it, and
+    everywhere the losses, mining and the choice of epoch and head, are in float32, without TF32. auto takes bfloat16 on a GPU,
+    where it is several times as fast, and float32 on a CPU, where it is several times as slow."""
     cuda_graph: bool = True
     """Whether a training step of the rewrite is recorded once and replayed; on a GPU only."""
 

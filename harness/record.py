@@ -57,7 +57,7 @@ class Cell:
         return "/".join(part for part in parts if part)
 
 
-def write_record(out, cell, *, settings, metrics, curves, degenerate, inputs, seconds, device, threads, precision="float32",
+def write_record(out, cell, *, settings, metrics, curves, degenerate, inputs, seconds, device, threads, trained_in=None,
                  rate=None, not_run=None):
     """Write `<out>/metrics.json`.
 
@@ -68,7 +68,8 @@ def write_record(out, cell, *, settings, metrics, curves, degenerate, inputs, se
         degenerate: what is wrong with the result, as sentences (metrics.degeneracies).
         inputs: sha256 by path.
         seconds: wall time, summed over interrupted attempts.
-        precision: what the network computes in.
+        trained_in: what the backbone computed in while it trained, float32 or bfloat16; None where nothing was trained. All else,
+            evaluation, mining and the choice of epochs, is float32 on every device, and the record says so.
         rate: images trained on a second, where the stage trains.
         not_run: why there are no figures, where there are none.
     """
@@ -82,7 +83,7 @@ def write_record(out, cell, *, settings, metrics, curves, degenerate, inputs, se
         "evidence": {
             "revision": revision(),
             "packages": {"python": platform.python_version(), **installed()},
-            "hardware": {**hardware(device, threads), "precision": precision},
+            "hardware": {**hardware(device, threads), **precision(device, trained_in)},
             "seconds": round(seconds, 2),
             "images_per_second": rate and round(rate, 1),
             "peak_memory_mib": peak_memory(device),
@@ -138,6 +139,18 @@ def hardware(device, threads):
         import torch
 
         facts["accelerator"] = torch.cuda.get_device_name(device)
+    return facts
+
+
+def precision(device, trained_in):
+    """What was computed in what; on a GPU also in what of float32 TF32, which keeps 10 bits of 23, is allowed."""
+    facts = {"training_precision": trained_in} if trained_in else {}
+    facts["evaluation_precision"] = "float32"
+    if device.type == "cuda":
+        from torch.backends import cuda, cudnn
+
+        kinds = {"convolutions": cudnn.conv, "matrix products": cuda.matmul}
+        facts["tf32"] = " and ".join(name for name, kind in kinds.items() if kind.fp32_precision == "tf32") or "nowhere"
     return facts
 
 

@@ -51,7 +51,7 @@ class Session:
     def __init__(self, cell, inputs, settings):
         self.cell, self.settings, self.execution = cell, settings, execution()
         self.device = find_device(self.execution.device)
-        self.precision = "float32"
+        self.trained_in = None  # float32 or bfloat16, once a stage trains
         torch.set_num_threads(self.execution.threads)
         keep_freed_memory()
         torch.manual_seed(derive_seed(cell.stage, cell.seed))  # initial weights
@@ -70,7 +70,7 @@ class Session:
     def record(self, out, metrics, curves=(), degenerate=(), rate=None, not_run=None):
         write_record(out, self.cell, settings=self.settings, metrics=metrics, curves=list(curves), degenerate=list(degenerate),
                      inputs=self.inputs, seconds=self.seconds(), device=self.device, threads=self.execution.threads,
-                     precision=self.precision, rate=rate, not_run=not_run)
+                     trained_in=self.trained_in, rate=rate, not_run=not_run)
 
     def identity(self):
         """A hash of all that decides the result of this stage: cell, settings, inputs, code, torch."""

@@ -64,6 +64,7 @@ class Launch:
     def __init__(self, session, dataset, training):
         self.session, self.dataset, self.training = session, dataset, training
         self.gpu = session.device.type == "cuda"
+        session.trained_in = "float32"  # with TF32 where torch allows it by itself: they set neither
         self.identity = session.identity()
         cell = hashlib.sha256(str(session.cell).encode()).hexdigest()[:12]
         name = f"original_ref-{session.cell.stage}-{cell}"

@@ -1,6 +1,7 @@
 """The baselines: k-means on pixels, and on the embedding of the pretext task (the paper's table 2)."""
 
 import numpy as np
+import torch
 from sklearn.cluster import KMeans as ScikitKMeans
 from threadpoolctl import threadpool_limits
 
@@ -37,6 +38,7 @@ def run(cell, inputs, out):
     dataset = PreparedDataset(inputs["data"])
     settings = cell.settings("kmeans", KMeans)
     session = Session(cell, inputs, {"kmeans": settings})
+    session.device = torch.device("cpu")  # scikit-learn knows no other
     train, test = FEATURES[cell.variant](inputs["features"])
     state = derive_seed(cell.stage, cell.seed) % 2**32
     with threadpool_limits(1):  # with more, k-means adds its threads' sums in the order in which they end

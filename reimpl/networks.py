@@ -47,13 +47,14 @@ class ResNet(nn.Module):
             before = after
         self.dim = before
         self.bfloat16 = False
-        """Whether convolutions and what lies between them are computed in bfloat16; weights and statistics stay as they are."""
+        """Whether convolutions and what lies between them are computed in bfloat16 while in training mode; weights and statistics
+        stay as they are. In evaluation mode all is float32."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x):
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bfloat16, cache_enabled=False):
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bfloat16 and self.training, cache_enabled=False):
             x = F.relu_(self.bn1(self.conv1(x)))
             for stage in range(self.stages):
                 x = getattr(self, f"layer{stage + 1}")(x)
@@ -92,14 +93,19 @@ class ClusteringModel(nn.Module):
         self.cluster_head = nn.ModuleList([self.cluster_head[head]])
 
 
-def place(model, session):
-    """`model` on the session's device, in the precision that execution.precision asks for there, and channels last."""
+def training_precision(session):
+    """What the backbone trains in on the session's device, as execution.precision has it: float32 or bfloat16."""
     choice = session.execution.precision
-    session.precision = {"cuda": "bfloat16"}.get(session.device.type, "float32") if choice == "auto" else choice
+    return {"cuda": "bfloat16"}.get(session.device.type, "float32") if choice == "auto" else choice
+
+
+def place(model, session):
+    """`model` on the session's device, channels last, to train in the precision that execution.precision asks for."""
     for module in model.modules():
         if isinstance(module, ResNet):
-            module.bfloat16 = session.precision == "bfloat16"
-    torch.backends.cudnn.allow_tf32 = False  # where float32 is asked for, it is float32
+            module.bfloat16 = training_precision(session) == "bfloat16"
+    for work in (torch.backends.cudnn.conv, torch.backends.cuda.matmul):
+        work.fp32_precision = "ieee"  # where float32 is asked for, it is float32, and not TF32
     torch.backends.cudnn.benchmark = True  # batches have one size, so looking for the quickest algorithm pays
     return model.to(session.device, memory_format=torch.channels_last)
 

@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from harness.datasets import PreparedDataset
 from harness.session import Session
 from harness.settings import Scan
-from reimpl.networks import ClusteringModel, ResNet, place
+from reimpl.networks import ClusteringModel, ResNet, place, training_precision
 from reimpl.pretext import build_network, load_settings, load_task
 
 INPUTS = ("data",)
@@ -28,6 +28,7 @@ def run(cell, inputs, out):
     task = load_task(cell.variant)
     settings = load_settings(cell, task) | {"scan": cell.settings("scan", Scan)}
     session = Session(cell, inputs, settings)
+    session.trained_in = training_precision(session)
     images = session.images(dataset, "train")[:IMAGES].to(torch.float32)
     pretext = place(build_network(task, settings, images.shape[1]), session)
     backbone = ResNet(images.shape[1], settings["network"].width, settings["network"].blocks)
@@ -37,7 +38,7 @@ def run(cell, inputs, out):
         cell.variant: task.VIEWS * count(lambda: pretext(images).sum().backward()) / len(images),
         "scan": 2 * learned / len(images),  # the image and its neighbor
         "selflabel": (learned + seen) / len(images),  # the image learned from, and the one whose prediction is the label
-        "matmul": matmul_rate(session.device, getattr(torch, session.precision)),
+        "matmul": matmul_rate(session.device, getattr(torch, session.trained_in)),
     })
 
 

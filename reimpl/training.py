@@ -17,7 +17,7 @@ from harness.metrics import degeneracies
 from harness.progress import Progress
 from harness.session import CHECKPOINTS
 from harness.tracking import Tracker
-from reimpl.networks import place
+from reimpl.networks import place, training_precision
 from reimpl.optimizers import make_optimizer
 from reimpl.steps import make_step
 
@@ -37,7 +37,7 @@ class Fit:
             raise UserError(f"{session.cell}: training.batch_size is {training.batch_size}, but there are only {count} training "
                             f"images; it should be at most {count}")
         self.session, self.training, self.count = session, training, count
-        self.model = place(model, session)
+        self.model, session.trained_in = place(model, session), training_precision(session)
         self.optimizer = make_optimizer(self.model.parameters(), training.optimizer)
         self.draw, self.after_epoch = draw, after_epoch
         self.step = make_step(self.model, self.optimizer, terms, session)

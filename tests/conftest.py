@@ -28,5 +28,15 @@ def digits():
 
 
 @pytest.fixture
+def tf32():
+    """What torch's leave to use TF32 is given by, of convolutions and of matrix products; as it was again afterwards."""
+    kinds = torch.backends.cudnn.conv, torch.backends.cuda.matmul
+    before = [kind.fp32_precision for kind in kinds]
+    yield kinds
+    for kind, value in zip(kinds, before):
+        kind.fp32_precision = value
+
+
+@pytest.fixture
 def generator():
     return torch.Generator().manual_seed(0)

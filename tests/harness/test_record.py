@@ -5,6 +5,7 @@ import sys
 import types
 
 import pytest
+import torch
 
 from harness import record
 from harness.record import Cell
@@ -40,6 +41,18 @@ def test_the_revision_is_the_commit_and_says_whether_files_differ(tmp_path, monk
     (tmp_path / "harness/new.py").unlink()
     code.write_text("a = 2\n")
     assert record.revision() == head + "+changes"
+
+
+@pytest.mark.parametrize("convolutions, products, expected", [
+    ("tf32", "none", "convolutions"),  # torch's own defaults
+    ("tf32", "tf32", "convolutions and matrix products"),
+    ("ieee", "ieee", "nowhere"),
+])
+def test_a_record_says_what_was_computed_in_what(tf32, convolutions, products, expected):
+    tf32[0].fp32_precision, tf32[1].fp32_precision = convolutions, products
+    assert record.precision(torch.device("cuda"), "bfloat16") == {
+        "training_precision": "bfloat16", "evaluation_precision": "float32", "tf32": expected}
+    assert record.precision(torch.device("cpu"), None) == {"evaluation_precision": "float32"}
 
 
 def test_hashes_are_of_what_later_stages_read(tmp_path):

@@ -7,7 +7,7 @@ from dataclasses import fields
 import pytest
 
 from harness.files import read_yaml
-from harness.params import Section
+from harness.params import Execution, Section
 from harness.settings import InstanceDiscrimination, Optimizer, Scan, SelfLabel, Training
 from original_ref.checkout import folder
 from report.summaries import flat
@@ -32,7 +32,8 @@ def test_an_entry_is_complete_and_its_setting_exists(name):
     for setting in filter(None, entry["setting"].split(", ")):
         *sections, key = setting.split(".")
         known = {"scan": Scan, "selflabel": SelfLabel, "pretext": {"simclr": InstanceDiscrimination},
-                 "augmentation": digits["augmentation"], "pretext_seeds": 0, "clustering_seeds": 0}
+                 "augmentation": digits["augmentation"], "pretext_seeds": 0, "clustering_seeds": 0,
+                 "execution": Execution}
         for section in sections:
             known = keys(known)[section]
         assert key in keys(known), setting

@@ -13,9 +13,12 @@ from harness.settings import InstanceDiscrimination, Optimizer, Training
 from reimpl.augment import KINDS, Normalize, batches
 from reimpl.draws import leaves, move
 from reimpl.mining import mine, search_with_faiss, search_with_torch
-from reimpl.networks import ContrastiveModel, ResNet
+from reimpl.networks import ClusteringModel, ContrastiveModel, ResNet, place
 from reimpl.optimizers import make_optimizer
-from reimpl.pretext import simclr
+from reimpl.predict import predict
+from reimpl.pretext import embed_all, simclr
+from reimpl.scan import validation_loss
+from reimpl.selflabel import label_logits
 from reimpl.steps import WARM_UP, RecordedStep, Step
 from reimpl.training import Fit
 
@@ -81,10 +84,10 @@ def test_two_hundred_steps_of_a_gpus_path_follow_those_in_float32(tmp_path, monk
     monkeypatch.chdir(tmp_path)
     photos = photos[:, :, ::2, ::2].contiguous()
     plain, session, _ = train(tmp_path, photos, "device: cpu, precision: float32")
-    assert session.precision == "float32"
+    assert session.trained_in == "float32"
     monkeypatch.setattr(batches, "picks", lambda images: False)
     fast, session, model = train(tmp_path, photos, "device: cpu, precision: bfloat16")
-    assert session.precision == "bfloat16" and {value.dtype for value in model.parameters()} == {torch.float32}
+    assert session.trained_in == "bfloat16" and {value.dtype for value in model.parameters()} == {torch.float32}
     assert len(plain) * (len(photos) // BATCH) == 200 and plain != fast
     plain, fast = (torch.tensor(losses).view(5, 5).mean(1).tolist() for losses in (plain, fast))
     assert fast == pytest.approx(plain, rel=0.01)
@@ -93,12 +96,49 @@ def test_two_hundred_steps_of_a_gpus_path_follow_those_in_float32(tmp_path, monk
 
 def test_losses_and_embeddings_stay_in_float32_beside_a_backbone_in_bfloat16():
     model = ContrastiveModel(ResNet(3, 8, (1, 1)), 16)
-    model.backbone.bfloat16 = True
+    model.backbone.bfloat16 = True  # in training mode
     seen = []
     model.backbone.layer1.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
     embedded = model(torch.randn(4, 3, 8, 8))
     assert seen == [torch.bfloat16] and embedded.dtype == torch.float32
     assert torch.allclose(embedded.norm(dim=1), torch.ones(4), atol=1e-6)
+
+
+def in_precision(precision, network, folder):
+    """`network` as a stage has it that trains in `precision`, on the CPU, in training mode."""
+    (folder / "params.yaml").write_text(
+        f"execution: {{device: cpu, threads: 1, tracking: disabled, checkpoint_seconds: 0, precision: {precision}}}")
+    return place(copy.deepcopy(network), Session(Cell("reimpl", "scan", "photos", "0-0"), {}, {})).train()
+
+
+def test_what_evaluates_mines_and_selects_is_in_float32_whatever_trains(tmp_path, monkeypatch, photos):
+    """The same weights under either precision give the same bits wherever nothing is learned, and others where something is."""
+    monkeypatch.chdir(tmp_path)
+    neighbors, images = torch.arange(len(photos)).view(-1, 1).roll(1), photos.float() / 255
+
+    def evaluated(precision):
+        torch.manual_seed(0)
+        clustering = in_precision(precision, ClusteringModel(ResNet(3, 8, (1, 1)), 4, heads=2), tmp_path)
+        pretext = in_precision(precision, ContrastiveModel(ResNet(3, 8, (1, 1)), 16), tmp_path)
+        predictions = predict(clustering, photos, NORMALIZE)
+        embedded = embed_all(simclr, pretext, photos, NORMALIZE)
+        losses = [validation_loss(head, neighbors, 1.0) for head in predictions.probabilities]
+        nothing_learned = [predictions.features, predictions.probabilities, label_logits(clustering, images, False), embedded,
+                           torch.tensor(losses), torch.from_numpy(mine(embedded, 5)[0])]
+        return nothing_learned, [label_logits(clustering, images, True), pretext.train()(images)]
+
+    (plain, trained), (fast, coarser) = evaluated("float32"), evaluated("bfloat16")
+    assert not any(map(torch.equal, trained, coarser))
+    assert all(map(torch.equal, plain, fast)) and {value.dtype for value in fast[:-1]} == {torch.float32}
+
+
+def test_float32_is_not_tf32(tmp_path, monkeypatch, tf32):
+    """torch allows TF32 in convolutions unless told otherwise."""
+    monkeypatch.chdir(tmp_path)
+    for kind in tf32:
+        kind.fp32_precision = "tf32"
+    in_precision("float32", ResNet(3, 8, (1,)), tmp_path)
+    assert [kind.fp32_precision for kind in tf32] == ["ieee", "ieee"]
 
 
 class FakeGraph:
