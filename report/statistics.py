@@ -84,7 +84,7 @@ def spread(values):
     """The Spread of a sequence of floats. Raises ValueError for an empty one."""
     if len(values) == 0:
         raise ValueError("no values")
-    array = np.asarray(values, float)
+    array = _array(values)
     return Spread(tuple(array.tolist()), float(array.mean()), float(array.std(ddof=1)) if len(array) > 1 else None)
 
 
@@ -131,7 +131,7 @@ def _together(one, other):
 
 def paired(after, before):
     """after - before of each of `pairs`, as a tuple of floats. Args: two mappings of seed to value, keys as in `pairs`."""
-    return tuple(float(after[high] - before[low]) for high, low in pairs(after, before))
+    return tuple(_array([after[high] - before[low] for high, low in pairs(after, before)]).tolist())
 
 
 def sign_flip(differences):

@@ -15,6 +15,7 @@ from report.statistics import (
     seeds_to_decide,
     seeds_to_equate,
     sign_flip,
+    spread,
     t_interval,
     tost,
     variance_shares,
@@ -57,6 +58,16 @@ def test_bootstrap_of_few_values_by_hand():
     assert bootstrap_interval([4.0]) is None
     with pytest.raises(ValueError, match="nan among the values"):
         bootstrap_interval([1.0, math.nan])
+
+
+@pytest.mark.parametrize("value", (math.nan, math.inf))
+@pytest.mark.parametrize("function", (
+    spread, t_interval, bootstrap_interval, sign_flip, lambda values: paired(dict(zip("01", values)), {"0": 1.0, "1": 1.0}),
+    lambda values: tost(values, 0.0, 1.0), lambda values: improvement(values, [1.0]), seeds_to_decide,
+    lambda values: seeds_to_equate(values, 0.0, 1.0), lambda values: variance_shares({"0": values, "1": [1.0, 2.0]})))
+def test_a_value_that_is_not_finite_is_refused(function, value):
+    with pytest.raises(ValueError, match=f"{value} among the values, which should be finite"):
+        function([1.0, value])
 
 
 @pytest.mark.parametrize("n", (5, 6, 7, 20))
