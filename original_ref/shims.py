@@ -97,8 +97,13 @@ def faiss_gpus(root):
         faiss.index_cpu_to_all_gpus = lambda index: index
 
 
+def few_clusters(root):
+    topk = torch.Tensor.topk
+    torch.Tensor.topk = lambda self, k, dim=-1, **kwargs: topk(self, min(k, self.shape[dim]), dim, **kwargs)
+
+
 APPLY = (easydict, termcolor, torch_six, collections_abc, data_root, numpy_scalars, whole_checkpoints, cuda, memory_bank,
-         faiss_gpus)
+         faiss_gpus, few_clusters)
 WITHOUT_GPU_ONLY = (cuda, memory_bank)
 SHIMS = {apply.__name__: Shim(**OBSTACLES[apply.__name__], apply=apply, without_gpu_only=apply in WITHOUT_GPU_ONLY)
          for apply in APPLY}

@@ -90,10 +90,20 @@ def test_by_hand():
 def test_clusters_without_a_class_count_as_wrong_and_stand_last():
     scores = score([0, 0, 0, 1, 1, 1], [3, 3, 1, 0, 0, 2], 2, 4)
     assert scores.acc == pytest.approx(4 / 6)
-    assert scores.acc_reference == pytest.approx(5 / 6)  # the 0 in cluster 1 counts as found, the 1 in cluster 2 does not
     assert scores.acc_many_to_one == 1  # every cluster is pure
     assert scores.match.tolist() == [1, -1, -1, 0]
     assert scores.confusion.tolist() == [[2, 0, 1, 0], [0, 2, 0, 1]]
+
+
+def test_the_authors_accuracy_matches_the_first_clusters_alone_and_counts_the_others_as_class_0():
+    """By hand. Of two classes and four clusters, 0 and 1 are matched; what is in 2 and 3 counts as class 0."""
+    def authors(*arguments):
+        return score(*arguments).acc_reference
+
+    assert authors([0, 0, 0, 1, 1, 1], [3, 3, 1, 0, 0, 2], 2, 4) == pytest.approx(5 / 6)  # 1 + 2 matched, the two in 3
+    assert authors([1, 1, 1, 0], [2, 2, 2, 3], 2, 4) == pytest.approx(1 / 4)  # the 0 in cluster 3, though ACC is 1
+    assert authors([0, 1, 2, 2], [1, 0, 0, 0], 3, 2) == pytest.approx(3 / 4)  # of fewer clusters each has a class, as in ACC
+    assert authors([1, 2], [0, 1], 3, 3) == pytest.approx(1 / 2)  # as many as there are labels: class 2 is not looked for
 
 
 def test_one_cluster_for_all_is_scored_not_refused():

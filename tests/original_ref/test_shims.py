@@ -2,13 +2,15 @@
 
 import re
 
+import numpy as np
 import pytest
 import torch
+import yaml
 
 from original_ref.shims import SHIMS
 
 # The stage in which the obstacle is met first.
-STAGE = {"numpy_scalars": "scan", "whole_checkpoints": None, "data_root": None}
+STAGE = {"numpy_scalars": "scan", "whole_checkpoints": None, "data_root": None, "few_clusters": None}
 
 
 @pytest.mark.parametrize("name", [name for name in SHIMS if STAGE.get(name, "pretext")])
@@ -57,3 +59,16 @@ print(torch.load(path))
 """
     done = ran.python("-c", program, check=False)
     assert (done.stdout.strip() == "[1, 2, 3]") == switched_on
+
+
+def test_four_clusters_are_sought_and_refined_which_ends_the_script_without_its_shim(project):
+    settings = project.folder / "params/digits.yaml"
+    params = yaml.safe_load(settings.read_text())
+    params["scan"]["clusters"] = 4
+    settings.write_text(yaml.safe_dump(params))
+    done = project.stage("scan", before="from original_ref.shims import SHIMS; del SHIMS['few_clusters']", check=False)
+    assert done.returncode == 2 and re.search(SHIMS["few_clusters"].symptom, done.stderr), done.stderr
+    for stage in ("scan", "selflabel"):
+        project.stage(stage)
+        probabilities = np.load(project.folder / stage / "predictions.npz")["probabilities"]
+        assert probabilities.shape == (360, 4) and np.isfinite(probabilities).all()

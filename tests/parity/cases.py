@@ -333,21 +333,23 @@ def candidates_case(count):
                 lambda mined: {"neighbors": candidates(mined, settings).numpy()}, 0)
 
 
-def metrics_case(name, predictions):
-    """ACC, NMI and ARI. Where two matchings are equally good, either is right, so the matching itself is not compared."""
+def metrics_case(name, predictions, clusters=6, classes=range(6)):
+    """Theirs is ACC, too, where each cluster has a class. Of equally good matchings either is right, so none is compared."""
+    plain = clusters <= len(classes) == 6
+
     def inputs(rng):
-        labels = np.concatenate([np.arange(6), rng.integers(0, 6, 194)])  # each class is there, which theirs takes for granted
+        labels = np.concatenate([classes, rng.choice(classes, 200 - len(classes))])
         return labels, predictions(rng, labels)
 
     def theirs(reference, labels, predicted):
         one = {"targets": torch.from_numpy(labels), "predictions": torch.from_numpy(predicted),
-               "probabilities": torch.eye(6)[predicted]}
+               "probabilities": torch.eye(clusters)[predicted]}
         found = reference.evaluate_utils.hungarian_evaluate(0, [one], compute_confusion_matrix=False)
-        return {"scores": np.array([found["ACC"], found["NMI"], found["ARI"]])}
+        return {"scores": np.array([found["ACC"], found["NMI"], found["ARI"]] + [found["ACC"]] * plain)}
 
     def ours(labels, predicted):
-        scores = score(labels, predicted, 6, 6)
-        return {"scores": np.array([scores.acc, scores.nmi, scores.ari])}
+        scores = score(labels, predicted, 6, clusters)
+        return {"scores": np.array([scores.acc_reference, scores.nmi, scores.ari] + [scores.acc] * plain)}
 
     return Case(f"metrics-{name}", inputs, theirs, ours, 1e-12)
 
@@ -368,8 +370,13 @@ def selection_case(heads):
     return Case(f"selection-{heads}", inputs, theirs, ours)
 
 
-def random_clusters(rng, labels):
-    return rng.integers(0, 6, len(labels))
+def random_clusters(clusters):
+    """Mostly one cluster for each class, the last ones first, so that some of the first ones stay without."""
+    def draw(rng, labels):
+        own, any_one = (clusters - 1 - labels) % clusters, rng.integers(clusters, size=len(labels))
+        return np.where(rng.random(len(labels)) < 0.6, own, any_one)
+
+    return draw
 
 
 CASES = [
@@ -393,7 +400,9 @@ CASES = [
     normalize_case(),
     cutout_case(),
     mining_case(), candidates_case(5), candidates_case(0),
-    metrics_case("random", random_clusters),
+    *(metrics_case(f"of-{clusters}-clusters", random_clusters(clusters), clusters) for clusters in (2, 4, 6, 7, 12)),
+    metrics_case("without-a-class", random_clusters(8), 8, classes=(0, 1, 3, 5)),
+    metrics_case("without-class-0", random_clusters(6), classes=(1, 2, 3, 4, 5)),
     metrics_case("renamed", lambda rng, labels: (labels + 2) % 6),
     metrics_case("one-cluster", lambda rng, labels: np.full(len(labels), 3)),
     metrics_case("empty-clusters", lambda rng, labels: labels // 2),

@@ -32,11 +32,11 @@ class Reference:
 @contextlib.contextmanager
 def imported(root):
     """A Reference; what the shims replaced in PyTorch is put back at the end."""
-    before = torch.save, torch.Tensor.cuda, torch.nn.Module.cuda
+    before = torch.save, torch.Tensor.cuda, torch.Tensor.topk, torch.nn.Module.cuda
     launch.import_from(checkout.fetch())
     try:
         shims.apply_shims(Path(root), gpu=False)
         yield Reference()
     finally:
-        torch.save, torch.Tensor.cuda, torch.nn.Module.cuda = before
+        torch.save, torch.Tensor.cuda, torch.Tensor.topk, torch.nn.Module.cuda = before
         sys.path.remove(str(checkout.folder()))
