@@ -23,6 +23,7 @@ repro studies: $(READY)
 
 test: lint  # two at a time, one thread each, which on two cores is quicker than one with two
 	OMP_NUM_THREADS=1 python -m pytest -n 2
+	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 OMP_NUM_THREADS=1 python -m pytest -m rounding  # as on an older processor
 
 lint: $(READY)
 	ruff check .

@@ -6,8 +6,10 @@ import torch
 
 from tests.parity.training import TRAININGS, networks_of, run
 
-TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
-RECORDED_TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-6}  # other processors round sums differently, step after step
+# Over instruction sets (none, AVX2, AVX-512, AMX), one thread and two, and five starts a unit in the last place apart, rounding
+# moved a loss of the twenty steps by 6e-5 in float32, SimCLR's most, and by 7e-15 in float64.
+TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-9}
+pytestmark = pytest.mark.rounding
 trainings = pytest.mark.parametrize("training", TRAININGS, ids=[training.name for training in TRAININGS])
 
 
@@ -18,19 +20,19 @@ def ran(training, tmp_path):
         yield run(training, tmp_path)
 
 
-def assert_close(found, expected, tolerance):
+def assert_close(found, expected, dtype):
     assert found.keys() == expected.keys()
     for name, values in expected.items():
-        np.testing.assert_allclose(found[name], values, rtol=0, atol=tolerance, err_msg=name)
+        np.testing.assert_allclose(found[name], values, rtol=0, atol=TOLERANCE[dtype], err_msg=name)
 
 
 @trainings
 def test_the_stage_learns_as_the_authors_code_does(training, ran, reference):
-    assert_close(ran.found, training.theirs(reference, ran), TOLERANCE[training.dtype])
+    assert_close(ran.found, training.theirs(reference, ran), training.dtype)
 
 
 @trainings
 def test_the_stage_learns_as_the_authors_code_did(training, ran, golden):
-    assert_close(ran.found, golden[training.name], RECORDED_TOLERANCE[training.dtype])
+    assert_close(ran.found, golden[training.name], training.dtype)
     losses = ran.found["loss"]
     assert len(losses) == 20 and losses[0] > losses[-1]  # the steps had something to tell
