@@ -1,4 +1,4 @@
-"""What stops the authors' code on today's libraries, and the smallest change at run time that lets it go on.
+"""What stops the authors' code on today's libraries or on other data, and the smallest change at run time that lets it go on.
 
 One entry each in SHIMS, applied in this order before the authors' script starts; obstacles.yaml says what each is there for.
 tests/original_ref/test_shims.py switches each off and sees its symptom.

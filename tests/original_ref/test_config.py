@@ -1,4 +1,4 @@
-"""The paper's settings become the authors' own configuration files; what their code cannot do is refused."""
+"""The settings of CIFAR become the authors' own configuration files; what their code cannot do is refused."""
 
 from dataclasses import replace
 

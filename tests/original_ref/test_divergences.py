@@ -48,12 +48,12 @@ def test_an_entry_says_what_it_changes_unless_an_arm_measures_it():
 
 
 def test_an_arm_throws_the_switch_that_its_entry_names_and_no_other():
-    """Each arm's settings by their full names: those of the entry or some of them, with another value than the default's."""
+    """Each arm's settings by their full names: all that the entry names, with another value than the default's."""
     defaults = Section("digits")
     for groups in load_study("divergences").arms.values():
         for arm, changes in ((arm, changes) for arms in groups.values() for arm, changes in arms.items()):
             thrown = dict(flat(changes))
-            assert thrown and set(thrown) <= set(LIST[arm]["setting"].split(", ")), arm
+            assert thrown and set(thrown) == set(LIST[arm]["setting"].split(", ")), arm
             for setting, value in thrown.items():
                 stage, _, key = setting.rpartition(".")
                 assert value != effective(defaults, stage, key), setting

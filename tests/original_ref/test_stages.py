@@ -31,7 +31,7 @@ def test_the_outputs_are_those_of_the_rewrite(ran):
         predictions, metrics = np.load(ran.folder / stage / "predictions.npz"), record(ran, stage)["metrics"]
         assert predictions["probabilities"].shape == (360, 10) and predictions["features"].shape == (360, 16)
         np.testing.assert_allclose(predictions["probabilities"].sum(1), 1, rtol=1e-5)
-        assert metrics["acc"] == metrics["acc_reference"] == pytest.approx(metrics["reported_acc"])  # which their evaluation prints
+        assert metrics["acc"] == metrics["acc_reference"] == pytest.approx(metrics["reported_acc"])  # printed by theirs
         weights = torch.load(ran.folder / stage / "model.pt", weights_only=True)
         assert "cluster_head.0.weight" in weights and "cluster_head.1.weight" not in weights
     for stage in STAGES:
