@@ -58,7 +58,7 @@ class Cell:
 
 
 def write_record(out, cell, *, settings, metrics, curves, degenerate, inputs, seconds, device, threads, trained_in=None,
-                 rate=None, not_run=None):
+                 rate=None):
     """Write `<out>/metrics.json`.
 
     Args:
@@ -71,11 +71,10 @@ def write_record(out, cell, *, settings, metrics, curves, degenerate, inputs, se
         trained_in: what the backbone computed in while it trained, float32 or bfloat16; None where nothing was trained. All else,
             evaluation, mining and the choice of epochs, is float32 on every device, and the record says so.
         rate: images trained on a second, where the stage trains.
-        not_run: why there are no figures, where there are none.
     """
     write_json(Path(out) / FILE, {
         "cell": asdict(cell),
-        "not_run": not_run,
+        "not_run": None,
         "metrics": metrics,
         "degenerate": degenerate,
         "curves": curves,

@@ -67,10 +67,10 @@ class Session:
         """All images of a split on the device, uint8 [n, c, h, w]."""
         return torch.from_numpy(dataset.images(split).copy()).permute(0, 3, 1, 2).contiguous().to(self.device)
 
-    def record(self, out, metrics, curves=(), degenerate=(), rate=None, not_run=None):
+    def record(self, out, metrics, curves=(), degenerate=(), rate=None):
         write_record(out, self.cell, settings=self.settings, metrics=metrics, curves=list(curves), degenerate=list(degenerate),
                      inputs=self.inputs, seconds=self.seconds(), device=self.device, threads=self.execution.threads,
-                     trained_in=self.trained_in, rate=rate, not_run=not_run)
+                     trained_in=self.trained_in, rate=rate)
 
     def identity(self):
         """A hash of all that decides the result of this stage: cell, settings, inputs, code, torch."""

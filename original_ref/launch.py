@@ -17,6 +17,7 @@ from pathlib import Path
 
 import yaml
 
+from harness import weights
 from harness.errors import UserError
 from harness.files import read_json, writing
 from harness.metrics import degeneracies, empty_clusters, score
@@ -24,17 +25,17 @@ from harness.progress import Progress
 from harness.record import FILE, score_metrics
 from harness.session import CHECKPOINTS
 from harness.tracking import Tracker
-from original_ref import adapters
+from original_ref import adapters, config
 from original_ref.checkout import fetch, reason_not_run
 from original_ref.shims import apply_shims
 from original_ref.watch import Watch, read_rows
 
 LOADING_PROCESSES = 8  # with a GPU, as in the authors' configurations; without one, every core is busy training
-NOTHING_CONFIDENT = "Mask in MaskedCrossEntropyLoss is all zeros."
-
-
-class Stopped(Exception):
-    """The authors' code ended itself, in a way that is a finding about it. Its text says how."""
+ENDINGS = {
+    "Mask in MaskedCrossEntropyLoss is all zeros": "no image of a batch was confident",  # losses/losses.py:17
+    "all elements of input should be between 0 and 1": "a prediction was not finite",  # losses/losses.py:113, by torch
+}
+"""How the authors' code ends itself in the midst of training, by what the error says: a result like any other."""
 
 
 class Unwritten(SourceFileLoader):
@@ -72,6 +73,11 @@ class Launch:
         for stale in CHECKPOINTS.glob(f"{name}-*"):
             if stale.absolute() != self.root:  # of other settings, inputs or code: nothing will ever go on from it
                 shutil.rmtree(stale)
+        images = dataset.facts["images"]["train"]
+        config.need(training.batch_size <= images, "training.batch_size", training.batch_size,
+                    f"batches of at most the {images} training images: a larger one it drops, silently")
+        self.ended = []
+        """A sentence where the script ended itself."""
         self.files = self.root / "cifar-10"
         self.rows = self.root / "rows.json"
 
@@ -82,10 +88,11 @@ class Launch:
     def workers(self):
         return min(LOADING_PROCESSES, os.cpu_count()) if self.gpu else 0
 
-    def run(self, script, config, network, augmentation):
-        """Run `script` with the mapping `config`. Args: network, augmentation: the settings in force. Returns the Watch.
+    def run(self, script, configuration, network, augmentation):
+        """Run `script` with the mapping `configuration`. Args: network, augmentation: the settings in force. Returns the Watch.
 
-        Raises: Stopped; UserError for any other failure of the script, with the place of its log.
+        A script that ends itself (ENDINGS) is run once more, for as many epochs as it had done, so that it evaluates and writes
+        what it had. Raises: UserError for any other failure of the script, with the place of its log.
         """
         checkout = fetch()
         session, training = self.session, self.training
@@ -93,15 +100,14 @@ class Launch:
         os.environ.update(environment)
         warnings.filterwarnings("ignore", "'pin_memory' argument")  # theirs is always true
         import_from(checkout)
-        files = {"root_dir": str(self.root)}, config
-        names = [self._write_yaml(name, value) for name, value in zip(("environment.yml", "experiment.yml"), files)]
+        sys.argv = [script, "--config_env", self._write_yaml("environment.yml", {"root_dir": str(self.root)}),
+                    "--config_exp", self._write_yaml("experiment.yml", configuration)]
         images = self.dataset.facts["images"]["train"] // training.batch_size * training.batch_size
         progress = Progress(str(session.cell), training.epochs, images, len(read_rows(self.rows)))
         tracker = Tracker(session.execution.tracking, session.cell, session.settings, self.identity)
         seeds = adapters.Seeds(session.cell.stage, session.cell.seed)
         watch = Watch(self.rows, self.dataset, progress, tracker, seeds)
 
-        sys.argv = [script, "--config_env", names[0], "--config_exp", names[1]]
         log = self.root / "log.txt"
         try:
             apply_shims(self.root, self.gpu)
@@ -111,17 +117,30 @@ class Launch:
             seeds.put_in()
             watch.put_in()
             with open(log, "a") as file, contextlib.redirect_stdout(file):
-                runpy.run_path(str(checkout / script), run_name="__main__")
+                try:
+                    runpy.run_path(str(checkout / script), run_name="__main__")
+                except (ValueError, RuntimeError) as error:
+                    self.ended = ending(script, error, len(watch.rows))
+                    if not self.ended:
+                        raise
+                    traceback.print_exc(file=file)
+                    self._go_back(configuration, watch)
+                    runpy.run_path(str(checkout / script), run_name="__main__")
         except Exception as error:
             with open(log, "a") as file:
                 traceback.print_exc(file=file)
-            if str(error) == NOTHING_CONFIDENT:
-                raise Stopped(f"the authors' {script} stopped in epoch {len(watch.rows) + 1}: {error}") from None
             text = str(error).splitlines()[0] if str(error) else ""
             raise UserError(f"the authors' {script} stopped ({type(error).__name__}: {text}); its log is {log}") from None
         finally:
             progress.close()
         return watch
+
+    def _go_back(self, configuration, watch):
+        """Leave the script no epoch to run after those that it has done."""
+        best = self.files / "scan/model.pth.tar"
+        if not best.exists():  # scan.py takes for granted that one epoch was the best
+            weights.save(best, {"model": watch.start, "head": 0})
+        self._write_yaml("experiment.yml", {**configuration, "epochs": len(watch.rows)})
 
     def _write_yaml(self, name, value):
         with writing(self.root / name) as temporary:
@@ -131,14 +150,16 @@ class Launch:
     def finish(self, out, watch, metrics, degenerate=()):
         """Write the record, close the W&B run, remove the folder."""
         losses = [row["loss"] for row in watch.rows]
-        self.session.record(out, metrics, watch.rows, [*degenerate, *degeneracies(losses)], watch.progress.rate)
+        self.session.record(out, metrics, watch.rows, [*degenerate, *degeneracies(losses), *self.ended], watch.progress.rate)
         watch.tracker.finish(metrics)
         shutil.rmtree(self.root)
 
-    def finish_stopped(self, out, reason):
-        """Write the record of a run that the authors' code ended itself."""
-        self.session.record(out, {}, read_rows(self.rows), not_run=reason)
-        shutil.rmtree(self.root)
+
+def ending(script, error, epochs):
+    """A sentence, in a list, where `error` is how the authors' code ends itself. Args: epochs: those that it had done."""
+    had = f"what it had after epoch {epochs}" if epochs else "what it started from"
+    return [f"the authors' {script} ended itself in epoch {epochs + 1}, since {reason} ({error}); it is scored by {had}"
+            for said, reason in ENDINGS.items() if said in str(error)]
 
 
 def reason_to_skip(upstream=None):

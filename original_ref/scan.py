@@ -1,6 +1,5 @@
 """Step 2: the authors' scan.py, from the weights of a pretext task and mined neighbors, of either implementation."""
 
-import numpy as np
 import torch
 
 from harness import weights
@@ -47,8 +46,8 @@ def run(cell, inputs, out):
     probabilities = watch.predictions[head]["probabilities"].numpy()
     write_npz(out / "predictions.npz", probabilities=probabilities, features=watch.features.numpy())
     metrics, degenerate = evaluate(dataset, probabilities)
-    losses = [row["validation_loss"] for row in watch.rows]
-    chosen = {"epoch": int(np.argmin(losses)) + 1, "head": head, "validation_loss": min(losses), **watch.reported}
+    loss, epoch = min(((row["validation_loss"], row["epoch"]) for row in watch.rows), default=(None, 0))
+    chosen = {"epoch": epoch, "head": head, "validation_loss": loss, **watch.reported}
     launch.finish(out, watch, {**metrics, **chosen}, degenerate)
 
 

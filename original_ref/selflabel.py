@@ -11,13 +11,13 @@ from harness.record import write_not_run
 from harness.session import Session
 from harness.settings import Dataset, Network, SelfLabel
 from original_ref import config
-from original_ref.launch import Launch, Stopped, evaluate, reason_to_skip
+from original_ref.launch import Launch, evaluate, reason_to_skip
 
 INPUTS = ("data", "scan")
 
 
 def run(cell, inputs, out):
-    """Writes model.pt (of the last epoch), predictions.npz and metrics.json; the last alone where nothing was confident."""
+    """Writes model.pt (of the last epoch), predictions.npz and metrics.json."""
     if reason := reason_to_skip(inputs["scan"]):
         return write_not_run(out, cell, reason)
     dataset = PreparedDataset(inputs["data"])
@@ -31,14 +31,11 @@ def run(cell, inputs, out):
     launch = Launch(Session(cell, inputs, settings), dataset, selflabel.training)
     scan = weights.load(existing(inputs["scan"] / "model.pt", "dvc repro"), "remove it and run `dvc repro`")
     weights.save(launch.files / "scan/model.pth.tar", {"model": scan, "head": 0})
-    try:
-        watch = launch.run("selflabel.py", {
-            **config.common(settings["dataset"], launch.size(), selflabel.training, launch.workers()),
-            **config.augmentation(selflabel.augmentation, settings["augmentation"], settings["dataset"], launch.size()),
-            **config.selflabel(selflabel, clusters=len(scan["cluster_head.0.bias"])),
-        }, settings["network"], settings["augmentation"])
-    except Stopped as stopped:
-        return launch.finish_stopped(out, str(stopped))
+    watch = launch.run("selflabel.py", {
+        **config.common(settings["dataset"], launch.size(), selflabel.training, launch.workers()),
+        **config.augmentation(selflabel.augmentation, settings["augmentation"], settings["dataset"], launch.size()),
+        **config.selflabel(selflabel, clusters=len(scan["cluster_head.0.bias"])),
+    }, settings["network"], settings["augmentation"])
     state = torch.load(launch.files / "selflabel/model.pth.tar", map_location="cpu", weights_only=True)
     weights.save(out / "model.pt", state)
     probabilities = watch.predictions[0]["probabilities"].numpy().astype(np.float32)

@@ -26,7 +26,7 @@ class Watch:
         self.progress, self.tracker, self.seeds = progress, tracker, seeds
         self.rows = read_rows(file)
         self.row, self.sums, self.steps = None, {}, 0
-        self.predictions = self.features = None
+        self.start = self.predictions = self.features = None
         self.reported, self.mined = {}, {}
 
     def put_in(self):
@@ -34,6 +34,7 @@ class Watch:
         from utils import common_config, evaluate_utils
         from utils.memory import MemoryBank
 
+        wrap(common_config, "get_model", self._keep_start)
         wrap(common_config, "adjust_learning_rate", self._epoch_begins)
         wrap(common_config, "get_criterion", self._watch_losses)
         wrap(evaluate_utils, "get_predictions", self._keep_predictions, return_features=True)
@@ -42,6 +43,10 @@ class Watch:
         wrap(evaluate_utils, "contrastive_evaluate", self._keep_knn)
         wrap(MemoryBank, "mine_nearest_neighbors", self._keep_mined)
         wrap(torch, "save", before=self._checkpoint)
+
+    def _keep_start(self, model, *arguments):
+        self.start = {name: value.clone() for name, value in model.state_dict().items()}
+        return model
 
     def _epoch_begins(self, lr, p, optimizer, epoch):
         self.rows = self.rows[:epoch]

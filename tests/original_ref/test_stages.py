@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from original_ref.checkout import fetch
 from tests.original_ref.conftest import STAGES
@@ -88,11 +89,68 @@ def test_more_neighbors_than_mined_is_refused_where_their_code_would_take_fewer(
     assert "scan.num_neighbors is 21, and the authors' code knows only the 20 that were mined" in done.stderr
 
 
-def test_nothing_confident_is_recorded_as_how_the_authors_code_ends(project):
-    text = (project.folder / "params/digits.yaml").read_text().replace("threshold: 0.15", "threshold: 0.999")
-    (project.folder / "params/digits.yaml").write_text(text)
+def set_digits(project, section, **settings):
+    file = project.folder / "params/digits.yaml"
+    params = yaml.safe_load(file.read_text())
+    params[section].update(settings)
+    file.write_text(yaml.safe_dump(params))
+
+
+def test_a_batch_without_a_confident_image_ends_selflabel_and_scans_predictions_are_scored(project):
+    set_digits(project, "selflabel", threshold=0.999)
     project.stage("selflabel")
-    assert "stopped in epoch 1: Mask in MaskedCrossEntropyLoss is all zeros" in record(project, "selflabel")["not_run"]
+    found, scan = record(project, "selflabel"), record(project, "scan")
+    assert "ended itself in epoch 1, since no image of a batch was confident" in found["degenerate"][-1]
+    assert found["not_run"] is None and found["curves"] == [] and found["evidence"]["inputs"]
+    for name in ("acc", "nmi", "ari", "confusion"):
+        assert found["metrics"][name] == scan["metrics"][name]
+    assert found["metrics"]["reported_acc"] == pytest.approx(scan["metrics"]["acc"])
+    assert contents(project.folder / "selflabel").keys() == {"model.pt", "predictions.npz"}
+    before, after = (torch.load(project.folder / stage / "model.pt", weights_only=True) for stage in ("scan", "selflabel"))
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert not list((project.folder / "checkpoints").glob("original_ref-selflabel-*/"))
+
+
+def test_a_later_batch_without_a_confident_image_leaves_what_a_run_of_fewer_epochs_leaves(project):
+    """In the second epoch, the mask is emptied for them."""
+    project.stage("selflabel", before="""
+from original_ref import adapters
+begin = adapters.Seeds.begin_epoch
+def begin_epoch(self, epoch):
+    begin(self, epoch)
+    if epoch == 1:
+        from losses.losses import MaskedCrossEntropyLoss as Loss
+        theirs = Loss.forward
+        Loss.forward = lambda self, input, target, mask, **kwargs: theirs(self, input, target, mask & False, **kwargs)
+adapters.Seeds.begin_epoch = begin_epoch
+""")
+    ended, found = record(project, "selflabel"), contents(project.folder / "selflabel")
+    assert "ended itself in epoch 2" in ended["degenerate"][-1] and ended["degenerate"][-1].endswith("what it had after epoch 1")
+    set_digits(project, "selflabel", training={**ended["settings"]["selflabel"]["training"], "epochs": 1})
+    project.stage("selflabel")
+    assert contents(project.folder / "selflabel") == found
+    for part in ("metrics", "curves"):
+        assert record(project, "selflabel")[part] == ended[part]
+
+
+def test_a_prediction_that_is_not_finite_ends_scan_and_its_first_weights_are_scored(project):
+    set_digits(project, "scan", training={"epochs": 2, "batch_size": 64, "optimizer": {
+        "kind": "sgd", "lr": 1e30, "weight_decay": 0.0}})
+    project.stage("scan")
+    found = record(project, "scan")
+    assert "ended itself in epoch 1, since a prediction was not finite" in found["degenerate"][-1]
+    assert found["metrics"]["epoch"] == 0 and found["metrics"]["acc_reference"] == pytest.approx(found["metrics"]["reported_acc"])
+    assert np.isfinite(np.load(project.folder / "scan/predictions.npz")["probabilities"]).all()
+    project.stage("selflabel")  # goes on from these
+    assert record(project, "selflabel")["not_run"] is None
+
+
+def test_a_batch_larger_than_the_data_set_is_refused_where_their_code_would_train_for_no_step(project):
+    set_digits(project, "selflabel", training={"epochs": 2, "batch_size": 1438, "optimizer": {
+        "kind": "adam", "lr": 0.001, "weight_decay": 0.0}})
+    done = project.stage("selflabel", check=False)
+    assert done.returncode == 2
+    assert "training.batch_size is 1438, and the authors' code knows only batches of at most the 1437" in done.stderr
 
 
 def test_without_the_checkout_the_reason_is_recorded_and_handed_on(project):
