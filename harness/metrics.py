@@ -78,7 +78,8 @@ def _entropy(shares):
 
 
 def adjusted_rand_index(counts):
-    """Pairs of images that are together by class and by cluster, above those expected by chance, as a share of the most.
+    """Pairs of images that are together by class and by cluster, above those expected by chance, as a share of the most; 1 where
+    there is one image, and so no pair.
 
     Args: counts int64 [classes, clusters]. Source: L. Hubert, P. Arabie, Comparing partitions, 1985, equation 5.
 
@@ -86,7 +87,7 @@ def adjusted_rand_index(counts):
     1.0
     """
     together, by_class, by_cluster, of_all = (_pairs(images) for images in (counts, counts.sum(1), counts.sum(0), counts.sum()))
-    expected, most = by_class * by_cluster / of_all, (by_class + by_cluster) / 2
+    expected, most = by_class * by_cluster / max(of_all, 1), (by_class + by_cluster) / 2
     return (together - expected) / (most - expected) if most > expected else 1.0
 
 

@@ -1,8 +1,11 @@
 """The baselines: k-means on pixels, and on the embedding of the pretext task (the paper's table 2)."""
 
+import warnings
+
 import numpy as np
 import torch
 from sklearn.cluster import KMeans as ScikitKMeans
+from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from harness.datasets import SPLITS, PreparedDataset
@@ -40,8 +43,12 @@ def run(cell, inputs, out):
     session = Session(cell, inputs, {"kmeans": settings})
     session.device = torch.device("cpu")  # scikit-learn knows no other
     train, test = FEATURES[cell.variant](inputs["features"])
+    if settings.clusters > len(train):
+        raise UserError(f"{cell}: kmeans.clusters is {settings.clusters}, but there are only {len(train)} training images; it "
+                        f"should be at most {len(train)}")
     state = derive_seed(cell.stage, cell.seed) % 2**32
-    with threadpool_limits(1):  # with more, k-means adds its threads' sums in the order in which they end
+    with threadpool_limits(1), warnings.catch_warnings():  # more threads would add their sums in the order in which they end
+        warnings.simplefilter("ignore", ConvergenceWarning)  # of fewer different images than clusters: empty ones are recorded
         kmeans = ScikitKMeans(settings.clusters, n_init=settings.restarts, random_state=state).fit(train)
         predictions = kmeans.predict(test)
     scores = score(dataset.labels("test"), predictions, len(dataset.classes), settings.clusters)

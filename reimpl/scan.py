@@ -64,9 +64,19 @@ def forward_pairs(model, anchors, neighbors, joint):
     return list(zip(model(anchors), model(neighbors)))
 
 
+def rank(loss):
+    """What a validation loss is compared by: one that is not a number is above all others."""
+    return math.inf if math.isnan(loss) else loss
+
+
 def takes_its_place(loss, kept, selection):
     """Whether an epoch of this validation loss replaces the one that is `kept`."""
-    return selection == "last" or "loss" not in kept or loss < kept["loss"]
+    return selection == "last" or "loss" not in kept or rank(loss) < rank(kept["loss"])
+
+
+def best_head(losses):
+    """The head of lowest validation loss, the first of equal ones."""
+    return min(range(len(losses)), key=lambda head: rank(losses[head]))
 
 
 def run(cell, inputs, out):
@@ -108,7 +118,7 @@ def run(cell, inputs, out):
         kept["epochs"] = kept.get("epochs", 0) + 1
         predictions = predict(model, test_images, normalize)
         losses = [validation_loss(head, test_neighbors, scan.selection_entropy_weight) for head in predictions.probabilities]
-        head = min(range(scan.heads), key=losses.__getitem__)
+        head = best_head(losses)
         if takes_its_place(losses[head], kept, scan.selection):
             now = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
             kept.update(loss=losses[head], epoch=kept["epochs"], head=head, weights=now)

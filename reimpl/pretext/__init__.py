@@ -77,11 +77,13 @@ def run(cell, inputs, out):
         views = images[drawn["indices"]].repeat(task.VIEWS, 1, 1, 1)
         return {"loss": task.loss(model, augment.apply(views, drawn["augmentation"]), pretext)}
 
+    monitored = min(MONITORED_NEIGHBORS, len(test_images) - 1)  # a test image has the others for neighbors, be they few or none
+
     def after_epoch(kept):
         epoch = kept["epochs"] = kept.get("epochs", 0) + 1
-        if epoch % pretext.evaluate_every:
+        if epoch % pretext.evaluate_every or not monitored:
             return {}
-        found, _ = mine(embed_all(task, model, test_images, normalize), MONITORED_NEIGHBORS)
+        found, _ = mine(embed_all(task, model, test_images, normalize), monitored)
         return {"neighbor_accuracy": neighbor_accuracy(found, dataset.labels("test"))}
 
     fit = Fit(session, model, pretext.training, len(images), draw, terms, after_epoch)

@@ -64,14 +64,19 @@ def test_scores_equal_naive_derivations(classes, clusters, seed):
 
 @pytest.mark.parametrize("seed", range(200))
 def test_nmi_and_ari_are_scikit_learns(seed):
-    """Down to two images, one class and one cluster, and with clusters that are empty."""
+    """Down to one image, one class and one cluster, and with clusters that are empty."""
     rng = np.random.default_rng(seed)
-    size, classes, clusters = rng.integers(2, 300), rng.integers(1, 12), rng.integers(1, 25)
+    size, classes, clusters = rng.integers(2, 300) if seed else 1, rng.integers(1, 12), rng.integers(1, 25)
     labels = rng.integers(classes, size=size)
     predictions = np.where(rng.random(size) < rng.random(), labels % clusters, rng.integers(clusters, size=size))
     counts = count(labels, predictions, classes, clusters)
     assert normalized_mutual_information(counts) == pytest.approx(normalized_mutual_info_score(labels, predictions), abs=1e-12)
     assert adjusted_rand_index(counts) == pytest.approx(adjusted_rand_score(labels, predictions), abs=1e-12)
+
+
+def test_one_image_is_right():
+    scores = score([1], [2], 3, 4)
+    assert (scores.acc, scores.acc_many_to_one, scores.nmi, scores.ari) == (1, 1, 1, 1)
 
 
 def test_ten_million_images_in_one_cluster_are_no_better_than_chance():

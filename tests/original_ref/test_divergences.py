@@ -8,7 +8,7 @@ import pytest
 
 from harness.files import read_yaml
 from harness.params import Execution, Section
-from harness.settings import InstanceDiscrimination, Optimizer, Scan, SelfLabel, Training
+from harness.settings import InstanceDiscrimination, KMeans, Optimizer, Scan, SelfLabel, Training
 from original_ref.checkout import folder
 from report.summaries import flat
 from studies.study import load_study
@@ -33,7 +33,7 @@ def test_an_entry_is_complete_and_its_setting_exists(name):
         *sections, key = setting.split(".")
         known = {"scan": Scan, "selflabel": SelfLabel, "pretext": {"simclr": InstanceDiscrimination},
                  "augmentation": digits["augmentation"], "pretext_seeds": 0, "clustering_seeds": 0,
-                 "execution": Execution}
+                 "execution": Execution, "kmeans": KMeans}
         for section in sections:
             known = keys(known)[section]
         assert key in keys(known), setting

@@ -1,14 +1,17 @@
 """What is SCAN's own: whom a neighbor is drawn from, and which epoch is kept."""
 
 import math
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
 from harness.errors import UserError
 from harness.settings import Optimizer, Scan, Training
+from reimpl.predict import Predictions
 from reimpl.pretext import load_task
-from reimpl.scan import candidates, validation_loss
+from reimpl.scan import best_head, candidates, takes_its_place, validation_loss
 from reimpl.selflabel import nothing_learned
 
 
@@ -45,6 +48,30 @@ def test_validation_loss_equals_a_naive_derivation(weight, generator):
     mean = [sum(column) / 6 for column in zip(*p)]
     expected = consistency + weight * sum(m * math.log(m) for m in mean)
     assert validation_loss(probabilities, neighbors, weight) == pytest.approx(expected)
+
+
+NAN = math.nan
+
+
+@pytest.mark.parametrize("losses, expected", [
+    ([2.0, 1.0, 3.0], 1), ([1.0, 1.0], 0), ([NAN, 2.0, 1.0], 2), ([2.0, NAN], 0), ([NAN, math.inf], 0), ([NAN], 0)])
+def test_a_loss_that_is_no_number_is_never_the_lowest(losses, expected):
+    """Of the heads, and of the epochs: every comparison with NaN is false, so that the first one would stay."""
+    assert best_head(losses) == expected
+    kept = {}
+    for epoch, loss in enumerate(losses):
+        if takes_its_place(loss, kept, "best"):
+            kept = {"loss": loss, "epoch": epoch}
+    assert kept["epoch"] == expected
+
+
+def test_scores_are_of_the_head_that_is_asked_for():
+    """Two heads that cluster four images differently: the first gets all right, the second three of four."""
+    right, astray = torch.eye(2)[[1, 1, 0, 0]], torch.eye(2)[[0, 0, 0, 1]]
+    predictions = Predictions(torch.zeros(4, 3), torch.stack([right, astray]))
+    dataset = SimpleNamespace(labels=lambda split: np.array([0, 0, 1, 1]), classes=["a", "b"])
+    assert [predictions.scores(dataset, head).acc for head in (0, 1)] == [1.0, 0.75] and predictions.scores(dataset).acc == 1.0
+    assert predictions.clusters(1).tolist() == [0, 0, 0, 1]
 
 
 def test_self_labeling_that_learns_nothing_says_so():

@@ -6,6 +6,7 @@ of the loop that is changed in the same way, which are others.
 
 import json
 import math
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ from harness.session import derive_seed
 from reimpl.augment import Normalize, SimCLR, Standard, Strong
 from reimpl.networks import ClusteringModel, ContrastiveModel, ResNet
 
-IMAGES, BATCH, EPOCHS, CLUSTERS, HEADS = 80, 32, 3, 4, 2  # two full batches, and one of 16
+IMAGES, BATCH, EPOCHS, CLUSTERS, HEADS = 80, 32, 3, 4, 3  # two full batches, and one of 16
 STANDARD, STRONG = augmentations.Standard((0.5, 1.0), 0.5), augmentations.Strong(0.5, 2, 4)
 SIMCLR = augmentations.SimCLR((0.5, 1.0), 0.5, 0.8, 0.4, 0.4, 0.4, 0.1, 0.2)
 NORMALIZE = Normalize((0.3,), (0.3,))
@@ -193,6 +194,16 @@ def test_pretext(lab, changes, plain):
     assert [row["loss"] for row in record["curves"]] == pytest.approx(means, rel=1e-5)
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_pretext_task_is_watched_by_what_neighbors_few_test_images_have(lab, count):
+    """Of three, the other two, of other classes; of one, none, and so nothing is said of neighbors."""
+    for name in ("images", "labels"):
+        file = lab.folder / f"data/test_{name}.npy"
+        np.save(file, np.load(file)[:count])
+    _, record = lab.run(reimpl.pretext, "pretext", changes={"evaluate_every": 1})
+    assert [row.get("neighbor_accuracy") for row in record["curves"]] == [0.0 if count == 3 else None] * EPOCHS
+
+
 # --- SCAN
 
 def one_draw(images, neighbors, generator):
@@ -272,6 +283,24 @@ def test_scan(lab, changes, plain):
     found, record = lab.run(reimpl.scan, "scan", ("pretext", "neighbors"), changes)
     check(found, expected, default, bool(changes))
     assert {key: record["metrics"][key] for key in chosen} == chosen
+
+
+def test_an_epochs_scores_are_of_its_head_of_lowest_loss(lab):
+    """Accuracy over all matchings, of the clusters that the loop's weights give the test images."""
+    seen = []
+    plain_scan(lab, kept=lambda epochs: seen.extend(epochs) or epochs[-1])
+    _, record = lab.run(reimpl.scan, "scan", ("pretext", "neighbors"))
+
+    def accuracy(state, head):
+        model = ClusteringModel(backbone(), CLUSTERS, HEADS)
+        model.load_state_dict(state)
+        found = model.eval()(NORMALIZE(lab.test_images))[head].argmax(1)
+        labels = torch.arange(len(found)) % CLUSTERS
+        return max((torch.tensor(match)[found] == labels).float().mean().item() for match in permutations(range(CLUSTERS)))
+
+    expected = [(head, pytest.approx(accuracy(state, head))) for _, _, head, state in seen]
+    assert [(row["head"], row["acc"]) for row in record["curves"]] == expected
+    assert any(accuracy(state, 0) != accuracy(state, head) for _, _, head, state in seen)  # so that the head matters
 
 
 def test_the_images_augmentation_named_for_the_neighbor_changes_nothing(lab):
