@@ -58,7 +58,7 @@ class Cell:
 
 
 def write_record(out, cell, *, settings, metrics, curves, degenerate, inputs, seconds, device, threads, trained_in=None,
-                 rate=None):
+                 rate=None, known_by=None):
     """Write `<out>/metrics.json`.
 
     Args:
@@ -71,6 +71,7 @@ def write_record(out, cell, *, settings, metrics, curves, degenerate, inputs, se
         trained_in: what the backbone computed in while it trained, float32 or bfloat16; None where nothing was trained. All else,
             evaluation, mining and the choice of epochs, is float32 on every device, and the record says so.
         rate: images trained on a second, where the stage trains.
+        known_by: what a stage that may find its own result again knows it by.
     """
     write_json(Path(out) / FILE, {
         "cell": asdict(cell),
@@ -87,6 +88,7 @@ def write_record(out, cell, *, settings, metrics, curves, degenerate, inputs, se
             "images_per_second": rate and round(rate, 1),
             "peak_memory_mib": peak_memory(device),
             "inputs": inputs,
+            **({"known_by": known_by} if known_by else {}),
         },
     })
 

@@ -67,14 +67,18 @@ class Session:
         """All images of a split on the device, uint8 [n, c, h, w]."""
         return torch.from_numpy(dataset.images(split).copy()).permute(0, 3, 1, 2).contiguous().to(self.device)
 
-    def record(self, out, metrics, curves=(), degenerate=(), rate=None):
+    def record(self, out, metrics, curves=(), degenerate=(), rate=None, known_by=None):
         write_record(out, self.cell, settings=self.settings, metrics=metrics, curves=list(curves), degenerate=list(degenerate),
                      inputs=self.inputs, seconds=self.seconds(), device=self.device, threads=self.execution.threads,
-                     trained_in=self.trained_in, rate=rate)
+                     trained_in=self.trained_in, rate=rate, known_by=known_by)
 
     def identity(self):
-        """A hash of all that decides the result of this stage: cell, settings, inputs, code, torch."""
-        parts = [asdict(self.cell), {key: asdict(value) for key, value in self.settings.items()}, self.inputs, torch.__version__]
+        """A hash of all that decides the result of this stage, to the last bit: what it is made from, and torch."""
+        return hashlib.sha256(f"{self.made_from()} {torch.__version__}".encode()).hexdigest()
+
+    def made_from(self):
+        """A hash of what the result of this stage is made from: cell, settings, inputs, code."""
+        parts = [asdict(self.cell), {key: asdict(value) for key, value in self.settings.items()}, self.inputs]
         digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode())
         for file in source_files():
             digest.update(file.read_bytes())

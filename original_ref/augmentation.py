@@ -10,8 +10,8 @@ from harness.record import write_not_run
 from harness.session import Session
 from harness.settings import Dataset
 from original_ref import adapters, config
-from original_ref.checkout import fetch
-from original_ref.launch import import_from, reason_to_skip
+from original_ref.checkout import fetch, reason_not_run
+from original_ref.launch import import_from
 from original_ref.shims import apply_shims
 
 INPUTS = ("data",)
@@ -21,7 +21,7 @@ IMAGES, SECONDS = 256, 3.0
 
 def run(cell, inputs, out):
     """Writes metrics.json, whose evidence holds the rate."""
-    if reason := reason_to_skip():
+    if reason := reason_not_run():
         return write_not_run(out, cell, reason)
     dataset = PreparedDataset(inputs["data"])
     settings = {"dataset": cell.settings("dataset", Dataset)}

@@ -19,8 +19,11 @@ AVAILABILITY = Path("runs/reference.json")
 
 
 def folder():
-    """Where the checkout lies: in the user's cache folder, one per commit."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    """Where the checkout lies: in the user's cache folder, one per commit. Raises UserError where there can be none."""
+    try:
+        cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError:  # this user has no home
+        raise UserError("there is no home folder to keep the authors' code in: set XDG_CACHE_HOME to a folder") from None
     return Path(cache) / "scan-repro" / f"reference-{COMMIT[:12]}"
 
 
@@ -28,11 +31,17 @@ def fetch(source=None):
     """Bring the repository at its pin into `folder()`, unless it is there already. Returns that folder.
 
     Args: source: a path or URL; by default $SCAN_REFERENCE, else GitHub.
-    Raises: UserError where the source cannot be reached or lacks the commit; then nothing is left behind.
+    Raises: UserError where the source cannot be reached or lacks the commit, or the cache folder cannot be used; then nothing is
+    left behind.
     """
     target = folder()
-    if target.exists():
-        return verified(target)
+    try:
+        return verified(target) if target.exists() else _clone(source, target)
+    except OSError as error:
+        raise UserError(f"{target.parent} cannot be used ({error.strerror}): set XDG_CACHE_HOME to a folder that can") from None
+
+
+def _clone(source, target):
     source = source or os.environ.get(SOURCE) or REPOSITORY
     _git("ls-remote", "--quiet", source, "HEAD", source=source, timeout=SECONDS_TO_ANSWER)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -66,7 +75,7 @@ def availability(checkout=fetch):
     try:
         checkout()
     except UserError as error:
-        reason = re.sub(r" after \d+ ms", "", str(error))
+        reason = re.sub(r" after \d+ ms|(?<=fetching)-\w+", "", str(error))
         return {"commit": None, "not_run": f"the authors' code could not be had: {reason}"}
     return {"commit": COMMIT, "not_run": None}
 

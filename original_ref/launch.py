@@ -19,10 +19,10 @@ import yaml
 
 from harness import weights
 from harness.errors import UserError
-from harness.files import read_json, writing
+from harness.files import read_json, sha256, writing
 from harness.metrics import degeneracies, empty_clusters, score
 from harness.progress import Progress
-from harness.record import FILE, score_metrics
+from harness.record import FILE, score_metrics, write_not_run
 from harness.session import CHECKPOINTS
 from harness.tracking import Tracker
 from original_ref import adapters, config
@@ -73,9 +73,7 @@ class Launch:
         for stale in CHECKPOINTS.glob(f"{name}-*"):
             if stale.absolute() != self.root:  # of other settings, inputs or code: nothing will ever go on from it
                 shutil.rmtree(stale)
-        images = dataset.facts["images"]["train"]
-        config.need(training.batch_size <= images, "training.batch_size", training.batch_size,
-                    f"batches of at most the {images} training images: a larger one it drops, silently")
+        self.made_from = session.made_from()
         self.ended = []
         """A sentence where the script ended itself."""
         self.files = self.root / "cifar-10"
@@ -87,6 +85,25 @@ class Launch:
 
     def workers(self):
         return min(LOADING_PROCESSES, os.cpu_count()) if self.gpu else 0
+
+    def settled(self, out, files, upstream=None):
+        """Whether there is nothing to run: the folder `out` has the result, or there cannot be one, which is written there.
+
+        DVC leaves what is in `out` where it is (`persist` in dvc.yaml), so that what was made from the same settings, inputs and
+        code stays when the stage is run again for the one reason that the authors' code is out of reach, or in reach, by now.
+
+        Args: files: the names of those that the stage writes beside its record; upstream: the folder of the stage before.
+        """
+        if known_by(out, files, self.made_from) == recorded(out):
+            return True
+        reason = reason_not_run() or (upstream and read_record(upstream).get("not_run"))
+        if not reason:
+            fetch()  # where that fails, nothing has been removed
+        for name in (FILE, *files):
+            (out / name).unlink(missing_ok=True)
+        if reason:
+            write_not_run(out, self.session.cell, reason)
+        return bool(reason)
 
     def run(self, script, configuration, network, augmentation):
         """Run `script` with the mapping `configuration`. Args: network, augmentation: the settings in force. Returns the Watch.
@@ -102,8 +119,11 @@ class Launch:
         import_from(checkout)
         sys.argv = [script, "--config_env", self._write_yaml("environment.yml", {"root_dir": str(self.root)}),
                     "--config_exp", self._write_yaml("experiment.yml", configuration)]
-        images = self.dataset.facts["images"]["train"] // training.batch_size * training.batch_size
-        progress = Progress(str(session.cell), training.epochs, images, len(read_rows(self.rows)))
+        images = self.dataset.facts["images"]["train"]
+        config.need(training.batch_size <= images, "training.batch_size", training.batch_size,
+                    f"batches of at most the {images} training images: a larger one it drops, silently")
+        seen = images // training.batch_size * training.batch_size
+        progress = Progress(str(session.cell), training.epochs, seen, len(read_rows(self.rows)))
         tracker = Tracker(session.execution.tracking, session.cell, session.settings, self.identity)
         seeds = adapters.Seeds(session.cell.stage, session.cell.seed)
         watch = Watch(self.rows, self.dataset, progress, tracker, seeds)
@@ -147,10 +167,11 @@ class Launch:
             temporary.write_text(yaml.safe_dump(value))
         return str(self.root / name)
 
-    def finish(self, out, watch, metrics, degenerate=()):
-        """Write the record, close the W&B run, remove the folder."""
+    def finish(self, out, files, watch, metrics, degenerate=()):
+        """Write the record, by which `files` are known again; close the W&B run, remove the folder."""
         losses = [row["loss"] for row in watch.rows]
-        self.session.record(out, metrics, watch.rows, [*degenerate, *degeneracies(losses), *self.ended], watch.progress.rate)
+        self.session.record(out, metrics, watch.rows, [*degenerate, *degeneracies(losses), *self.ended], watch.progress.rate,
+                            known_by(out, files, self.made_from))
         watch.tracker.finish(metrics)
         shutil.rmtree(self.root)
 
@@ -162,12 +183,19 @@ def ending(script, error, epochs):
             for said, reason in ENDINGS.items() if said in str(error)]
 
 
-def reason_to_skip(upstream=None):
-    """Why a stage cannot run: no checkout, or its upstream stage's folder says that that one did not. None where it can."""
-    reason = reason_not_run()
-    if reason is None and upstream is not None and (upstream / FILE).exists():
-        reason = read_json(upstream / FILE).get("not_run")
-    return reason
+def known_by(out, files, made_from):
+    """What a result is known by: what it was made from, and the SHA-256 of each of its files that there is, by name."""
+    return {"made_from": made_from, "files": {name: sha256(out / name) for name in files if (out / name).exists()}}
+
+
+def recorded(out):
+    """What the record in a folder says that its result is known by; {} where it says nothing."""
+    return read_record(out).get("evidence", {}).get("known_by", {})
+
+
+def read_record(folder):
+    """The record in a folder; {} where there is none."""
+    return read_json(folder / FILE) if (folder / FILE).exists() else {}
 
 
 def evaluate(dataset, probabilities):

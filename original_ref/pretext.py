@@ -8,13 +8,13 @@ from harness.augmentations import read_augmentation
 from harness.datasets import PreparedDataset
 from harness.errors import UserError
 from harness.files import write_npz
-from harness.record import write_not_run
 from harness.session import Session
 from harness.settings import Dataset, InstanceDiscrimination, Neighbors, Network
 from original_ref import config
-from original_ref.launch import Launch, reason_to_skip
+from original_ref.launch import Launch
 
 INPUTS = ("data",)
+FILES = ("model.pt", "neighbors.npz")
 VARIANT = "task"
 MINED = {"scored": 20, "test": 5}  # of a training and of a test image, which theirs keeps as well (simclr.py:134, 145)
 
@@ -23,8 +23,6 @@ def run(cell, inputs, out):
     """Writes model.pt, neighbors.npz (int64 `train` [n, 21], `test` [n, 6], as the authors' code mines them) and metrics.json."""
     if cell.variant != "simclr":
         raise UserError(f"the pretext task is '{cell.variant}', and the authors' code has only simclr for these data sets")
-    if reason := reason_to_skip():
-        return write_not_run(out, cell, reason)
     dataset = PreparedDataset(inputs["data"])
     settings = {
         "dataset": cell.settings("dataset", Dataset),
@@ -33,12 +31,14 @@ def run(cell, inputs, out):
         "neighbors": cell.settings("neighbors", Neighbors),
     }
     pretext = settings["pretext"]
-    for key, count in MINED.items():
-        config.need(getattr(settings["neighbors"], key) == count, f"neighbors.{key}",
-                    getattr(settings["neighbors"], key), count)
     (kind,) = pretext.augmentation
     settings["augmentation"] = read_augmentation(kind, cell, "pretext.simclr.augmentation")
     launch = Launch(Session(cell, inputs, settings), dataset, pretext.training)
+    if launch.settled(out, FILES):
+        return
+    for key, count in MINED.items():
+        config.need(getattr(settings["neighbors"], key) == count, f"neighbors.{key}",
+                    getattr(settings["neighbors"], key), count)
     watch = launch.run("simclr.py", {
         **config.common(settings["dataset"], launch.size(), pretext.training, launch.workers()),
         **config.augmentation(kind, settings["augmentation"], settings["dataset"], launch.size()),
@@ -46,7 +46,7 @@ def run(cell, inputs, out):
     }, settings["network"], settings["augmentation"])
     weights.save(out / "model.pt", torch.load(launch.files / "pretext/model.pth.tar", map_location="cpu", weights_only=True))
     write_npz(out / "neighbors.npz", **{split: indices.astype(np.int64) for split, (indices, _) in watch.mined.items()})
-    launch.finish(out, watch, {
+    launch.finish(out, FILES, watch, {
         "loss": watch.rows[-1]["loss"],
         **{f"{split}_accuracy": accuracy for split, (_, accuracy) in watch.mined.items()},
     })

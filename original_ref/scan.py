@@ -6,19 +6,17 @@ from harness import weights
 from harness.augmentations import read_augmentation
 from harness.datasets import PreparedDataset
 from harness.files import existing, read_npz, write_npy, write_npz
-from harness.record import write_not_run
 from harness.session import Session
 from harness.settings import Dataset, Network, Scan
 from original_ref import config
-from original_ref.launch import Launch, evaluate, reason_to_skip
+from original_ref.launch import Launch, evaluate
 
 INPUTS = ("data", "pretext", "neighbors")
+FILES = ("model.pt", "predictions.npz")
 
 
 def run(cell, inputs, out):
     """Writes model.pt (the best epoch's weights, with the best head alone), predictions.npz and metrics.json."""
-    if reason := reason_to_skip(inputs["pretext"]):
-        return write_not_run(out, cell, reason)
     dataset = PreparedDataset(inputs["data"])
     settings = {
         "dataset": cell.settings("dataset", Dataset),
@@ -28,6 +26,8 @@ def run(cell, inputs, out):
     scan = settings["scan"]
     settings["augmentation"] = read_augmentation(scan.augmentation, cell)
     launch = Launch(Session(cell, inputs, settings), dataset, scan.training)
+    if launch.settled(out, FILES, inputs["pretext"]):
+        return
     neighbors = read_npz(existing(inputs["neighbors"] / "neighbors.npz", "dvc repro"), "train", "test")
     mined = neighbors[0].shape[1] - 1  # of more, their code would take what there is, silently
     config.need(scan.num_neighbors <= mined, "scan.num_neighbors", scan.num_neighbors, f"the {mined} that were mined")
@@ -48,7 +48,7 @@ def run(cell, inputs, out):
     metrics, degenerate = evaluate(dataset, probabilities)
     loss, epoch = min(((row["validation_loss"], row["epoch"]) for row in watch.rows), default=(None, 0))
     chosen = {"epoch": epoch, "head": head, "validation_loss": loss, **watch.reported}
-    launch.finish(out, watch, {**metrics, **chosen}, degenerate)
+    launch.finish(out, FILES, watch, {**metrics, **chosen}, degenerate)
 
 
 def keep_head(state, head):

@@ -7,19 +7,17 @@ from harness import weights
 from harness.augmentations import read_augmentation
 from harness.datasets import PreparedDataset
 from harness.files import existing, write_npz
-from harness.record import write_not_run
 from harness.session import Session
 from harness.settings import Dataset, Network, SelfLabel
 from original_ref import config
-from original_ref.launch import Launch, evaluate, reason_to_skip
+from original_ref.launch import Launch, evaluate
 
 INPUTS = ("data", "scan")
+FILES = ("model.pt", "predictions.npz")
 
 
 def run(cell, inputs, out):
     """Writes model.pt (of the last epoch), predictions.npz and metrics.json."""
-    if reason := reason_to_skip(inputs["scan"]):
-        return write_not_run(out, cell, reason)
     dataset = PreparedDataset(inputs["data"])
     settings = {
         "dataset": cell.settings("dataset", Dataset),
@@ -29,6 +27,8 @@ def run(cell, inputs, out):
     selflabel = settings["selflabel"]
     settings["augmentation"] = read_augmentation(selflabel.augmentation, cell)
     launch = Launch(Session(cell, inputs, settings), dataset, selflabel.training)
+    if launch.settled(out, FILES, inputs["scan"]):
+        return
     scan = weights.load(existing(inputs["scan"] / "model.pt", "dvc repro"), "remove it and run `dvc repro`")
     weights.save(launch.files / "scan/model.pth.tar", {"model": scan, "head": 0})
     watch = launch.run("selflabel.py", {
@@ -41,4 +41,4 @@ def run(cell, inputs, out):
     probabilities = watch.predictions[0]["probabilities"].numpy().astype(np.float32)
     write_npz(out / "predictions.npz", probabilities=probabilities, features=watch.features.numpy())
     metrics, degenerate = evaluate(dataset, probabilities)
-    launch.finish(out, watch, {**metrics, **watch.reported}, degenerate)
+    launch.finish(out, FILES, watch, {**metrics, **watch.reported}, degenerate)

@@ -95,8 +95,8 @@ def selflabel_stage(name, group, start, implementation="reimpl"):
 
 def _clustering_stage(name, implementation, group, stage, inputs):
     out = f"{RUNS}/{name}/{implementation}/${{item.arm}}/{SEED}/{stage}"
-    if implementation == "original_ref":  # whole folders, since a stage that could not run leaves its record alone
-        deps, outs = ["runs/reference.json", *dict.fromkeys(inputs.values())], [out]
+    if implementation == "original_ref":  # whole folders, by original_ref's rule in /dvc.yaml
+        deps, outs = ["runs/reference.json", *dict.fromkeys(inputs.values())], [{out: {"persist": True}}]
     else:
         read = {"pretext": "model.pt", "neighbors": "neighbors.npz", "scan": "model.pt"}
         deps = [f"{folder}/{read[option]}" for option, folder in inputs.items()]

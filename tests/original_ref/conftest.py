@@ -41,7 +41,10 @@ class Project:
         program = f"import sys, runpy; {before}\nsys.argv = ['original_ref', *{STAGES[name]!r}]\n"
         return ["-c", program + "runpy.run_module('original_ref', run_name='__main__')"]
 
-    def stage(self, name, before="", check=True, **environment):
+    def stage(self, name, before="", check=True, keep=False, **environment):
+        """Run a stage. Args: keep: leave it the record that it has, by which it may know its own result again."""
+        if not keep:
+            (self.folder / name / "metrics.json").unlink(missing_ok=True)
         return self.python(*self.command(name, before), check=check, **environment)
 
 

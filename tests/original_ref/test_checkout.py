@@ -1,6 +1,12 @@
 """Fetching at the pin, from a local repository: what is verified, what is refused, what is left behind."""
 
+import errno
+import os
+import random
+import re
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -71,6 +77,27 @@ def test_a_source_that_never_answers_is_given_up(source, monkeypatch):
         monkeypatch.setenv(checkout.SOURCE, f"http://127.0.0.1:{server.getsockname()[1]}/none")
         with pytest.raises(UserError, match="did not answer within 1 s"):
             checkout.fetch()
+
+
+@pytest.mark.parametrize("spoil", [
+    lambda folder, monkeypatch: folder.write_text("a file"),
+    lambda folder, monkeypatch: monkeypatch.setattr(tempfile, "TemporaryDirectory", read_only),
+], ids=["no folder", "read-only"])
+def test_a_cache_folder_that_cannot_be_used_is_a_reason_like_any_other(source, monkeypatch, tmp_path, spoil):
+    spoil(tmp_path / "cache", monkeypatch)
+    found = checkout.availability()
+    assert found["commit"] is None and found == checkout.availability()
+    assert re.search(r"cache/scan-repro cannot be used \(.*\): set XDG_CACHE_HOME to a folder that can", found["not_run"])
+
+
+def read_only(dir, prefix):
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS), f"{dir}/{prefix}{random.random()}")
+
+
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", lambda: (_ for _ in ()).throw(RuntimeError("Could not determine home directory.")))
+    assert checkout.availability()["not_run"].endswith("set XDG_CACHE_HOME to a folder")
 
 
 def test_availability_says_why_not_in_the_same_words_each_time(source, monkeypatch):

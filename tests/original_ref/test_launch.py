@@ -42,7 +42,7 @@ def started(tmp_path, monkeypatch):
     monkeypatch.setattr(launch, "Watch", lambda *arguments: SimpleNamespace(rows=DONE, start={}, put_in=lambda: None))
     session = SimpleNamespace(
         device=torch.device("cpu"), cell=Cell("original_ref", "selflabel", "digits", "0-0", "main", "default"), settings={},
-        identity=lambda: "0" * 64, execution=SimpleNamespace(tracking="disabled"))
+        identity=lambda: "0" * 64, made_from=lambda: "0" * 64, execution=SimpleNamespace(tracking="disabled"))
     dataset = SimpleNamespace(facts={"images": {"train": 8}, "shape": [8, 8, 1]})
 
     def start(message):

@@ -153,19 +153,63 @@ def test_a_batch_larger_than_the_data_set_is_refused_where_their_code_would_trai
     assert "training.batch_size is 1438, and the authors' code knows only batches of at most the 1437" in done.stderr
 
 
+def nowhere(project):
+    """The variables with which the authors' code is out of reach."""
+    return {"XDG_CACHE_HOME": str(project.folder / "cache"), "SCAN_REFERENCE": "/nowhere"}
+
+
 def test_without_the_checkout_the_reason_is_recorded_and_handed_on(project):
-    nowhere = {"XDG_CACHE_HOME": str(project.folder / "cache"), "SCAN_REFERENCE": "/nowhere"}
-    done = project.python("-m", "original_ref", "fetch", check=False, **nowhere)
+    done = project.python("-m", "original_ref", "fetch", check=False, **nowhere(project))
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "set SCAN_REFERENCE" in done.stderr
-    project.python("-m", "original_ref", "availability", **nowhere)
+    project.python("-m", "original_ref", "availability", **nowhere(project))
     for stage in STAGES:
         shutil.rmtree(project.folder / stage)
-        project.stage(stage, **nowhere)
+        project.stage(stage, **nowhere(project))
         assert "/nowhere cannot be used" in record(project, stage)["not_run"]
         assert [file.name for file in (project.folder / stage).iterdir()] == ["metrics.json"]
     project.python("-m", "original_ref", "availability")  # within reach again
     project.stage("pretext")
     assert record(project, "pretext")["not_run"] is None
+
+
+def everything(project, stage):
+    return {file.name: file.read_bytes() for file in (project.folder / stage).iterdir()}
+
+
+def test_results_stay_whatever_becomes_of_the_authors_code_until_they_count_no_more(project):
+    before = {stage: everything(project, stage) for stage in STAGES}
+    project.python("-m", "original_ref", "availability", **nowhere(project))
+    for stage in STAGES:
+        project.stage(stage, keep=True, **nowhere(project))
+        assert everything(project, stage) == before[stage]
+    set_digits(project, "scan", entropy_weight=4.0)
+    for stage in STAGES:
+        project.stage(stage, keep=True, **nowhere(project))
+    assert everything(project, "pretext") == before["pretext"]
+    for stage in ("scan", "selflabel"):
+        assert "/nowhere cannot be used" in record(project, stage)["not_run"] and len(everything(project, stage)) == 1
+    project.python("-m", "original_ref", "availability")  # within reach again
+    for stage in STAGES:
+        project.stage(stage, keep=True)
+    assert everything(project, "pretext") == before["pretext"]  # to the second
+    assert record(project, "selflabel")["not_run"] is None and everything(project, "selflabel") != before["selflabel"]
+
+
+@pytest.mark.parametrize("spoil", [lambda file: file.unlink(), lambda file: file.write_bytes(b"")], ids=["gone", "truncated"])
+def test_a_result_of_which_a_file_is_not_as_it_was_is_made_again(project, spoil):
+    before = contents(project.folder / "selflabel")
+    spoil(project.folder / "selflabel/model.pt")
+    project.stage("selflabel", keep=True)
+    assert contents(project.folder / "selflabel") == before
+
+
+def test_a_checkout_that_is_gone_since_it_was_last_seen_replaces_nothing(project):
+    """runs/reference.json still says that it is there."""
+    before = everything(project, "selflabel")
+    project.python("-m", "original_ref", "availability")
+    set_digits(project, "selflabel", threshold=0.2)
+    done = project.stage("selflabel", keep=True, check=False, **nowhere(project))
+    assert done.returncode == 2 and "/nowhere cannot be used" in done.stderr and everything(project, "selflabel") == before
 
 
 def test_without_labels_the_same_is_learned_and_nothing_is_scored(project):

@@ -97,7 +97,7 @@ def test_a_stage_by_hand(everything, name):
                                       "--data data/D", inputs, f"--out {out}"])),
         "deps": [f"runs/code/{implementation}.{code}.json", f"runs/D/s/settings/{implementation}/A/{settings}.json", "data/D",
                  *deps],
-        "outs": [out] if files is None else [f"{out}/{file}" for file in files],
+        "outs": [{out: {"persist": True}}] if files is None else [f"{out}/{file}" for file in files],
     }
 
 
