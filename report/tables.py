@@ -193,7 +193,12 @@ def latex(table):
         *body, r"\bottomrule", r"\end{tabular}", ""])
 
 
+TEX = {character: f"\\{character}" for character in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", "[": "{[}", "*": "{*}", "±": r"$\pm$", "–": "--"}
+"""How a character is written that means something else to LaTeX: `[` and `*`, an argument of the line break before the cell."""
+
+
 def _tex(text):
-    for plain, escaped in {"&": r"\&", "%": r"\%", "_": r"\_", "±": r"$\pm$", "–": "--", "#": r"\#"}.items():
-        text = text.replace(plain, escaped)
-    return text
+    """Text as a cell of a LaTeX table, in one line."""
+    return " ".join(text.split()).translate(str.maketrans(TEX))

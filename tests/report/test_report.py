@@ -12,7 +12,7 @@ from report.drawings import differences, study_drawings, summed_confusion
 from report.page import effects, evidence, judged, step_by_step, variances
 from report.statistics import spread
 from report.summaries import Arm
-from report.tables import Entry, clustering_table, latex, measured, neighbor_table, write_table
+from report.tables import Entry, Row, Table, clustering_table, latex, measured, neighbor_table, write_table
 from studies.study import Claim
 from tests.report import made
 
@@ -285,6 +285,21 @@ def test_confusion_is_summed_class_by_class():
 @pytest.mark.parametrize("classes, columns", [(3, 3), (2, 5), (12, 12)])
 def test_a_confusion_figure_is_drawn_for_any_shape(classes, columns):
     ElementTree.fromstring(figures.confusion_figure(np.ones((classes, columns), int), [f"c{i}" for i in range(classes)]))
+
+
+WRITTEN = {  # as D. Knuth, The TeXbook, chapter 7, and The LaTeX Companion, table 7.33, have them
+    "$": r"\$", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
+    "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"}
+
+
+def test_no_name_is_a_command_of_latex():
+    """Alone, all at once, and as one who writes LaTeX into a name would have it; in each place that has a name."""
+    entries = {"acc": Entry(81.8, 0.3, 2)}
+    for name, written in {**WRITTEN, "".join(WRITTEN): "".join(WRITTEN.values()), "[2pt]": "{[}2pt]", "*": "{*}",
+                          r"\input{/etc/passwd}": r"\textbackslash{}input\{/etc/passwd\}", "a\n\nb\tc": "a b c"}.items():
+        text = latex(Table("t", "c", {"acc": name}, [Row(f"x{name}", f"y{name}", name, entries)]))
+        assert f"{written} & x{written} & y{written} & 81.8 $\\pm$ 0.3 & 2 \\\\" in text.splitlines()
+        assert f"step & source & data & {written} & $n$ \\\\" in text.splitlines()
 
 
 def test_latex_escapes_and_csv_holds_every_seed(summary, tmp_path):
