@@ -10,23 +10,31 @@ Both implementations read the same images in the same order.
 """
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from harness.errors import UserError
-from harness.files import existing, read_json, read_npy, write_json, write_npy, write_npy_in_pieces
-from harness.settings import Dataset
-from harness.sources import PIECE, SOURCES, SPLITS, Raw
+from harness.files import (
+    checked,
+    existing,
+    read_json,
+    read_npy,
+    read_npz,
+    write_json,
+    write_npy,
+    write_npy_in_pieces,
+)
+from harness.settings import Dataset, build
+from harness.sources import PIECE, SPLITS, Raw, find_source
 
 INPUTS = ()
 
 
 def prepare(settings):
     """The data set that `settings` describe, as `Raw` at its final size. Raises UserError where they do not fit."""
-    if settings.source not in SOURCES:
-        raise UserError(f"the dataset source is '{settings.source}', and should be one of {', '.join(SOURCES)}")
-    raw = SOURCES[settings.source](settings)
+    raw = find_source(settings.source)(settings)
     if settings.classes:
         raw = of_classes(raw, settings.classes)
     if settings.size:
@@ -39,6 +47,8 @@ def prepare(settings):
         if height != width or images[split].shape[1:] != images["train"].shape[1:]:
             raise UserError(f"the {split} images are {width}x{height} pixels, and should be square and of one size in train "
                             "and test: set dataset.size")
+        if len(images[split]) < 2:
+            raise UserError(f"{split} images: {len(images[split])}, and should be 2 at least, since neighbors are others")
     channels = images["train"].shape[3]
     if channels != len(settings.mean):
         raise UserError(f"the images have {channels} channel(s), but dataset.mean has {len(settings.mean)} number(s)")
@@ -132,21 +142,60 @@ def run(cell, inputs, out):
     })
 
 
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The fields of a dataset.json."""
+
+    name: str
+    source: str
+    classes: tuple[str, ...]
+    images: dict[str, int]
+    """By split."""
+    shape: tuple[int, ...]
+    """Height, width, channels."""
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    labelled: tuple[str, ...] = SPLITS
+
+
 class PreparedDataset:
     """A prepared data set, read lazily."""
 
     def __init__(self, root):
         self.root = Path(root)
-        existing(self.root / "dataset.json", "dvc repro dataset")
-        self.facts = read_json(self.root / "dataset.json")
-        self.classes = self.facts["classes"]
+        self.facts = read_json(existing(self.root / "dataset.json", "dvc repro dataset"))
+        build(Facts, self.facts, str(self.root / "dataset.json"))
+        self.classes, self.counts = self.facts["classes"], self.facts["images"]
 
     def images(self, split):
         """uint8 [n, h, w, c], memory-mapped."""
-        return read_npy(self.root / f"{split}_images.npy", memory_map=True)
+        file = self.root / f"{split}_images.npy"
+        return checked(read_npy(file, memory_map=True), file, "uint8", (self.counts[split], *self.facts["shape"]))
 
     def labels(self, split):
         """int64 [n], or None where the split has no labels. For evaluation only."""
         if split not in self.facts.get("labelled", SPLITS):
             return None
-        return read_npy(self.root / f"{split}_labels.npy")
+        file = self.root / f"{split}_labels.npy"
+        return checked(read_npy(file), file, "int64", (self.counts[split],), below=len(self.classes))
+
+
+def need_images(key, value, split, count, spare=0):
+    """Raise UserError where a setting, `key`, asks for more images than the `count` of a split, less those that are spared."""
+    if value > count - spare:
+        raise UserError(f"{key} is {value}, but there are only {count} {'training' if split == 'train' else split} images; it "
+                        f"should be at most {count - spare}")
+
+
+def read_neighbors(path, dataset):
+    """What was mined of a PreparedDataset: for each split int64 [n, k + 1], an image's own row first; k is the split's own."""
+    mined = read_npz(existing(path, "dvc repro"), *SPLITS)
+    return [checked(rows, f"{path}: {split}", "int64", (dataset.counts[split], None), below=dataset.counts[split])
+            for split, rows in zip(SPLITS, mined)]
+
+
+def read_predictions(path, count=None):
+    """The probabilities float [n, clusters] of the test images and their features float [n, dim]; n is `count` where given."""
+    probabilities, features = read_npz(existing(path, "dvc repro"), "probabilities", "features")
+    checked(probabilities, f"{path}: probabilities", "float", (count, None))
+    return probabilities, checked(features, f"{path}: features", "float", (len(probabilities), None))

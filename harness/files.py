@@ -7,11 +7,13 @@ Every reader turns a missing, truncated or foreign file into a `UserError` that 
 import csv
 import fcntl
 import hashlib
+import io
 import json
 import math
 import os
 import sys
 import zipfile
+import zlib
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -74,40 +76,67 @@ def _finite(value):
 
 
 def read_json(path):
+    text = read_text(path)
     try:
-        return json.loads(Path(path).read_text())
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not valid JSON ({_first_line(error)}): remove it and make it again") from None
+
+
+def read_text(path):
+    """The text of a file in UTF-8, whatever the machine's own encoding is."""
+    try:
+        content = Path(path).read_bytes()
+        return content.decode()
     except FileNotFoundError:
         raise UserError(f"{path} is missing") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid JSON ({error}): remove it and make it again") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise UserError(f"{path}, line {line}: byte {content[error.start]:#x} is not UTF-8; save the file as UTF-8") from None
 
 
 def read_yaml(path):
-    """A YAML mapping, read safely (no Python objects)."""
+    """A YAML mapping, read safely (no Python objects), whose keys are text and given once."""
+    text = read_text(path)
     try:
-        value = yaml.load(Path(path).read_text(), Loader=_UniqueKeys)
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing") from None
+        value = yaml.load(text, Loader=_TextKeys)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         raise UserError(f"{path}{line}: {getattr(error, 'problem', None) or 'not valid YAML'}") from None
+    except RecursionError:
+        raise UserError(f"{path} is nested too deeply") from None
     if not isinstance(value, dict):
         raise UserError(f"{path} holds no mapping of settings")
     return value
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """A safe loader that refuses a key given twice, where YAML's own silently keeps the last."""
+class _TextKeys(yaml.SafeLoader):
+    """A safe loader that refuses a key that is no text, and one given twice, where YAML's own silently keeps the last."""
 
     def construct_mapping(self, node, deep=False):
         seen = set()
         for key, _ in node.value:
-            if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key '{key.value}' is given twice", key.start_mark)
+            kind = key.tag.removeprefix("tag:yaml.org,2002:")
+            if kind not in ("str", "merge"):
+                shown = f"'{key.value}' is read as {kind}" if isinstance(key, yaml.ScalarNode) else f"is a {kind}"
+                raise _wrong(f"the key {shown}, and should be text", key)
+            if key.value in seen and kind == "str":
+                raise _wrong(f"the key '{key.value}' is given twice", key)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+    def construct_object(self, node, deep=False):
+        try:
+            return super().construct_object(node, deep)
+        except ValueError as error:  # of a date that there is not, of a number of thousands of digits
+            raise _wrong(f"'{node.value[:40]}' cannot be read ({_first_line(error)})", node) from None
+
+
+def _wrong(what, node):
+    return yaml.constructor.ConstructorError(None, None, what, node.start_mark)
 
 
 def write_npz(path, compressed=False, **arrays):
@@ -122,9 +151,11 @@ def read_npz(path, *names):
             return [archive[name] for name in names] if names else {name: archive[name] for name in archive.files}
     except FileNotFoundError:
         raise UserError(f"{path} is missing") from None
+    except TypeError:  # of an array by itself
+        raise UserError(f"{path} is no archive of arrays: remove it and make it again") from None
     except KeyError as error:
         raise UserError(f"{path} lacks the array {error}: remove it and make it again") from None
-    except (ValueError, EOFError, zipfile.BadZipFile, OSError) as error:
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, OSError) as error:
         raise UserError(f"{path} cannot be read ({_first_line(error)}): remove it and make it again") from None
 
 
@@ -152,6 +183,24 @@ def read_npy(path, memory_map=False):
         raise UserError(f"{path} cannot be read ({_first_line(error)}): remove it and make it again") from None
 
 
+def checked(array, where, dtype, shape, least=0, below=None):
+    """`array`, once it is what its readers go by.
+
+    Args: where: its file and name, for the message; dtype: how the name of its dtype begins; shape: a length for each axis, None
+    where it may be any; least, below: what whole numbers are at least, and less than, where `below` is given.
+    Raises: UserError.
+    """
+    fits = array.ndim == len(shape) and all(right in (None, length) for length, right in zip(array.shape, shape))
+    if not fits or not array.dtype.name.startswith(dtype):
+        right = ", ".join("any" if length is None else str(length) for length in shape)
+        raise UserError(f"{where} is {array.dtype} [{', '.join(map(str, array.shape))}], and should be {dtype} [{right}]: remove "
+                        "it and make it again")
+    if below is not None and array.size and not least <= array.min() <= array.max() < below:
+        raise UserError(f"{where} holds {array.min()} to {array.max()}, and should hold {least} to {below - 1}: remove it and "
+                        "make it again")
+    return array
+
+
 def write_csv(path, columns, rows):
     """Rows are mappings; each holds exactly `columns`."""
     with writing(path) as temporary, open(temporary, "w", newline="") as file:
@@ -161,8 +210,7 @@ def write_csv(path, columns, rows):
 
 
 def read_csv(path):
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file))
+    return list(csv.DictReader(io.StringIO(read_text(path), newline="")))
 
 
 def sha256(path):

@@ -4,18 +4,22 @@ A new source is a function here, named in SOURCES, from `settings.Dataset` to `R
 """
 
 import pickle
+import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from harness.errors import UserError
-from harness.files import existing
 
 SPLITS = ("train", "test")
 PIECE = 1000  # images in memory at a time
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # of the others Pillow tells not how many bits a channel has
+MODES = ("1", "L", "P", "RGB", "LA", "PA", "RGBA")  # which are gray or RGB of 8 bits at most, some with transparency
+BITS_PER_SAMPLE = 258  # a tag of TIFF
 
 
 @dataclass(frozen=True)
@@ -125,7 +129,10 @@ def folder(settings):
     """
     images, labels, classes = {}, {}, []
     for split in SPLITS:
-        root = existing(Path(settings.root) / split, "you: <root>/{train,test}/<class>/<file>, or .../<file> without labels")
+        root = Path(settings.root) / split
+        if not root.is_dir():
+            raise UserError(f"dataset.root: {root} is {'no folder' if root.exists() else 'missing'}; images lie in "
+                            "<root>/{train,test}/<class>/<file>, or in <root>/{train,test}/<file> without labels")
         entries = sorted(path for path in root.iterdir() if not path.name.startswith("."))
         names = [path.name for path in entries if path.is_dir()]
         if names and len(names) < len(entries):
@@ -141,12 +148,23 @@ def folder(settings):
 
 
 SOURCES = {"digits": digits, "cifar10": cifar10, "cifar20": cifar20, "folder": folder}
+DOWNLOADED = ("cifar10", "cifar20")
+
+
+def find_source(name):
+    """The function that reads the images of a source."""
+    if name not in SOURCES:
+        raise UserError(f"the dataset source is '{name}', and should be one of {', '.join(SOURCES)}")
+    return SOURCES[name]
 
 
 def _files(files, root, settings):
     """The Images in a list of files, all of the first one's size, or of dataset.size where that is set."""
     if not files:
         raise UserError(f"{root} holds no image")
+    for file in files:
+        if not file.is_file():
+            raise UserError(f"{file} is no regular file; remove it or put an image there")
 
     def read(file):
         image = _read_image(file, settings)
@@ -165,12 +183,58 @@ def _files(files, root, settings):
 
 
 def _read_image(file, settings):
+    """The pixels of an image file, uint8 [h, w, c], c being 1 or 3, as many as dataset.mean has numbers.
+
+    They are those of the file: what 8 bits of gray or RGB cannot hold is refused. Where dataset.mean has one number, colour is
+    asked to become gray (ITU-R 601's luma).
+    """
     try:
-        with Image.open(file) as image:
-            return np.atleast_3d(np.asarray(image.convert("L" if len(settings.mean) == 1 else "RGB")))
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        reason = "not an image" if isinstance(error, UnidentifiedImageError) else f"not a whole image: {error}"
-        raise UserError(f"{file} is {reason}; remove it or put an image there") from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(file, formats=FORMATS) as image:
+                if loss := _loss(image):
+                    raise UserError(f"{file} {loss}")
+                return np.atleast_3d(np.asarray(_opaque(ImageOps.exif_transpose(image), file).convert(
+                    "L" if len(settings.mean) == 1 else "RGB")))
+    except UserError:
+        raise
+    except UnidentifiedImageError:
+        reason = f"not an image of the formats {', '.join(FORMATS)}"
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        reason = f"an image of more than {Image.MAX_IMAGE_PIXELS} pixels"
+    except Exception as error:  # damaged files make Pillow raise whatever its decoders come upon
+        reason = f"not a whole image: {(str(error) or type(error).__name__).splitlines()[0]}"
+    raise UserError(f"{file} is {reason}; remove it or put an image there")
+
+
+def _loss(image):
+    """What of an opened image file 8 bits of gray or RGB cannot hold, as the rest of a sentence; None where there is nothing."""
+    if getattr(image, "is_animated", False):
+        return f"holds {image.n_frames} images; remove it or put a single one there"
+    if image.mode not in MODES:
+        return f"is of Pillow's mode {image.mode}; save it as gray or RGB with 8 bits a channel, by a conversion that you choose"
+    if _bits(image) > 8:
+        return "has 16 bits a channel; save it with 8, scaled as you choose"
+    return None
+
+
+def _bits(image):
+    """Bits a channel of an opened image file. Of colour Pillow takes 8 and drops the others, and its mode is RGB either way."""
+    if image.format == "TIFF":
+        return max(np.atleast_1d(image.tag_v2.get(BITS_PER_SAMPLE, 1)))
+    coding = str([(tile.codec_name, tile.args) for tile in image.tile])
+    greatest = re.search(r"ppm.*?(\d+)", coding) if image.format == "PPM" else None
+    return 16 if ";16B" in coding or greatest and int(greatest[1]) > 255 else 8
+
+
+def _opaque(image, file):
+    """The image without its transparency, which is to be none. Raises UserError where a pixel is transparent."""
+    if not image.has_transparency_data:
+        return image
+    image = image.convert("RGBA")
+    if image.getchannel("A").getextrema()[0] < 255:
+        raise UserError(f"{file} has transparent pixels; save it on the background that you choose")
+    return image
 
 
 def resize(images, size):

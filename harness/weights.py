@@ -18,12 +18,18 @@ def save(path, value):
         temporary.write_bytes(buffer.getbuffer())
 
 
-def load(path, mend):
-    """What `save` wrote, on the CPU. `mend` says in messages what to do about a file that cannot be read."""
+def load(path, mend, keys=()):
+    """The mapping from text that `save` wrote, on the CPU.
+
+    Args: mend: what to do, for messages, about a file that cannot be read; keys: which it has to have.
+    """
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        value = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, OSError, EOFError, ValueError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
         raise UserError(f"{path} is truncated or no file of weights ({_first_line(error)}): {mend}") from None
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value) or not set(keys) <= set(value):
+        raise UserError(f"{path} is no mapping of {', '.join(keys) or 'names to weights'}: {mend}")
+    return value
 
 
 def load_into(model, path, made_by):
@@ -37,6 +43,14 @@ def fill(model, state, path, mend):
         model.load_state_dict(state)
     except (RuntimeError, AttributeError, TypeError) as error:
         raise UserError(f"{path} holds the weights of another network ({_first_line(error)}): {mend}") from None
+
+
+def count_clusters(state, path, mend):
+    """How many clusters the weights of a clustering model tell apart, by their head 0."""
+    bias = state.get("cluster_head.0.bias")
+    if not isinstance(bias, torch.Tensor) or bias.ndim != 1:
+        raise UserError(f"{path} holds no cluster head: {mend}")
+    return len(bias)
 
 
 def _first_line(error):

@@ -4,8 +4,8 @@ import torch
 
 from harness import weights
 from harness.augmentations import read_augmentation
-from harness.datasets import PreparedDataset
-from harness.files import existing, read_npz, write_npy, write_npz
+from harness.datasets import PreparedDataset, read_neighbors
+from harness.files import existing, write_npy, write_npz
 from harness.session import Session
 from harness.settings import Dataset, Network, Scan
 from original_ref import config
@@ -28,7 +28,7 @@ def run(cell, inputs, out):
     launch = Launch(Session(cell, inputs, settings), dataset, scan.training)
     if launch.settled(out, FILES, inputs["pretext"]):
         return
-    neighbors = read_npz(existing(inputs["neighbors"] / "neighbors.npz", "dvc repro"), "train", "test")
+    neighbors = read_neighbors(inputs["neighbors"] / "neighbors.npz", dataset)
     mined = neighbors[0].shape[1] - 1  # of more, their code would take what there is, silently
     config.need(scan.num_neighbors <= mined, "scan.num_neighbors", scan.num_neighbors, f"the {mined} that were mined")
     for name, indices in zip(("train", "val"), neighbors):

@@ -30,11 +30,12 @@ def run(cell, inputs, out):
     if launch.settled(out, FILES, inputs["scan"]):
         return
     scan = weights.load(existing(inputs["scan"] / "model.pt", "dvc repro"), "remove it and run `dvc repro`")
+    clusters = weights.count_clusters(scan, inputs["scan"] / "model.pt", "remove it and run `dvc repro`")
     weights.save(launch.files / "scan/model.pth.tar", {"model": scan, "head": 0})
     watch = launch.run("selflabel.py", {
         **config.common(settings["dataset"], launch.size(), selflabel.training, launch.workers()),
         **config.augmentation(selflabel.augmentation, settings["augmentation"], settings["dataset"], launch.size()),
-        **config.selflabel(selflabel, clusters=len(scan["cluster_head.0.bias"])),
+        **config.selflabel(selflabel, clusters),
     }, settings["network"], settings["augmentation"])
     state = torch.load(launch.files / "selflabel/model.pth.tar", map_location="cpu", weights_only=True)
     weights.save(out / "model.pt", state)

@@ -8,9 +8,9 @@ from sklearn.cluster import KMeans as ScikitKMeans
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-from harness.datasets import SPLITS, PreparedDataset
+from harness.datasets import SPLITS, PreparedDataset, need_images
 from harness.errors import UserError
-from harness.files import read_npz
+from harness.files import checked, read_npz
 from harness.metrics import empty_clusters, score
 from harness.record import score_metrics
 from harness.session import Session, derive_seed
@@ -43,9 +43,9 @@ def run(cell, inputs, out):
     session = Session(cell, inputs, {"kmeans": settings})
     session.device = torch.device("cpu")  # scikit-learn knows no other
     train, test = FEATURES[cell.variant](inputs["features"])
-    if settings.clusters > len(train):
-        raise UserError(f"{cell}: kmeans.clusters is {settings.clusters}, but there are only {len(train)} training images; it "
-                        f"should be at most {len(train)}")
+    checked(train, f"{inputs['features']}: train {cell.variant}", "float", (dataset.counts["train"], None))
+    checked(test, f"{inputs['features']}: test {cell.variant}", "float", (dataset.counts["test"], train.shape[1]))
+    need_images("kmeans.clusters", settings.clusters, "train", len(train))
     state = derive_seed(cell.stage, cell.seed) % 2**32
     with threadpool_limits(1), warnings.catch_warnings():  # more threads would add their sums in the order in which they end
         warnings.simplefilter("ignore", ConvergenceWarning)  # of fewer different images than clusters: empty ones are recorded

@@ -1,7 +1,7 @@
 """Step 1b: mine each image's nearest neighbors in the pretext task's embedding (the paper's section 2.1)."""
 
 from harness import weights
-from harness.datasets import SPLITS, PreparedDataset
+from harness.datasets import SPLITS, PreparedDataset, need_images
 from harness.files import write_npz
 from harness.session import Session
 from harness.settings import Neighbors
@@ -28,6 +28,7 @@ def run(cell, inputs, out):
     scored = {"train": settings["neighbors"].scored, "test": settings["neighbors"].test}
     neighbors, embeddings, metrics, degenerate = {}, {}, {}, []
     for split in SPLITS:
+        need_images(f"neighbors.{split}", wanted[split], split, dataset.counts[split], spare=1)
         embedded = embed_all(task, model, session.images(dataset, split), normalize)
         neighbors[split], broken = mine(embedded, wanted[split])
         embeddings[split] = embedded.cpu().numpy()

@@ -5,9 +5,9 @@ import math
 import torch
 
 from harness import weights
-from harness.datasets import PreparedDataset
+from harness.datasets import PreparedDataset, read_neighbors
 from harness.errors import UserError
-from harness.files import existing, read_npz
+from harness.files import existing
 from harness.record import score_metrics
 from harness.session import Session
 from harness.settings import Dataset, Network, Scan
@@ -95,8 +95,7 @@ def run(cell, inputs, out):
             scan.neighbor_augmentation, cell, settings["dataset"])
     session = Session(cell, inputs, settings)
     images, test_images = session.images(dataset, "train"), session.images(dataset, "test")
-    mined = existing(inputs["neighbors"] / "neighbors.npz", "dvc repro")
-    train_neighbors, test_neighbors = map(torch.from_numpy, read_npz(mined, "train", "test"))
+    train_neighbors, test_neighbors = map(torch.from_numpy, read_neighbors(inputs["neighbors"] / "neighbors.npz", dataset))
     drawn_from, test_neighbors = candidates(train_neighbors, scan), test_neighbors.to(session.device)
     model = start_from_pretext(inputs["pretext"] / "model.pt", images.shape[1], settings)
     normalize = Normalize(settings["dataset"].mean, settings["dataset"].std)

@@ -82,7 +82,7 @@ def start_from_scan(path, channels, settings):
     """The clustering model that `scan` wrote; its number of clusters is what its head has."""
     mend = "remove it and run `dvc repro`"
     state = weights.load(existing(path, "dvc repro"), mend)
-    clusters = len(state.get("cluster_head.0.bias", (0, 0)))
-    model = ClusteringModel(ResNet(channels, settings["network"].width, settings["network"].blocks), clusters)
+    model = ClusteringModel(ResNet(channels, settings["network"].width, settings["network"].blocks),
+                            weights.count_clusters(state, path, mend))
     weights.fill(model, state, path, mend)
     return model

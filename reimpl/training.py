@@ -105,7 +105,7 @@ class Fit:
         if not self.file.exists():
             return
         mend = "remove it, and the stage starts anew"
-        state = weights.load(self.file, mend)
+        state = weights.load(self.file, mend, ("model", "optimizer", "generator", "curves", "kept", "seconds"))
         weights.fill(self.model, state["model"], self.file, mend)
         self.optimizer.load_state_dict(state["optimizer"])
         self.session.generator.set_state(state["generator"])

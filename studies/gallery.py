@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from harness.files import read_npz
+from harness.datasets import read_neighbors, read_predictions
+from harness.files import checked, read_npz
 from harness.metrics import count, hungarian_match
 
 QUERIES, NEIGHBORS = 8, 8
@@ -23,13 +24,13 @@ def gallery(dataset, found):
         if not any(place.folder.glob("*.npz")):
             continue
         if place.step.startswith("neighbors/") or place.step.endswith("/neighbors"):
-            (mined,) = read_npz(place.folder / "neighbors.npz", "train")
+            mined, _ = read_neighbors(place.folder / "neighbors.npz", dataset)
             queries = np.random.default_rng(0).choice(len(mined), QUERIES, replace=False)
             rows = mined[queries, : 1 + NEIGHBORS]
             arrays[f"{place.step}/images"] = dataset.images("train")[rows]
             arrays[f"{place.step}/labels"] = labels_of(dataset, "train", rows)
         elif (place.folder / "predictions.npz").exists():
-            predictions, chosen = predicted(place)
+            predictions, chosen = predicted(place, dataset.counts["test"])
             match = matched(dataset, predictions, len(chosen))
             order = np.lexsort((np.arange(len(chosen)), match))
             present = order[chosen[order] >= 0]
@@ -41,12 +42,14 @@ def gallery(dataset, found):
     return arrays
 
 
-def predicted(place):
-    """The cluster of each test image, and the prototype of each cluster, which a kept record holds."""
+def predicted(place, count):
+    """The cluster of each of `count` test images, and the prototype of each cluster, which a kept record holds."""
     file = place.folder / "predictions.npz"
     if place.kept:
-        return read_npz(file, "clusters", "prototypes")
-    probabilities, features = read_npz(file, "probabilities", "features")
+        clusters, chosen = read_npz(file, "clusters", "prototypes")
+        checked(chosen, f"{file}: prototypes", "int", (None,), least=-1, below=count)
+        return checked(clusters, f"{file}: clusters", "uint", (count,), below=len(chosen)), chosen
+    probabilities, features = read_predictions(file, count)
     return probabilities.argmax(1), prototypes(probabilities, features)
 
 

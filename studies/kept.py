@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.augmentations import read_augmentation
 from harness.errors import UserError
-from harness.files import read_json, read_npy, read_npz, sha256
+from harness.files import checked, read_json, read_npy, read_npz, sha256
 from harness.metrics import score
 from harness.params import settings_file
 from harness.record import FILE, Cell
@@ -55,7 +55,7 @@ def problems(folder):
         cell = Cell(**record["cell"])
         found = [*misplaced(cell, folder), *without_evidence(record["evidence"]), *other_settings(cell, record["settings"]),
                  *other_scores(record, folder)]
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         found = [f"is no record ({type(error).__name__}: {error}); {AGAIN}"]
     except UserError as error:
         found = [f"{error}; set that right, or remove the record"]
@@ -154,6 +154,8 @@ def other_scores(record, folder):
     counts = np.array(metrics["confusion"])
     if labelled and (folder / PREDICTIONS).exists():
         labels, (predictions,) = read_npy(root / LABELS), read_npz(folder / PREDICTIONS, "clusters")
+        checked(labels, root / LABELS, "int64", (None,), below=len(counts))
+        checked(predictions, f"{folder / PREDICTIONS}: clusters", "uint", labels.shape, below=counts.shape[1])
         by = f"{folder / PREDICTIONS} against {root / LABELS}"
     else:
         labels, predictions = (np.repeat(index, counts.ravel()) for index in np.indices(counts.shape).reshape(2, -1))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from harness import datasets, sources
-from harness.datasets import PreparedDataset, channel_statistics, some_of
+from harness.datasets import PreparedDataset, channel_statistics, need_images, read_neighbors, read_predictions, some_of
 from harness.errors import UserError
 from harness.settings import Dataset
 from harness.sources import Raw, resize
@@ -78,7 +79,12 @@ def test_resize_is_pils(photos):
     (lambda root: Image.new("RGB", (9, 32)).save(root / "test/temple/1.png"), r"test/temple/1.png is 9x32 pixels where"),
     (lambda root: (root / "test/temple").rename(root / "test/tempel"), r"test should hold one folder per class, the same"),
     (lambda root: Image.new("RGB", (32, 32)).save(root / "test/x.png"), r"test holds both folders and files"),
-    (lambda root: (root / "train").rename(root / "trian"), r"train is missing: it is made by `you: <root>"),
+    (lambda root: (root / "train").rename(root / "trian"), r"dataset.root: .*/train is missing; images lie in <root>/"),
+    (lambda root: ((root / "train").rename(root / "x"), (root / "train").touch()), r"dataset.root: .*/train is no folder; "),
+    (lambda root: os.mkfifo(root / "train/flower/9.png"), r"train/flower/9.png is no regular file; remove it"),
+    (lambda root: (root / "test/temple/9.png").symlink_to("nowhere"), r"test/temple/9.png is no regular file"),
+    (lambda root: (root / "test/temple/9").mkdir(), r"test/temple/9 is no regular file"),
+    (lambda root: [file.unlink() for file in sorted(root.glob("test/*/*.png"))[1:]], "test images: 1, and should be 2 at least"),
 ])
 def test_what_is_wrong_with_a_folder_is_named(photo_folder, spoil, says):
     spoil(photo_folder)
@@ -233,3 +239,74 @@ def test_a_small_version_of_a_data_set(photo_folder):
     assert (again.images["train"] == small.images["train"]).all()
     with pytest.raises(UserError, match="dataset.train_images is 9, and there are only 8"):
         prepare(Dataset(source="folder", root=str(photo_folder), train_images=9, **RGB))
+
+
+@pytest.fixture
+def written(photo_folder, tmp_path_factory):
+    """The folder of a prepared data set: 8 training images, 4 test images, 2 classes."""
+    out = tmp_path_factory.mktemp("out")
+    datasets.run(Only(Dataset(source="folder", root=str(photo_folder), **RGB)), {}, out)
+    return out
+
+
+@pytest.mark.parametrize("file, array, says", [
+    ("test_images.npy", np.zeros((3, 32, 32, 3), np.uint8), r"test_images.npy is uint8 \[3, 32, 32, 3\], and should be "),
+    ("test_images.npy", np.zeros((4, 32, 32, 3), np.float32), r"test_images.npy is float32 \[4, 32, 32, 3\], and should be "),
+    ("test_labels.npy", np.zeros(5, np.int64), r"test_labels.npy is int64 \[5\], and should be int64 \[4\]: remove it"),
+    ("test_labels.npy", np.array([0, 1, 2, 0]), "test_labels.npy holds 0 to 2, and should hold 0 to 1: remove it and make it"),
+    ("test_labels.npy", np.array([0, 1, -1, 0]), "test_labels.npy holds -1 to 1, and should hold 0 to 1"),
+])
+def test_a_prepared_file_of_another_shape_is_named(written, file, array, says):
+    np.save(written / file, array)
+    with pytest.raises(UserError, match=says):
+        prepared = PreparedDataset(written)
+        prepared.images("test"), prepared.labels("test")
+
+
+@pytest.mark.parametrize("change, says", [
+    (lambda facts: facts.pop("classes"), "dataset.json: the setting 'classes' is missing"),
+    (lambda facts: facts.update(images={"train": "many"}), "dataset.json.images.train is 'many', and should be of type int"),
+    (lambda facts: facts.update(shape=5), "dataset.json.shape is 5, and should be a list"),
+])
+def test_a_dataset_json_of_another_shape_is_named(written, change, says):
+    facts = json.loads((written / "dataset.json").read_text())
+    change(facts)
+    (written / "dataset.json").write_text(json.dumps(facts))
+    with pytest.raises(UserError, match=says):
+        PreparedDataset(written)
+
+
+def test_neighbors_of_other_images_are_named(written):
+    prepared, file = PreparedDataset(written), written / "neighbors.npz"
+    train, test = np.arange(8)[:, None].repeat(3, 1), np.arange(4)[:, None]
+    np.savez(file, train=train, test=test)
+    assert [rows.tolist() for rows in read_neighbors(file, prepared)] == [train.tolist(), test.tolist()]
+    for wrong, says in ((train + 1, "train holds 1 to 8, and should hold 0 to 7"), (train - 1, "train holds -1 to 6"),
+                        (train[:7], r"train is int64 \[7, 3\], and should be int64 \[8, any\]"),
+                        (train[:, 0], r"train is int64 \[8\]"), (train * 1.0, r"train is float64 \[8, 3\]")):
+        np.savez(file, train=wrong, test=test)
+        with pytest.raises(UserError, match=f"neighbors.npz: {says}"):
+            read_neighbors(file, prepared)
+    with pytest.raises(UserError, match="x.npz is missing: it is made by `dvc repro`"):
+        read_neighbors(written / "x.npz", prepared)
+
+
+def test_predictions_of_other_images_are_named(tmp_path):
+    file, probabilities, features = tmp_path / "predictions.npz", np.ones((4, 2), np.float32), np.ones((4, 8), np.float32)
+    np.savez(file, probabilities=probabilities, features=features)
+    for count in (None, 4):
+        assert [part.shape for part in read_predictions(file, count)] == [(4, 2), (4, 8)]
+    with pytest.raises(UserError, match=r"predictions.npz: probabilities is float32 \[4, 2\], and should be float \[5, any\]"):
+        read_predictions(file, 5)
+    np.savez(file, probabilities=probabilities, features=features[:3])
+    with pytest.raises(UserError, match=r"predictions.npz: features is float32 \[3, 8\], and should be float \[4, any\]"):
+        read_predictions(file)
+
+
+def test_a_setting_that_asks_for_more_images_than_there_are_is_named():
+    need_images("kmeans.clusters", 5, "train", 5)
+    need_images("neighbors.test", 4, "test", 5, spare=1)
+    with pytest.raises(UserError, match="^kmeans.clusters is 6, but there are only 5 training images; it should be at most 5$"):
+        need_images("kmeans.clusters", 6, "train", 5)
+    with pytest.raises(UserError, match="^neighbors.test is 5, but there are only 5 test images; it should be at most 4$"):
+        need_images("neighbors.test", 5, "test", 5, spare=1)
