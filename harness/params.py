@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.errors import UserError
 from harness.files import read_yaml
-from harness.settings import build, need
+from harness.settings import build, check_name, need
 
 PARAMS = Path("params.yaml")
 SETTINGS_FOLDER = Path("params")
@@ -20,6 +20,9 @@ GROUPS = {
     "selflabel": ("selflabel",),
 }
 """The groups that a study's arms stand in: which stages, with settings of the arm's own, each runs anew."""
+TAKEN = ("code", "raw")
+"""What no data set can be called, since runs/code and data/raw are something else."""
+MOST_THREADS = 1024
 
 
 def overlay(base, changes):
@@ -41,6 +44,7 @@ class Section:
         self.file = settings_file(dataset)
         self.base, self.changes, self.arm = read_yaml(self.file), {}, ""
         if study:
+            check_name(study, "the study")
             file = Path("studies") / study / "study.yaml"
             arms = lookup(lookup(read_yaml(file), "arms", str(file)), implementation, f"{file}: arms")
             self.changes, self.arm = find_arm(arms, arm, f"{file}: arms.{implementation}")
@@ -48,10 +52,11 @@ class Section:
     def mapping(self, key):
         """The raw mapping of a section, e.g. `scan` or `augmentation.strong`."""
         base, changes, parts = self.base, self.changes, key.split(".")
-        for depth, part in enumerate(parts):
-            base = lookup(base, part, self.where(".".join(parts[:depth])))
-            changes = (changes or {}).get(part) or {}
-        return overlay(base or {}, changes)
+        for depth, part in enumerate(parts, 1):
+            base = lookup(base, part, self.where(".".join(parts[: depth - 1])))
+            where = self.where(".".join(parts[:depth]))
+            base, changes = (mapping_of("settings", value, where) for value in (base, changes.get(part)))
+        return overlay(base, changes)
 
     def where(self, key=""):
         """Where the section `key` stands, for a message."""
@@ -65,6 +70,7 @@ class Section:
 
 def settings_file(dataset):
     """The file with the settings of a data set. Raises UserError where there is none."""
+    check_name(dataset, "the data set", TAKEN)
     return lookup({path.name: path for path in sorted(SETTINGS_FOLDER.glob("*.yaml"))}, f"{dataset}.yaml", f"{SETTINGS_FOLDER}/")
 
 
@@ -73,9 +79,10 @@ def find_arm(groups, arm, where):
 
     Raises: UserError where no group has the arm, several have it, or it has not a mapping for each stage of its group.
     """
-    found = {group: arms[arm] for group, arms in groups.items() if arm in (arms or {})}
+    groups = {group: mapping_of("arms", arms, f"{where}.{group}") for group, arms in mapping_of("groups", groups, where).items()}
+    found = {group: arms[arm] for group, arms in groups.items() if arm in arms}
     if len(found) != 1:
-        known = ", ".join(name for arms in groups.values() for name in arms or {})
+        known = ", ".join(name for arms in groups.values() for name in arms)
         raise UserError(f"{where} has {'no' if not found else 'more than one'} arm '{arm}'; it has {known or 'none'}")
     (group, changes), = found.items()
     check_arm(group, changes, f"{where}.{group}.{arm}")
@@ -93,11 +100,18 @@ def check_arm(group, changes, where):
             raise UserError(f"{where} has '{key}'; an arm of the group {group} changes settings of {', '.join(stages)} only")
 
 
+def mapping_of(what, value, where):
+    """`value` if it is a mapping, an empty one for None, as which YAML reads a key with nothing after it; else a `UserError`."""
+    if not isinstance(value, (dict, type(None))):
+        raise UserError(f"{where} should be a mapping of {what}, not {value!r}")
+    return value or {}
+
+
 def lookup(mapping, key, where):
     """`mapping[key]`, or a `UserError` that lists the keys there are."""
     if not isinstance(mapping, dict) or key not in mapping:
-        known = ", ".join(map(str, mapping)) if isinstance(mapping, dict) else "nothing"
-        raise UserError(f"{where} has no '{key}'; it has {known}")
+        known = ", ".join(map(str, mapping)) if isinstance(mapping, dict) else ""
+        raise UserError(f"{where} has no '{key}'; it has {known or 'nothing'}")
     return mapping[key]
 
 
@@ -123,7 +137,7 @@ class Execution:
 
     def __post_init__(self):
         need(self.device in ("auto", "cpu", "cuda"), "device", self.device, "auto, cpu or cuda")
-        need(self.threads >= 1, "threads", self.threads, "at least 1")
+        need(1 <= self.threads <= MOST_THREADS, "threads", self.threads, f"from 1 to {MOST_THREADS}")
         need(self.tracking in ("offline", "online", "disabled"), "tracking", self.tracking, "offline, online or disabled")
         need(self.precision in ("auto", "float32", "bfloat16"), "precision", self.precision, "auto, float32 or bfloat16")
         need(self.checkpoint_seconds >= 0, "checkpoint_seconds", self.checkpoint_seconds, "0 or more")
@@ -131,6 +145,25 @@ class Execution:
 
 def execution():
     return build(Execution, lookup(read_yaml(PARAMS), "execution", str(PARAMS)), f"{PARAMS}: execution")
+
+
+def dataset_name():
+    """The name of the data set that is run."""
+    name = lookup(read_yaml(PARAMS), "dataset", str(PARAMS))
+    check_name(name, f"{PARAMS}: dataset", TAKEN)
+    return name
+
+
+def pretext_tasks():
+    """The names of the pretext tasks that are run, each once."""
+    names = lookup(read_yaml(PARAMS), "pretext_tasks", str(PARAMS))
+    if not isinstance(names, list) or not names:
+        raise UserError(f"{PARAMS}: pretext_tasks is {names!r}, and should be a list of names")
+    for position, name in enumerate(names):
+        check_name(name, f"{PARAMS}: pretext_tasks.{position}")
+        if name in names[:position]:
+            raise UserError(f"{PARAMS}: pretext_tasks holds {name} twice; a task counts once")
+    return names
 
 
 def pretext_seeds():

@@ -5,13 +5,18 @@ where the paper's value differs between data sets, so that there is one place to
 reference code's for CIFAR-10.
 """
 
+import contextlib
 import dataclasses
 import difflib
-import types
+import math
+import re
 import typing
 from dataclasses import dataclass
 
 from harness.errors import UserError
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+LARGEST = 2**31 - 1  # of whole numbers: what every library that they go to takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,8 @@ class Dataset:
 
     def __post_init__(self):
         need(len(self.mean) == len(self.std) and len(self.mean) in (1, 3), "mean", self.mean, "1 or 3 numbers, as std")
-        need(all(value > 0 for value in self.std), "std", self.std, "numbers above 0")
+        need(all(0 <= value <= 1 for value in self.mean), "mean", self.mean, "numbers from 0 to 1")
+        need(all(0 < value <= 1 for value in self.std), "std", self.std, "numbers above 0, 1 at most")
         need(self.size == 0 or self.size >= 4, "size", self.size, "0 or at least 4 pixels")
         need(len(self.classes) != 1 and len(set(self.classes)) == len(self.classes), "classes", self.classes,
              "two or more names, each once, or left out")
@@ -108,7 +114,7 @@ class Pretext:
     """What every pretext task has; a task's own settings add to it."""
 
     training: Training
-    augmentation: dict
+    augmentation: dict[str, dict]
     """One entry: the kind of augmentation, and its settings."""
     evaluate_every: int
     """Epochs between two measurements of neighbor accuracy on the test images."""
@@ -232,6 +238,19 @@ class SelfLabel:
         need(0 <= self.threshold < 1, "threshold", self.threshold, "from 0 to below 1")
 
 
+def check_name(value, where, taken=()):
+    """Raise UserError unless `value` will do as the name of a data set, a study, an arm or a pretext task.
+
+    Names stand in commands, in paths (also where capitals are small letters), in dotted keys, and before the seeds in DVC's names
+    of stages. Args: where: what is named, for the message; taken: names that the project has used up.
+    """
+    if not isinstance(value, str) or not NAME.fullmatch(value):
+        raise UserError(f"{where} is {value!r}, and should be small letters, digits and underscores, beginning with a letter, 64 "
+                        "at most")
+    if value in taken:
+        raise UserError(f"{where} is {value!r}, which is taken, as are {', '.join(taken)}; choose another name")
+
+
 def need(condition, key, value, right):
     """Raise ValueError, naming the key, the value and what would be right, unless `condition` holds."""
     if not condition:
@@ -265,18 +284,44 @@ def build(cls, mapping, where):
 
 
 def _convert(value, kind, where):
-    """`value` as the annotated type: bool, int, float, str, dict, tuple[x, ...] or a settings dataclass."""
+    """`value` as the annotated type: bool, int, float, str, dict, dict[str, x], tuple[x, ...] or a settings dataclass.
+
+    A dict without a type of its values holds what YAML does, to any depth: its numbers are finite, and its keys text.
+    """
     if dataclasses.is_dataclass(kind):
         return build(kind, value, where)
-    if isinstance(kind, types.GenericAlias):
+    if typing.get_origin(kind) is tuple:
         if not isinstance(value, (list, tuple)):
             raise UserError(f"{where} is {value!r}, and should be a list")
         return tuple(_convert(item, typing.get_args(kind)[0], f"{where}.{index}") for index, item in enumerate(value))
+    if typing.get_origin(kind) is dict:
+        items = _convert(value, dict, where).items()
+        return {key: _convert(item, typing.get_args(kind)[1], f"{where}.{key}") for key, item in items}
     if kind is float and isinstance(value, (int, str)) and not isinstance(value, bool):
-        try:  # YAML 1.1 reads 1e-4 as text
-            return float(value)
-        except ValueError:
-            pass
+        with contextlib.suppress(ValueError, OverflowError):  # YAML 1.1 reads 1e-4 as text
+            value = float(value)
     if type(value) is not kind:
         raise UserError(f"{where} is {value!r}, and should be of type {kind.__name__}")
+    if kind is float and not math.isfinite(value):
+        raise UserError(f"{where} is {value}, and should be a finite number")
+    if kind is int and abs(value) > LARGEST:
+        raise UserError(f"{where} is {value}, and should be {LARGEST} at most")
+    if kind is dict:
+        _check_plain(value, where)
     return value
+
+
+def _check_plain(value, where):
+    """Raise UserError unless `value` is made of text, finite numbers, true and false, none, lists, and mappings from text."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if type(key) is not str:
+                raise UserError(f"{where} has the key {key!r}, and should have text for keys")
+            _check_plain(item, f"{where}.{key}")
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            _check_plain(item, f"{where}.{index}")
+    elif type(value) in (int, float):
+        _convert(value, type(value), where)
+    elif value is not None and not isinstance(value, (str, bool)):
+        raise UserError(f"{where} is {str(value)!r}, and should be text, a number, true or false")

@@ -16,9 +16,8 @@ from pathlib import Path
 
 from harness.command import guarded
 from harness.errors import UserError
-from harness.files import read_yaml
-from harness.params import PARAMS, settings_file
-from studies.check import check
+from harness.params import dataset_name, settings_file
+from studies.check import check, check_run
 from studies.keep import coverage, keep, records
 from studies.kept import cells
 from studies.new import new
@@ -64,7 +63,8 @@ def positive(text):
 
 
 def current(studies):
-    """`studies`, once there is each of them and every pipeline is what its study.yaml says."""
+    """`studies`, once there is each of them, every pipeline is what its study.yaml says, and the settings are right."""
+    check_run()
     for path in outdated():
         raise UserError(f"{path} is not what study.yaml beside it says: `python -m studies write` brings it up to date")
     return known(studies)
@@ -85,7 +85,7 @@ def written(options):
 def planned(studies, jobs, dataset):
     """What would run on the data set of params.yaml; and of any that has kept records, which cells these are."""
     settings_file(dataset)  # so that there is such a data set
-    to_run = read_yaml(PARAMS)["dataset"]
+    to_run = dataset_name()
     if dataset == to_run:
         plan(studies, jobs)
     if cells(dataset) or dataset != to_run:
@@ -101,9 +101,9 @@ COMMANDS = {
     "check": lambda options: check(),
     "write": written,
     "new": lambda options: new(options.name),
-    "plan": lambda options: planned(current(options.studies), options.jobs, options.dataset or read_yaml(PARAMS)["dataset"]),
+    "plan": lambda options: planned(current(options.studies), options.jobs, options.dataset or dataset_name()),
     "run": lambda options: run(current(options.studies), options.jobs),
-    "keep": lambda options: keep(known(options.studies), options.dataset or read_yaml(PARAMS)["dataset"]),
+    "keep": lambda options: keep(known(options.studies), options.dataset or dataset_name()),
     "records": lambda options: records(options.dataset),
     "sweep": swept,
     "cell": lambda options: cell(*known([options.study]), options.arm, options.seed),

@@ -1,4 +1,4 @@
-"""Whether every study.yaml is right: what is wrong, in which line, and what would mend it."""
+"""Whether params.yaml, params/ and every study.yaml are right: what is wrong, in which line, and what would mend it."""
 
 import json
 import re
@@ -6,53 +6,66 @@ from pathlib import Path
 
 import yaml
 
-from harness.augmentations import read_augmentation
 from harness.errors import UserError
-from harness.files import read_yaml
-from harness.params import PARAMS, Section, clustering_seeds, lookup, pretext_seeds
+from harness.files import read_text
+from harness.params import Section, clustering_seeds, dataset_name, pretext_seeds, pretext_tasks
 from harness.record import Cell
-from harness.settings import InstanceDiscrimination, Pretext, Scan, SelfLabel, build
+from harness.settings import Pretext, Scan, SelfLabel
+from studies import check_settings
 from studies.pipeline import outdated
-from studies.study import FILE, STAGES, load_study, names, places
+from studies.study import FILE, METRICS, STAGES, load_study, names, places
 
-METRICS = ("acc", "acc_many_to_one", "acc_reference", "nmi", "ari", "train_accuracy", "test_accuracy")
 SHARED = ("kmeans/pixels", "kmeans/embeddings", "original_ref/pretext/simclr")
 SETTINGS = {"scan": Scan, "selflabel": SelfLabel}
 
 
 def check():
-    """Print what is wrong with the studies, a line each. Raises UserError with how many there are, if any."""
+    """Print what is wrong, a line each. Raises UserError with how many there are, if any."""
     problems = all_problems()
     for problem in problems:
         print(problem)
     if problems:
-        raise UserError(f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in studies/")
-    print(f"{len(names())} studies are right: {', '.join(names())}")
+        raise UserError(f"{len(problems)} problem{'s' if len(problems) > 1 else ''}")
+    print(f"{len(names())} studies are right: {', '.join(names())}; and so are the settings")
+
+
+def check_run():
+    """Raise UserError for the first thing that is wrong with params.yaml or the settings of the data set that is run."""
+    for file, message in check_settings.all_problems([dataset_name()]):
+        raise UserError(located(file, message))
 
 
 def all_problems():
     """Every problem as `<file>, line <n>: <what is wrong, and the mend>`, in a list.
 
-    Cells are compared, and pipelines with what their studies ask for, where each study by itself is right.
+    What studies refer to is looked at where the settings are right; cells are compared, and pipelines with what their studies ask
+    for, where each study by itself is right.
     """
-    studies, found = {}, []
+    found = [located(file, message) for file, message in check_settings.all_problems()]
+    settings_right, studies = not found, {}
     for name in names():
         try:
             studies[name] = load_study(name)
         except UserError as error:
-            found.append(located(name, str(error)))
-    for name, study in studies.items():
-        found += [located(name, message) for message in (*of_references(name, study, studies), *of_arms(name, study))]
+            found.append(located(study_file(name), str(error)))
+    if settings_right:
+        counts = check_settings.images_of(dataset_name())
+        for name, study in studies.items():
+            messages = (*of_references(name, study, studies), *of_arms(name, study, counts))
+            found += [located(study_file(name), message) for message in messages]
     if not found:
-        found += [located(name, message) for name, message in of_twins(studies)]
+        found += [located(study_file(name), message) for name, message in of_twins(studies)]
         found += [f"{path}: not what its study.yaml asks for; `python -m studies write` renews it" for path in outdated()]
     return found
 
 
+def study_file(name):
+    return Path("studies") / name / FILE
+
+
 def of_references(name, study, studies):
     """Problems of what a study names: tasks, other studies' arms, steps, figures."""
-    params = read_yaml(PARAMS)
-    tasks = lookup(params, "pretext_tasks", str(PARAMS))
+    tasks = pretext_tasks()
     known = {*SHARED, *(f"{stage}/{task}" for task in tasks for stage in ("pretext", "neighbors"))}
     for shared in study.shared:
         if shared not in known:
@@ -61,8 +74,9 @@ def of_references(name, study, studies):
         yield f"start.pretext is '{study.start['pretext']}'; params.yaml: pretext_tasks has {', '.join(tasks)}"
     for arm, target in [*study.reads.items(), ("", study.start["scan"])]:
         where = f"reads.{arm}" if arm in study.reads else "start.scan"
-        other, _, rest = target.partition("/")
-        implementation, _, chosen = rest.partition("/")
+        other, implementation, chosen = target.split("/")
+        if other in names() and other not in studies:
+            return  # what is wrong with that study is said already
         try:
             run = STAGES[studies[other].group(implementation, chosen)]
         except (KeyError, UserError):
@@ -71,7 +85,7 @@ def of_references(name, study, studies):
         needed = study.stages() if arm in study.reads else ["scan"]
         if not set(needed) & set(run):
             yield f"{where} is '{target}', which runs none of {', '.join(needed)}"
-    steps = {place.step for place in places(study, name, lookup(params, "dataset", str(PARAMS)))}
+    steps = {place.step for place in places(study, name, dataset_name())}
     for index, claim in enumerate(study.claims):
         for key in ("of", "than"):
             step = getattr(claim, key)
@@ -86,33 +100,26 @@ def of_references(name, study, studies):
         yield f"axis is '{study.axis}', which is no setting; it should be as in scan.num_neighbors"
 
 
-def of_arms(name, study):
-    """Problems of the settings that arms change, on the data set of params.yaml."""
-    dataset = read_yaml(PARAMS)["dataset"]
+def of_arms(name, study, counts):
+    """Problems of the settings that arms change, on the data set of params.yaml. Args: counts: its images by split."""
+    task = study.start["pretext"]
     for implementation, groups in study.arms.items():
         for group, arms in groups.items():
-            for arm in arms or {}:
-                section = Section(dataset, name, implementation, arm)
-                cell = Cell(implementation, "scan", dataset, "0-0", name, arm)
-                try:
-                    for stage, kind in SETTINGS.items():
-                        found = section.read(stage, kind)
-                        for key in ("augmentation", "neighbor_augmentation", "target_augmentation"):
-                            if getattr(found, key, ""):
-                                read_augmentation(getattr(found, key), cell)
-                    task = study.start["pretext"]
-                    if task not in section.base["pretext"]:
-                        continue  # of_references says so
-                    kind = InstanceDiscrimination if task == "simclr" else Pretext
-                    build(kind, section.mapping(f"pretext.{task}"), section.where(f"pretext.{task}"))
-                except UserError as error:
-                    where = f"arms.{implementation}.{group}.{arm}"
-                    yield f"{where}{str(error).partition(where)[2] or f': {error}'}"
+            for arm, changes in (arms or {}).items():
+                where = f"arms.{implementation}.{group}.{arm}"
+                cell = Cell(implementation, "scan", dataset_name(), "0-0", name, arm)
+                if task not in cell.section.base["pretext"]:
+                    continue  # of_references says so
+                for message in check_settings.of_cell(cell, [task], counts):
+                    yield f"{where}{message.partition(where)[2] or f': {message}'}"
+                for other in changes.get("pretext", {}):
+                    if other != task:
+                        yield f"{where}.pretext has '{other}', and the arm's pretext task is {task}"
 
 
 def of_twins(studies):
     """(study, problem) of each arm that would run a cell which an arm before it runs already."""
-    dataset, seen = read_yaml(PARAMS)["dataset"], {}
+    seen = {}
     for name in sorted(studies, key=lambda name: (name != "main", name)):
         study = studies[name]
         clustering = study.clustering_seeds or clustering_seeds()
@@ -120,7 +127,7 @@ def of_twins(studies):
         for implementation, groups in study.arms.items():
             for group, arms in groups.items():
                 for arm in arms or {}:
-                    key = identity(studies, name, implementation, group, arm, dataset)
+                    key = identity(studies, name, implementation, group, arm)
                     for seed in seeds:
                         other = seen.setdefault((key, seed), f"{name}/{implementation}/{arm}")
                         if other != f"{name}/{implementation}/{arm}":
@@ -129,13 +136,13 @@ def of_twins(studies):
                             break
 
 
-def identity(studies, name, implementation, group, arm, dataset):
+def identity(studies, name, implementation, group, arm):
     """All that decides the result of an arm but its seed, as text: the settings in force of each stage, from the first on."""
-    section, study = Section(dataset, name, implementation, arm), studies[name]
+    section, study = Section(dataset_name(), name, implementation, arm), studies[name]
     task = study.start["pretext"]
     if group == "selflabel":
         other, start, chosen = study.start["scan"].split("/")
-        before = identity(studies, other, start, studies[other].group(start, chosen), chosen, dataset)
+        before = identity(studies, other, start, studies[other].group(start, chosen), chosen)
         before = before[: before.index(" selflabel ")]
     else:
         before = f"{implementation} {task} {json.dumps(section.mapping(f'pretext.{task}'), sort_keys=True)} scan " + json.dumps(
@@ -144,17 +151,25 @@ def identity(studies, name, implementation, group, arm, dataset):
     return f"{before} selflabel {stages}"
 
 
-def located(name, message):
-    """The problem with the file and the line that it speaks of: that of the longest chain of keys in it that the file has."""
-    file = Path("studies") / name / FILE
-    message = message.removeprefix(f"{file}: ").removeprefix(f"{file}, ").removeprefix(f"{file}.")
-    if message.startswith("line "):
-        return f"{file}, {message}"
+def located(file, message):
+    """The problem with the line that it speaks of: that of the longest chain of keys in it that the YAML file has.
+
+    Of a file that is none the message says so, and in which line.
+    """
+    prefix = re.match(rf"{re.escape(str(file))}(: |\.)", message)
+    message = message[prefix.end() if prefix else 0 :]
+    if message.startswith(str(file)):
+        return message
     line = 1
-    root = yaml.compose(file.read_text())
-    words = re.findall(r"\w+(?:\.\w+)*", message)
+    try:
+        root = yaml.compose(read_text(file))
+    except (yaml.YAMLError, RecursionError, UserError):
+        return f"{file}: {message}"
+    wrong = message.partition(";")[0]  # the rest is what would be right
+    words = re.findall(r"\w+(?:\.\w+)*", wrong)
+    quoted = [text for _, text in re.findall(r"(['\"])(.*?)\1", wrong)]
     depth = 0
-    for candidate in [[*word.split("."), *last] for word in words for last in ([], *([other] for other in words))]:
+    for candidate in [[*word.split("."), *last] for word in words for last in ([], *([other] for other in words + quoted))]:
         reached, at = walk(root, candidate)
         if reached > depth:
             depth, line = reached, at

@@ -71,7 +71,7 @@ def settings_stage(name):
     out = f"{RUNS}/{name}/settings"
     return {
         "wdir": "../..",
-        "cmd": f"python -m studies.settings --dataset ${{dataset}} --study {name} --out {out}",
+        "cmd": quoted(f"python -m studies.settings --dataset ${{dataset}} --study {name} --out {out}"),
         "deps": ["runs/code/studies.settings.json", "params/${dataset}.yaml", f"studies/{name}/study.yaml"],
         "outs": [out],
     }
@@ -114,18 +114,23 @@ def _stage(name, implementation, group, command, seed, inputs, deps, outs, out):
     return {
         "matrix": matrix,
         "wdir": "../..",
-        "cmd": f"python -m {implementation} {command} --study {name} --arm ${{item.arm}} --dataset ${{dataset}} --seed {seed} "
-               f"--data data/${{dataset}} {folders} --out {out}".replace("  ", " "),
+        "cmd": quoted(f"python -m {implementation} {command} --study {name} --arm ${{item.arm}} --dataset ${{dataset}} "
+                      f"--seed {seed} --data data/${{dataset}} {folders} --out {out}"),
         "deps": [f"runs/code/{implementation}.{code}.json", f"{RUNS}/{name}/settings/{implementation}/${{item.arm}}/{stage}.json",
                  "data/${dataset}", *deps],
         "outs": outs,
     }
 
 
+def quoted(command):
+    """A command with each word in quotes that DVC fills in, should what it fills in ever be more than a name."""
+    return " ".join(f"'{word}'" if "${" in word else word for word in command.split())
+
+
 def summary_stage(name, study):
     return {
         "wdir": "../..",
-        "cmd": f"python -m studies.summary --study {name} --dataset ${{dataset}} --out {RUNS}/summary/{name}",
+        "cmd": quoted(f"python -m studies.summary --study {name} --dataset ${{dataset}} --out {RUNS}/summary/{name}"),
         "params": ["pretext_seeds", "clustering_seeds"],
         "deps": ["runs/code/studies.summary.json", f"studies/{name}/study.yaml", "data/${dataset}", "records",
                  *(f"{RUNS}/{folder}" for folder in summarised(name, study))],

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from harness.errors import UserError
 from harness.files import read_yaml
-from harness.params import GROUPS, check_arm, clustering_seeds, lookup, pretext_seeds, seeds
-from harness.settings import build, need
+from harness.params import GROUPS, check_arm, clustering_seeds, lookup, mapping_of, pretext_seeds, seeds
+from harness.settings import NAME, build, check_name, need
 
 STAGES = {"whole": ("pretext", "neighbors", "scan", "selflabel")} | {
     group: stages for group, stages in GROUPS.items() if group != "whole"}
@@ -15,6 +15,10 @@ CLUSTERING_STAGES = ("scan", "selflabel")
 """Those whose predictions are scored, in the order of the method."""
 IMPLEMENTATIONS = ("reimpl", "original_ref")
 KINDS = ("above", "equal", "same", "collapses")
+METRICS = ("acc", "acc_many_to_one", "acc_reference", "nmi", "ari", "train_accuracy", "test_accuracy")
+"""The figures of records that are shown in percent."""
+TAKEN = ("kmeans", "neighbors", "original_ref", "pretext", "settings", "summary")
+"""What no study can be called, since runs/<data set>/ has these folders for what all studies share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,29 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Figures:
+    """Published figures of one step, in percent: of each metric a mean, or a mean and a deviation."""
+
+    source: str
+    dataset: str
+    step: str
+    """As in Claim; or the stage alone, where they are of no arm."""
+    acc: tuple[float, ...] = ()
+    acc_many_to_one: tuple[float, ...] = ()
+    acc_reference: tuple[float, ...] = ()
+    nmi: tuple[float, ...] = ()
+    ari: tuple[float, ...] = ()
+    train_accuracy: tuple[float, ...] = ()
+    test_accuracy: tuple[float, ...] = ()
+
+    def __post_init__(self):
+        for key in METRICS:
+            figure = getattr(self, key)
+            need(len(figure) <= 2 and all(-100 <= value <= 100 for value in figure), key, list(figure),
+                 "a mean in percent, or a mean and a deviation")
+
+
+@dataclass(frozen=True, slots=True)
 class Study:
     """The fields of a study.yaml."""
 
@@ -76,10 +103,10 @@ class Study:
     """Implementation -> group (harness.params.GROUPS) -> arm -> stage -> the settings that the arm changes."""
     shared: tuple[str, ...] = ()
     """What all studies share and this one reports, as folders under runs/<dataset>/: `neighbors/simclr`, say."""
-    start: dict = field(default_factory=dict)
+    start: dict[str, str] = field(default_factory=dict)
     """What the arms start from: `pretext`, a pretext task [simclr]; `scan`, for the group selflabel, another study's arm as
     `<study>/<implementation>/<arm>` [main/reimpl/default]."""
-    reads: dict = field(default_factory=dict)
+    reads: dict[str, str] = field(default_factory=dict)
     """Arm -> the arm of another study, as above, that is the same cell and so is not run again."""
     scores: tuple[str, ...] = ("acc", "nmi", "ari")
     """The figures of its table."""
@@ -88,7 +115,7 @@ class Study:
     clustering_seeds: tuple[int, ...] = ()
     """Where the study has its own instead of those of params.yaml."""
     published: tuple[dict, ...] = ()
-    """Published figures, in percent: source, dataset, step, and per metric a mean, or a mean and a deviation."""
+    """Published figures, each as Figures has them."""
     claims: tuple[Claim, ...] = ()
 
     def has(self, implementation, group):
@@ -136,39 +163,39 @@ def names():
 def load_study(name):
     """The Study in studies/<name>/study.yaml. Raises UserError, naming file and key, for whatever is wrong with it."""
     file = Path("studies") / name / FILE
+    check_name(name, f"{file}: the name of the study", TAKEN)
     mapping = read_yaml(file)
     study = build(Study, mapping, str(file))
     study = replace(study, start=START | study.start)
     for key in study.start:
         if key not in START:
             raise UserError(f"{file}: start has '{key}'; it has {' and '.join(START)} only")
+    check_name(study.start["pretext"], f"{file}: start.pretext")
     arms_elsewhere = {"start.scan": study.start["scan"]} | {f"reads.{arm}": target for arm, target in study.reads.items()}
     for key, target in arms_elsewhere.items():
-        if str(target).count("/") != 2:
+        if not all(NAME.fullmatch(part) for part in target.split("/")) or target.count("/") != 2:
             raise UserError(f"{file}: {key} is {target!r}, and should be <study>/<implementation>/<arm>")
-    for figure in study.published:
-        for key in ("source", "dataset", "step"):
-            lookup(figure, key, f"{file}: published")
+    for arm in study.reads:
+        check_name(arm, f"{file}: reads: the name of an arm")
+    for index, figures in enumerate(study.published):
+        build(Figures, figures, f"{file}: published.{index}")
     for implementation, groups in study.arms.items():
         if implementation not in IMPLEMENTATIONS:
             raise UserError(f"{file}: arms.{implementation} is unknown; known are {', '.join(IMPLEMENTATIONS)}")
         check_groups(groups, f"{file}: arms.{implementation}")
     check_authors_arms(study, file)
-    if study.clustering_seeds:
+    if "clustering_seeds" in mapping:
         seeds("clustering_seeds", mapping, file)
     return study
 
 
 def check_groups(groups, where):
     """Raise UserError unless an implementation's arms stand in groups that there are, each arm once and with its stages."""
-    if not isinstance(groups, dict):
-        raise UserError(f"{where} should be a mapping of groups of arms, not {groups!r}")
     group_of = {}
-    for group, arms in groups.items():
+    for group, arms in mapping_of("groups of arms", groups, where).items():
         lookup(GROUPS, group, f"{where}.{group} is unknown; the list of groups")
-        if not isinstance(arms or {}, dict):
-            raise UserError(f"{where}.{group} should be a mapping of arms, not {arms!r}")
-        for arm, changes in (arms or {}).items():
+        for arm, changes in mapping_of("arms", arms, f"{where}.{group}").items():
+            check_name(arm, f"{where}.{group}: the name of an arm")
             if arm in group_of:
                 raise UserError(f"{where} has the arm '{arm}' in the groups {group_of[arm]} and {group}")
             group_of[arm] = group

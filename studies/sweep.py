@@ -8,8 +8,8 @@ from pathlib import Path
 import yaml
 
 from harness.errors import UserError
-from harness.files import read_json, read_yaml, writing
-from harness.params import PARAMS, clustering_seeds, pretext_seeds
+from harness.files import read_json, writing
+from harness.params import clustering_seeds, dataset_name, pretext_seeds
 from harness.record import FILE
 from harness.tracking import PROJECT
 from studies.pipeline import LAST
@@ -46,7 +46,7 @@ def cell(name, arm, seed):
     stage = f"studies/{name}/dvc.yaml:{LAST[implementation, group]}@{arm}-{seed}"
     if subprocess.run([sys.executable, "-m", "dvc", "--wait-for-lock", "repro", stage], env=environment).returncode:
         raise UserError(f"`dvc repro {stage}` failed")
-    folder = Path("runs") / read_yaml(PARAMS)["dataset"] / name / implementation / arm / seed
+    folder = Path("runs") / dataset_name() / name / implementation / arm / seed
     run = wandb.init(project=PROJECT, group=f"{name}/{arm}", job_type="cell", config={"study": name, "arm": arm, "seed": seed})
     for file in sorted(folder.glob(f"*/{FILE}")):
         figures = read_json(file)["metrics"].items()

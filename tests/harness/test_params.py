@@ -9,10 +9,12 @@ from harness.params import (
     Section,
     check_seeds,
     clustering_seeds,
+    dataset_name,
     execution,
     find_arm,
     overlay,
     pretext_seeds,
+    pretext_tasks,
     seeds,
 )
 from harness.settings import Network
@@ -178,5 +180,75 @@ def test_a_seed_on_the_command_line_is_one_number_or_two(text, right):
 def test_how_stages_run_is_read_and_checked(project):
     assert (execution().device, execution().threads, execution().checkpoint_seconds) == ("cpu", 2, 5.0)
     (project / "params.yaml").write_text(PARAMS.replace("threads: 2", "threads: 0"))
-    with pytest.raises(UserError, match="params.yaml: execution: threads is 0, and should be at least 1"):
+    with pytest.raises(UserError, match="params.yaml: execution: threads is 0, and should be from 1 to 1024"):
         execution()
+    (project / "params.yaml").write_text(PARAMS.replace("threads: 2", "threads: 100000"))
+    with pytest.raises(UserError, match="params.yaml: execution: threads is 100000, and should be from 1 to 1024"):
+        execution()
+
+
+@pytest.mark.parametrize("text, says", [
+    ("dataset:", "dataset is None, and should be small letters"),
+    ("dataset: 5", "dataset is 5, and should be small letters"),
+    ("dataset: ../d", "dataset is '../d', and should be small letters"),
+    ("dataset: raw", "dataset is 'raw', which is taken"),  # data/raw is where downloads lie, and DVC would remove it
+    ("datasets: d", "has no 'dataset'; it has datasets"),
+])
+def test_the_data_set_has_a_name(project, text, says):
+    (project / "params.yaml").write_text("dataset: d")
+    assert dataset_name() == "d"
+    (project / "params.yaml").write_text(text)
+    with pytest.raises(UserError) as error:
+        dataset_name()
+    assert str(error.value).startswith(f"params.yaml{'' if 'has no' in says else ':'} {says}")
+
+
+@pytest.mark.parametrize("text, says", [
+    ("simclr", "is 'simclr', and should be a list of names"),
+    ("[]", "is [], and should be a list of names"),
+    ("[simclr, 'a;b']", ".1 is 'a;b', and should be small letters"),
+    ("[simclr, 5]", ".1 is 5, and should be small letters"),
+    ("[simclr, simclr]", "holds simclr twice; a task counts once"),
+])
+def test_the_pretext_tasks_are_names_each_once(project, text, says):
+    (project / "params.yaml").write_text("pretext_tasks: [simclr, rotation]")
+    assert pretext_tasks() == ["simclr", "rotation"]
+    (project / "params.yaml").write_text(f"pretext_tasks: {text}")
+    with pytest.raises(UserError) as error:
+        pretext_tasks()
+    assert str(error.value).startswith(f"params.yaml: pretext_tasks{'' if says[0] == '.' else ' '}{says}")
+
+
+@pytest.mark.parametrize("text, key, says", [
+    ("scan: [1]", "scan", "params/d.yaml: scan should be a mapping of settings, not [1]"),
+    ("scan: {training: 5}", "scan.training", "params/d.yaml: scan.training should be a mapping of settings, not 5"),
+    ("scan: 5", "scan.training", "params/d.yaml: scan should be a mapping of settings, not 5"),
+    ("scan:", "scan.training", "params/d.yaml: scan has no 'training'; it has nothing"),
+])
+def test_a_section_that_is_no_mapping_is_named(project, text, key, says):
+    (project / "params/d.yaml").write_text(text)
+    with pytest.raises(UserError) as error:
+        Section("d").mapping(key)
+    assert str(error.value) == says
+
+
+@pytest.mark.parametrize("arms, says", [
+    ("{reimpl: [few]}", "studies/s/study.yaml: arms.reimpl should be a mapping of groups, not ['few']"),
+    ("{reimpl: {scan: [few]}}", "studies/s/study.yaml: arms.reimpl.scan should be a mapping of arms, not ['few']"),
+    ("{reimpl: {scan: {few: {scan: [1]}}}}",
+     "studies/s/study.yaml: arms.reimpl.scan.few.scan should be a mapping of settings, {} to change none"),
+    ("{reimpl: {scan: {few: 5}}}", "studies/s/study.yaml: arms.reimpl.scan.few has no 'scan'; it has nothing"),
+])
+def test_arms_that_are_no_mappings_are_named(project, arms, says):
+    (project / "studies/s/study.yaml").write_text(f"arms: {arms}")
+    with pytest.raises(UserError) as error:
+        Section("d", "s", "reimpl", "few")
+    assert str(error.value) == says
+
+
+@pytest.mark.parametrize("name", ["../d", "d d", "$(x)"])
+def test_names_on_the_command_line_are_names(project, name):
+    with pytest.raises(UserError, match="^the data set is .* should be small letters"):
+        Section(name)
+    with pytest.raises(UserError, match="^the study is .* should be small letters"):
+        Section("d", name, "reimpl", "few")

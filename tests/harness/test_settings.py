@@ -1,10 +1,13 @@
 """Settings: a typo, a wrong type or a value out of range is one clear line, never a silent default."""
 
+import math
+import re
+
 import pytest
 
 from harness.errors import UserError
 from harness.files import read_yaml
-from harness.settings import Neighbors, Network, Optimizer, Scan, build
+from harness.settings import Dataset, InstanceDiscrimination, Neighbors, Network, Optimizer, Scan, build, check_name
 
 OPTIMIZER = {"kind": "adam", "lr": 0.1, "weight_decay": 0}
 SCAN = {"training": {"epochs": 1, "batch_size": 2, "optimizer": OPTIMIZER}, "clusters": 10, "augmentation": "strong",
@@ -48,6 +51,87 @@ def test_accuracy_is_over_no_more_neighbors_than_are_kept(scored):
     assert build(Neighbors, {"train": 20, "test": 5, "scored": 20}, "x").scored == 20
     with pytest.raises(UserError, match=f"x: scored is {scored}, and should be from 1 to 20, as many as are kept"):
         build(Neighbors, {"train": 20, "test": 5, "scored": scored}, "x")
+
+
+DATASET = {"source": "folder", "mean": [0.5], "std": [0.25]}
+PRETEXT = {"training": SCAN["training"], "augmentation": {"simclr": {"hue": 0.1}}, "evaluate_every": 1, "temperature": 0.1,
+           "dim": 8}
+
+
+NOT_FINITE = [math.nan, math.inf, -math.inf]
+NO_FLOAT = [*NOT_FINITE, "nan", "inf", ".inf", 10**400, True, None]
+NO_INT = [*NO_FLOAT, 2**40, 1.0, "1"]
+
+
+@pytest.mark.parametrize("cls, mapping, keys, wrong", [
+    (Dataset, DATASET, ["mean", 0], NO_FLOAT), (Dataset, DATASET, ["std", 0], NO_FLOAT),
+    (Scan, SCAN, ["entropy_weight"], NO_FLOAT), (Scan, SCAN, ["clusters"], NO_INT),
+    (Scan, SCAN, ["training", "epochs"], NO_INT), (Scan, SCAN, ["training", "optimizer", "lr"], NO_FLOAT),
+    (Scan, SCAN, ["training", "optimizer", "weight_decay"], NO_FLOAT),
+    (Network, {"width": 8, "blocks": [1]}, ["blocks", 0], NO_INT), (InstanceDiscrimination, PRETEXT, ["temperature"], NO_FLOAT),
+    (InstanceDiscrimination, PRETEXT, ["augmentation", "simclr", "hue"], NOT_FINITE),
+], ids=lambda value: ".".join(map(str, value)) if isinstance(value, list) and len(value) < 4 else "")
+def test_what_is_no_finite_number_is_refused_at_every_level(cls, mapping, keys, wrong):
+    assert build(cls, mapping, "x")
+    for number in wrong:
+        with pytest.raises(UserError) as error:
+            build(cls, replaced(mapping, keys, number), "x")
+        where = re.escape(".".join(["x", *map(str, keys)]))
+        assert re.match(rf"{where} is .*, and should be (a finite number|of type|2147483647 at most)", str(error.value))
+
+
+def replaced(value, keys, new):
+    """Nested mappings and lists with `new` at the end of the keys."""
+    if not keys:
+        return new
+    items = {**value} if isinstance(value, dict) else [*value]
+    items[keys[0]] = replaced(value[keys[0]], keys[1:], new)
+    return items
+
+
+@pytest.mark.parametrize("value, says", [
+    ({5: {}}, "x.augmentation has the key 5, and should have text for keys"),
+    ({"simclr": {"hue": {None: 1}}}, "x.augmentation.simclr.hue has the key None, and should have text for keys"),
+    ({"simclr": {"hue": [1, float("inf")]}}, "x.augmentation.simclr.hue.1 is inf, and should be a finite number"),
+    ({"simclr": {"hue": {1, 2}}}, "x.augmentation.simclr.hue is '{1, 2}', and should be text, a number, true or false"),
+    ({"simclr": 5}, "x.augmentation.simclr is 5, and should be of type dict"),
+    ([], "x.augmentation is [], and should be of type dict"),
+    ({}, "x: augmentation is {}, and should be one entry, the kind and its settings"),
+])
+def test_a_mapping_of_any_settings_is_looked_through(value, says):
+    with pytest.raises(UserError) as error:
+        build(InstanceDiscrimination, {**PRETEXT, "augmentation": value}, "x")
+    assert str(error.value) == says
+
+
+@pytest.mark.parametrize("mapping, says", [
+    ({**DATASET, "mean": [125]}, "x: mean is (125.0,), and should be numbers from 0 to 1"),
+    ({**DATASET, "std": [60]}, "x: std is (60.0,), and should be numbers above 0, 1 at most"),
+    ({**DATASET, "std": [0]}, "x: std is (0.0,), and should be numbers above 0, 1 at most"),
+])
+def test_mean_and_deviation_are_of_pixels_from_0_to_1(mapping, says):
+    with pytest.raises(UserError) as error:
+        build(Dataset, mapping, "x")
+    assert str(error.value) == says
+
+
+@pytest.mark.parametrize("name, right", [
+    ("a", True), ("k5", True), ("none_strong", True), ("a" * 64, True), ("a" * 65, False), ("", False), ("5", False),
+    ("_a", False), ("K5", False), ("a b", False), ("a-b", False), ("a.b", False), ("a/b", False), ("a@b", False), ("a'b", False),
+    ('a"b', False), ("$(touch x)", False), ("a;b", False), ("a\n", False), ("\xe9", False), (5, False), (None, False),
+    (False, False)])
+def test_a_name_is_small_letters_digits_and_underscores(name, right):
+    if right:
+        check_name(name, "it")
+    else:
+        with pytest.raises(UserError, match="^it is .*, and should be small letters, digits and underscores, beginning with a "):
+            check_name(name, "it")
+
+
+def test_a_name_that_is_taken_is_refused():
+    check_name("rows", "it", ("raw", "code"))
+    with pytest.raises(UserError, match="^it is 'raw', which is taken, as are raw, code; choose another name$"):
+        check_name("raw", "it", ("raw", "code"))
 
 
 def test_yaml_that_asks_for_python_objects_is_refused(tmp_path):

@@ -1,7 +1,9 @@
 """Pipelines by hand: for each group of arms its stages, what each is called with, reads and writes.
 
-In what is expected, D is the data set, A the arm, P the pretext seed and C the clustering seed.
+In what is expected, D is the data set, A the arm, P the pretext seed and C the clustering seed. What DVC fills in is quoted.
 """
+
+import shlex
 
 import pytest
 import yaml
@@ -80,7 +82,7 @@ def test_each_group_with_arms_has_its_stages_and_the_summary_comes_last(everythi
 def test_the_settings_are_those_of_the_data_set_and_of_the_studys_arms(everything):
     assert everything["settings"] == {
         "wdir": "../..",
-        "cmd": "python -m studies.settings --dataset D --study s --out runs/D/s/settings",
+        "cmd": "python -m studies.settings --dataset 'D' --study s --out 'runs/D/s/settings'",
         "deps": ["runs/code/studies.settings.json", "params/D.yaml", "studies/s/study.yaml"],
         "outs": ["runs/D/s/settings"],
     }
@@ -89,16 +91,24 @@ def test_the_settings_are_those_of_the_data_set_and_of_the_studys_arms(everythin
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_stage_by_hand(everything, name):
     implementation, group, seed, command, inputs, code, settings, deps, out, files = EXPECTED[name]
-    assert everything[name] == {
+    words = [f"python -m {implementation} {command} --study s --arm A --dataset D --seed {seed}", "--data data/D", inputs]
+    assert shlex.split(everything[name]["cmd"]) == " ".join([*words, f"--out {out}"]).split()
+    assert {key: value for key, value in everything[name].items() if key != "cmd"} == {
         "matrix": {"arm": f"${{arms.{implementation}.{group}}}", "pretext_seed": "${pretext_seeds}",
                    **({"seed": "${clustering_seeds}"} if seed == "P-C" else {})},
         "wdir": "../..",
-        "cmd": " ".join(filter(None, [f"python -m {implementation} {command} --study s --arm A --dataset D --seed {seed}",
-                                      "--data data/D", inputs, f"--out {out}"])),
         "deps": [f"runs/code/{implementation}.{code}.json", f"runs/D/s/settings/{implementation}/A/{settings}.json", "data/D",
                  *deps],
         "outs": [{out: {"persist": True}}] if files is None else [f"{out}/{file}" for file in files],
     }
+
+
+def test_whatever_dvc_fills_in_is_one_word_of_a_command():
+    """A name of several words is refused before a pipeline is written; should one come in all the same, it stays one word."""
+    text = pipeline.render("s", study(arms={"reimpl": {"scan": {"c": {"scan": {}}}}}))
+    command = yaml.safe_load(text)["stages"]["scan_alone"]["cmd"]
+    words = shlex.split(command.replace("${item.arm}", "a $(touch x) @").replace("${dataset}", "d d"))
+    assert words[words.index("--arm") + 1] == "a $(touch x) @" and words[words.index("--data") + 1] == "data/d d"
 
 
 def test_the_summary_reads_what_the_study_shares_reads_and_runs_each_once():
@@ -107,7 +117,7 @@ def test_the_summary_reads_what_the_study_shares_reads_and_runs_each_once():
                   reads={"default": "main/reimpl/default", "same": "main/reimpl/default", "other": "two/reimpl/x"})
     assert rendered("s", about)["stages"]["summary"] == {
         "wdir": "../..",
-        "cmd": "python -m studies.summary --study s --dataset D --out runs/D/summary/s",
+        "cmd": "python -m studies.summary --study s --dataset 'D' --out 'runs/D/summary/s'",
         "params": ["pretext_seeds", "clustering_seeds"],
         "deps": ["runs/code/studies.summary.json", "studies/s/study.yaml", "data/D", "records", "runs/D/kmeans/pixels",
                  "runs/D/neighbors/simclr", "runs/D/main/reimpl/default", "runs/D/two/reimpl/x", "runs/D/s/reimpl"],
@@ -135,7 +145,7 @@ def test_arms_start_from_another_pretext_task_and_another_arm_where_the_study_sa
     assert "python -m reimpl pretext --task rotation " in found["pretext"]["cmd"]
     assert "runs/code/reimpl.neighbors.rotation.json" in found["neighbors"]["deps"]
     assert {"runs/D/pretext/rotation/P/model.pt", "runs/D/neighbors/rotation/P/neighbors.npz"} <= set(found["scan"]["deps"])
-    assert "--scan runs/D/two/reimpl/x/P-C/scan " in found["selflabel_alone"]["cmd"]
+    assert "--scan 'runs/D/two/reimpl/x/P-C/scan' " in found["selflabel_alone"]["cmd"]
 
 
 STUDY = {"title": "t", "question": "q", "arms": {"reimpl": {"scan": {"c": {"scan": {}}}}}}

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from harness.errors import UserError
+from studies import pipeline
 from studies.study import Claim, Study, load_study, names, once, places, upstream
 
 BOTH = {"scan": {}, "selflabel": {}}
@@ -42,6 +43,9 @@ def test_studies_are_the_folders_with_a_study(write, tmp_path):
     assert names() == ["one", "two"]
 
 
+NAMES = "and should be small letters, digits and underscores, beginning with a letter, 64 at most"
+
+
 def arms(**groups):
     return {"arms": {"reimpl": groups}}
 
@@ -68,7 +72,27 @@ def arms(**groups):
     ({"clustering_seeds": [1, 1]}, ": clustering_seeds holds 1 twice; a seed counts once"),
     ({"clustering_seeds": [-1]}, ": clustering_seeds holds -1, and should hold whole numbers of 0 or more"),
     ({"claims": [{**CLAIM, "kind": "better"}]}, ".claims.0: kind is 'better', and should be above, equal, same or collapses"),
-    ({"published": [{"source": "paper", "dataset": "X"}]}, ": published has no 'step'; it has source, dataset"),
+    ({"published": [{"source": "paper", "dataset": "X"}]}, ": published.0: the setting 'step' is missing"),
+    ({"published": [{**FIGURE, "acc": 81.8}]}, ": published.0.acc is 81.8, and should be a list"),
+    ({"published": [{**FIGURE, "acc": [1, 2, 3]}]},
+     ": published.0: acc is [1.0, 2.0, 3.0], and should be a mean in percent, or a mean and a deviation"),
+    ({"published": [{**FIGURE, "acc": [float("nan")]}]}, ".published.0.acc.0 is nan, and should be a finite number"),
+    ({"published": [{**FIGURE, "accc": [1]}]}, ": published.0: unknown setting 'accc'; did you mean 'acc'?"),
+    ({"clustering_seeds": []}, ": clustering_seeds is [], and should be a list of whole numbers"),
+    ({"clustering_seeds": 0}, ".clustering_seeds is 0, and should be a list"),
+    ({"start": {"pretext": "a;b"}}, f": start.pretext is 'a;b', {NAMES}"),
+    ({"start": {"pretext": ["simclr"]}}, ".start.pretext is ['simclr'], and should be of type str"),
+    ({"reads": {"b": "main/reimpl/a b"}}, ": reads.b is 'main/reimpl/a b', and should be <study>/<implementation>/<arm>"),
+    ({"reads": {"b": "main/reimpl/a/b"}}, ": reads.b is 'main/reimpl/a/b', and should be <study>/<implementation>/<arm>"),
+    ({"reads": {"b c": "main/reimpl/a"}}, f": reads: the name of an arm is 'b c', {NAMES}"),
+    ({"reads": {"b": 5}}, ".reads.b is 5, and should be of type str"),
+    *((arms(scan={name: {"scan": {}}}), f": arms.reimpl.scan: the name of an arm is {name!r}, {NAMES}")
+      for name in ("a b", "a'b", "$(touch x)", "a@b", "", "A", "0-0")),
+    (arms(scan={"a": {"scan": {"entropy_weight": float("inf")}}}),
+     ".arms.reimpl.scan.a.scan.entropy_weight is inf, and should be a finite number"),
+    *((f"title: t\nquestion: q\narms: {{reimpl: {{scan: {{{key}: {{scan: {{}}}}}}}}}}",
+       f", line 3: the key '{key}' is read as {kind}, and should be text")
+      for key, kind in (("5", "int"), ("1.5", "float"), ("off", "bool"), ("null", "null"), ("2020-01-01", "timestamp"))),
     ("title: t\nquestion: q\narms: {}\ntitle: u", ", line 4: the key 'title' is given twice"),
 ], ids=lambda value: value[:40] if isinstance(value, str) and value.startswith((":", ".", ",")) else "")
 def test_what_is_wrong_is_named_with_its_file_and_key(write, changes, says):
@@ -76,6 +100,16 @@ def test_what_is_wrong_is_named_with_its_file_and_key(write, changes, says):
     with pytest.raises(UserError) as error:
         load_study("s")
     assert str(error.value) == f"studies/s/study.yaml{says}"
+
+
+@pytest.mark.parametrize("name, says", [("my study", "and should be small letters"), ("$(x)", "and should be small letters"),
+                                        ("summary", "which is taken, as are kmeans, neighbors,")])
+def test_a_study_has_a_name_before_its_pipeline_is_written(write, name, says):
+    """Under runs/<data set>/ `summary` is the folder of all summaries."""
+    write(RIGHT, name)
+    with pytest.raises(UserError, match=f"^studies/.*/study.yaml: the name of the study is '.*', {says}"):
+        pipeline.write()
+    assert not Path("studies", name, "dvc.yaml").exists()
 
 
 def test_a_study_that_is_not_there_is_named(write):
