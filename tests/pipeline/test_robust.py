@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+import torch
 
 from harness.files import alone
 
@@ -103,6 +104,36 @@ def twice(key):
     return lambda project: project.edit("params.yaml", lambda params: params.update({key: [0, 1, 0]}))
 
 
+def holds(file, value):
+    """A file of weights that holds something else."""
+    return lambda project: torch.save(value, project.folder / file)
+
+
+def arrays(file, name, change):
+    """An array by itself, or of an archive, that is another one."""
+    def spoil(project):
+        path = project.folder / file
+        if path.suffix == ".npy":
+            np.save(path, change(np.load(path)))
+        else:
+            np.savez(path, **{key: change(array) if key == name else array for key, array in np.load(path).items()})
+    return spoil
+
+
+def set_at(index, value):
+    def change(array):
+        changed = array.copy()
+        changed[index] = value
+        return changed
+    return change
+
+
+COMMANDS = STAGES | {
+    "kmeans": ["reimpl", "kmeans", "--on", "embeddings", "--dataset", "digits", "--seed", "0", "--data", "data/digits",
+               "--features", "runs/digits/neighbors/simclr/0", "--out", "runs/digits/kmeans/embeddings/0"],
+    "summary": ["studies.summary", "--study", "main", "--dataset", "digits", "--out", "runs/digits/summary/main"],
+}
+MINED, PREDICTED = "runs/digits/neighbors/simclr/0/neighbors.npz", f"{CELL}/scan/predictions.npz"
 PRETEXT, SCAN = "runs/digits/pretext/simclr/0/model.pt", f"{CELL}/scan/model.pt"
 BAD = [
     ("scan", settings("scan.num_neighbours", 5), "unknown setting 'num_neighbours'; did you mean 'num_neighbors'?"),
@@ -110,7 +141,26 @@ BAD = [
     ("scan", settings("scan.num_neighbors", 11), "scan.num_neighbors is 11, but only 10 are mined"),
     ("pretext", settings("pretext.simclr.training.batch_size", 1438), "training.batch_size is 1438, but there are only 1437"),
     ("selflabel", settings("selflabel.training.batch_size", 5000), "training.batch_size is 5000, but there are only 1437"),
-    ("neighbors", settings("neighbors.test", 360), "neighbors: 360 are asked for, and there are only 360 images"),
+    ("neighbors", settings("neighbors.test", 360), "neighbors.test is 360, but there are only 360 test images; it should be"),
+    ("kmeans", settings("kmeans.clusters", 1438), "kmeans.clusters is 1438, but there are only 1437 training images"),
+    ("scan", settings("scan.entropy_weight", float("nan")), "scan.entropy_weight is nan, and should be a finite number"),
+    ("dataset", settings("dataset.mean", [float("inf")]), "dataset.mean.0 is inf, and should be a finite number"),
+    ("scan", settings("scan", [1]), "scan should be a mapping of settings, not [1]"),
+    ("neighbors", holds(PRETEXT, [1]), f"{PRETEXT} is no mapping of names to weights: remove it and run `dvc repro`"),
+    ("scan", holds(PRETEXT, {0: torch.zeros(3)}), f"{PRETEXT} is no mapping of names to weights"),
+    ("scan", holds(PRETEXT, {"backbone.x": 5}), f"{PRETEXT} holds the weights of another network"),
+    ("selflabel", holds(SCAN, torch.zeros(3)), f"{SCAN} is no mapping of names to weights"),
+    ("selflabel", holds(SCAN, {"cluster_head.0.bias": torch.zeros(())}), f"{SCAN} holds no cluster head"),
+    ("scan", arrays(MINED, "train", set_at((5, 2), -1)), f"{MINED}: train holds -1 to 1436, and should hold 0 to 1436"),
+    ("scan", arrays(MINED, "test", set_at((5, 2), 360)), f"{MINED}: test holds 0 to 360, and should hold 0 to 359"),
+    ("scan", arrays(MINED, "train", lambda array: array[:1000]), f"{MINED}: train is int64 [1000, 11], and should be int64"),
+    ("scan", arrays("data/digits/test_labels.npy", "", set_at(7, 10)), "test_labels.npy holds 0 to 10, and should hold 0 to 9"),
+    ("scan", arrays("data/digits/test_labels.npy", "", lambda array: array[1:]), "test_labels.npy is int64 [359], and should be"),
+    ("kmeans", arrays(MINED.replace("neighbors.npz", "embeddings.npz"), "test", lambda array: array[:9]),
+     "runs/digits/neighbors/simclr/0: test embeddings is float32 [9, 64], and should be float [360, 64]"),
+    ("summary", arrays(PREDICTED, "probabilities", lambda array: array[:9]),
+     f"{PREDICTED}: probabilities is float32 [9, 10], and should be float [360, any]"),
+    ("summary", arrays(MINED, "train", set_at((5, 2), -1)), f"{MINED}: train holds -1 to 1436, and should hold 0 to 1436"),
     ("scan", settings("augmentation.strong.flip", 2), "augmentation.strong: flip is 2.0, and should be from 0 to 1"),
     ("scan", settings("network.width", 16), f"{PRETEXT} holds the weights of another network"),
     ("selflabel", settings("network.blocks", [1]), f"{SCAN} holds the weights of another network"),
@@ -129,7 +179,7 @@ BAD = [
 def test_bad_input_ends_with_one_line_and_overwrites_nothing(project, call, stage, spoil, says):
     spoil(project)
     before = project.bytes("runs/**/*.*") | project.bytes("data/**/*.*")
-    code, errors = call(project, *STAGES[stage])
+    code, errors = call(project, *COMMANDS[stage])
     lines = errors.splitlines()
     assert code == 2 and len(lines) == 1 and lines[0].startswith("error: ") and says in lines[0], errors
     assert project.bytes("runs/**/*.*") | project.bytes("data/**/*.*") == before
@@ -143,6 +193,16 @@ def test_a_damaged_checkpoint_is_named(project):
     assert result.returncode == 2
     assert result.stderr.splitlines()[-1].startswith(f"error: {file.relative_to(project.folder)} is truncated")
     assert "remove it, and the stage starts anew" in result.stderr and "Traceback" not in result.stderr
+
+
+def test_a_checkpoint_of_another_shape_is_named(project):
+    kill_after_a_checkpoint(project, "scan")
+    file = checkpoint(project)
+    torch.save({"model": {}}, file)
+    result = project.stage("scan", check=False)
+    assert result.returncode == 2
+    assert result.stderr.splitlines()[-1] == (f"error: {file.relative_to(project.folder)} is no mapping of model, optimizer, "
+                                              "generator, curves, kept, seconds: remove it, and the stage starts anew")
 
 
 def test_a_full_disk_is_one_line_and_leaves_the_old_files(project):

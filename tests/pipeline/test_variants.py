@@ -1,5 +1,6 @@
 """The roads that the default settings do not take: rotation prediction, several heads, color images from a folder."""
 
+import itertools
 import json
 
 import numpy as np
@@ -43,6 +44,24 @@ def test_of_several_heads_the_one_of_lowest_validation_loss_is_kept(project, cal
     state = torch.load(project.folder / CELL / "scan/model.pt", weights_only=True)
     assert [name for name in state if name.startswith("cluster_head")] == ["cluster_head.0.weight", "cluster_head.0.bias"]
     assert call(project, *STAGES["selflabel"])[0] == 0
+
+
+def test_five_test_images_are_enough(project, call):
+    """Each is a neighbor of all others, in the monitoring of the pretext task, too: so accuracy is the share of equal pairs."""
+    def change(settings):
+        settings["dataset"]["test_images"] = 5
+        settings["neighbors"]["test"] = 4
+
+    project.edit("params/digits.yaml", change)
+    for stage in STAGES:
+        assert call(project, *STAGES[stage])[0] == 0, stage
+    with np.load(project.folder / "runs/digits/neighbors/simclr/0/neighbors.npz") as mined:
+        assert np.sort(mined["test"], 1).tolist() == [list(range(5))] * 5
+    labels = np.load(project.folder / "data/digits/test_labels.npy").tolist()
+    equal = np.mean([first == second for first, second in itertools.permutations(labels, 2)])
+    curves = record(project, "runs/digits/pretext/simclr/0")["curves"]
+    assert [row["neighbor_accuracy"] for row in curves if "neighbor_accuracy" in row] == [equal] * 2
+    assert record(project, "runs/digits/neighbors/simclr/0")["metrics"]["test_accuracy"] == equal
 
 
 def test_color_images_from_a_folder_go_all_the_way(project, call, photos):
