@@ -4,19 +4,29 @@ Nothing here may fail a stage: whatever W&B raises becomes one warning, and the 
 """
 
 import os
+import shutil
 import sys
 from dataclasses import asdict
+from pathlib import Path
 
 PROJECT = "scan-repro"
 
 
-class Tracker:
-    """One W&B run: group = study/arm, job_type = stage, the seed and all settings in its config.
+def group(dataset, study, implementation, arm):
+    """What W&B averages over: the runs that differ by their seed, and by their stage, the job_type, alone."""
+    return "/".join((dataset, study or "shared", implementation, arm))
 
-    A stage that is resumed goes on in the same run (`identity`).
+
+class Tracker:
+    """One W&B run: its group is that of `group`, job_type = stage, the seed and all settings in its config.
+
+    A stage that is resumed has the same run (`identity`): online it goes on; offline, where W&B begins a folder for each process,
+    the last of them has all epochs, and the others are removed once it is whole.
+
+    Args: rows: one a past epoch, as `log` takes them, where the stage is resumed.
     """
 
-    def __init__(self, mode, cell, settings, identity):
+    def __init__(self, mode, cell, settings, identity, rows=()):
         self.run = None
         if mode == "disabled":
             return
@@ -30,11 +40,15 @@ class Tracker:
                 id=identity[:32],
                 resume="allow" if mode == "online" else None,
                 name=str(cell),
-                group=f"{cell.study or 'shared'}/{cell.arm or cell.variant}",
+                group=group(cell.dataset, cell.study, cell.implementation, cell.arm or cell.variant),
                 job_type=cell.stage,
                 config={**asdict(cell), **{key: asdict(value) for key, value in settings.items()}},
                 settings=wandb.Settings(init_timeout=20, console="off", x_disable_stats=True),
             )
+            known = self.run.step if rows else 0  # the first that the run lacks; W&B would warn of each that it has
+            for row in rows:
+                if row["epoch"] >= known:
+                    self.log(row)
 
     def log(self, row):
         """One epoch's figures; `row` has the key epoch."""
@@ -48,9 +62,17 @@ class Tracker:
             with self._harmless("not finished"):
                 self.run.summary.update({key: value for key, value in metrics.items() if isinstance(value, (int, float))})
                 self.run.finish()
+                remove_parts(Path(self.run.settings.sync_dir), self.run.id)
 
     def _harmless(self, what):
         return _Harmless(self, what)
+
+
+def remove_parts(whole, identity):
+    """Remove the offline folders of a run that killed processes left beside the one that is whole, but what has been uploaded."""
+    for part in whole.parent.glob(f"offline-run-*-{identity}"):
+        if part != whole and not list(part.glob("*.wandb.synced")):
+            shutil.rmtree(part)
 
 
 class _Harmless:

@@ -123,8 +123,9 @@ class Launch:
         config.need(training.batch_size <= images, "training.batch_size", training.batch_size,
                     f"batches of at most the {images} training images: a larger one it drops, silently")
         seen = images // training.batch_size * training.batch_size
-        progress = Progress(str(session.cell), training.epochs, seen, len(read_rows(self.rows)))
-        tracker = Tracker(session.execution.tracking, session.cell, session.settings, self.identity)
+        rows = read_rows(self.rows)
+        progress = Progress(str(session.cell), training.epochs, seen, len(rows))
+        tracker = Tracker(session.execution.tracking, session.cell, session.settings, self.identity, rows)
         seeds = adapters.Seeds(session.cell.stage, session.cell.seed)
         watch = Watch(self.rows, self.dataset, progress, tracker, seeds)
 

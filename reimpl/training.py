@@ -53,7 +53,7 @@ class Fit:
         """Train to the last epoch, or to the first whose loss is not finite. Returns the curves, a mapping an epoch."""
         self._restore()
         session, training = self.session, self.training
-        tracker = Tracker(session.execution.tracking, session.cell, session.settings, self.identity)
+        tracker = Tracker(session.execution.tracking, session.cell, session.settings, self.identity, self.curves)
         images = sum(map(len, batches(torch.arange(self.count), training)))
         progress = Progress(str(session.cell), training.epochs, images, len(self.curves))
         saved = time.monotonic()

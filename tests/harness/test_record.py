@@ -85,25 +85,3 @@ def test_a_failing_wandb_is_one_warning(monkeypatch, capsys, broken_at):
     tracker.finish({"acc": 0.5})
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1 and lines[0].startswith("warning: W&B run") and "ConnectionError: no network" in lines[0]
-
-
-def test_a_wandb_run_is_grouped_and_carries_its_seed(monkeypatch):
-    seen = {}
-
-    class Run:
-        summary = {}
-
-        def log(self, row, step):
-            seen["row"] = (row, step)
-
-        def finish(self):
-            seen["finished"] = True
-
-    monkeypatch.setitem(sys.modules, "wandb", types.SimpleNamespace(
-        init=lambda **options: seen.update(options) or Run(), Settings=lambda **options: None))
-    tracker = Tracker("offline", CELL, {}, "ab" * 32)
-    tracker.log({"epoch": 4, "loss": 0.5})
-    tracker.finish({"acc": 0.5, "confusion": [[1]]})
-    assert (seen["group"], seen["job_type"], seen["config"]["seed"]) == ("main/default", "scan", "3-1")
-    assert seen["mode"] == "offline" and seen["row"] == ({"epoch": 4, "loss": 0.5}, 4) and seen["finished"]
-    assert Run.summary == {"acc": 0.5}
