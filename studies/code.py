@@ -21,7 +21,8 @@ ROOMS = ("harness", "reimpl", "original_ref", "studies", "report")
 def commands():
     """The modules of each command, by the name of its file: `reimpl.scan`, or with its pretext task `reimpl.pretext.simclr`."""
     tasks = sorted(file.stem for file in (ROOT / "reimpl/pretext").glob("*.py") if file.stem != "__init__")
-    stages = [("harness", "dataset", "harness.datasets"), ("original_ref", "availability", "original_ref.checkout")]
+    stages = [("harness", "listing", "harness.listing"), ("harness", "dataset", "harness.datasets")]
+    stages += [("original_ref", "availability", "original_ref.checkout")]
     stages += [("reimpl", stage, f"reimpl.{stage}") for stage in ("kmeans", "scan", "selflabel")]
     stages += [("original_ref", stage, f"original_ref.{stage}") for stage in ("pretext", "scan", "selflabel")]
     found = {f"{package}.{stage}": [f"{package}.__main__", module] for package, stage, module in stages}
