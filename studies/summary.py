@@ -4,7 +4,8 @@
 
     study.json     study.yaml as it was read
     cells.csv      a row per cell and figure: step, seed, metric, value, record
-    records.json   the records themselves, each with its path and hash, and whether it was kept from elsewhere
+    records.json   the records themselves, each with its path and hash, and whether it was kept from elsewhere; of a cell without
+                   one, why it has none
     gallery.npz    images for the report: nearest neighbors, and a prototype of each cluster
 
 cells.csv holds nothing that differs between two runs of the same seeds on the same machine.
@@ -26,6 +27,7 @@ from studies.kept import located, pictured
 from studies.study import load_study, places
 
 COLUMNS = ("step", "seed", "metric", "value", "record")
+NO_RECORD = "there is no record: it has not run, or its stage failed"
 
 
 def rows(cells):
@@ -39,22 +41,29 @@ def rows(cells):
 
 
 def collect(found):
-    """The records at `found` (study.Place), each with its path and hash. Raises UserError for one that is missing.
+    """The records at `found` (study.Place), each with its path and hash; of one that cannot be had, the reason, and no hash.
 
     `kept` says whether one is of what ran elsewhere.
     """
     cells = []
     for place in found:
         file = place.folder / FILE
-        if not file.exists():
-            raise UserError(f"{file} is missing: it is made by `dvc repro`")
-        cells.append({"step": place.step, "seed": place.seed, "path": str(file), "sha256": sha256(file), "kept": place.kept,
-                      "record": read_json(file)})
+        try:
+            record, digest = read_json(file), sha256(file)
+        except UserError as error:
+            record, digest = nothing(str(error) if file.exists() else NO_RECORD), None
+        cells.append({"step": place.step, "seed": place.seed, "path": str(file), "sha256": digest, "kept": place.kept,
+                      "record": record})
     return cells
 
 
+def nothing(reason):
+    """The record of a cell that has none."""
+    return {"not_run": reason, "metrics": {}, "degenerate": [], "curves": [], "settings": {}, "evidence": {}}
+
+
 def summarise(name, dataset, out, found=None):
-    """Write the summary of study `name` on `dataset` into the folder `out`.
+    """Write the summary of study `name` on `dataset` into the folder `out`, of the records that there are.
 
     Args: found: the cells to sum up, as study.Place; all of the study's where left out, those that have not run here being kept
     records, as far as there are any that count.
@@ -62,7 +71,7 @@ def summarise(name, dataset, out, found=None):
     study = load_study(name)
     found = found or list(map(located, places(study, name, dataset)))
     cells = collect(found)
-    shown = [place for place in found if pictured(place, dataset)]
+    shown = [place for place, cell in zip(found, cells) if not cell["record"]["not_run"] and pictured(place, dataset)]
     pictures = gallery(PreparedDataset(f"data/{dataset}"), shown) if shown else {}
     write_json(out / "study.json", asdict(study))
     write_npz(out / "gallery.npz", **pictures)
