@@ -113,7 +113,7 @@ def revision():
     Without git, as in a bare copy of the code, what the variable SCAN_REVISION says, or 'unknown'.
     """
     def git(*arguments):
-        command = ["git", "-C", str(Path(__file__).parent), *arguments]
+        command = ["git", "--no-optional-locks", "-C", str(Path(__file__).parent), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
