@@ -11,6 +11,7 @@ import io
 import json
 import math
 import os
+import shlex
 import sys
 import zipfile
 import zlib
@@ -38,18 +39,22 @@ def writing(path):
 
 @contextmanager
 def alone(out):
-    """Hold the folder `out` against other processes: a second one waits until the first has ended, however it ends.
+    """Hold the folder `out` against other processes: a second one waits until the first has ended, however it ends, and says for
+    which.
 
     A pipeline that is killed can leave the stage it started at work; its successor must not write the same files beside it.
     """
     lock = Path("checkpoints") / (str(out).strip("/").replace("/", "-") + ".lock")
     lock.parent.mkdir(parents=True, exist_ok=True)
-    with open(lock, "w") as file:
+    with open(lock, "a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(f"{out}: another process is at work on it; waiting until it ends", file=sys.stderr, flush=True)
+            print(f"{out}: {lock.read_text() or 'another process'} is at work on it; waiting until it ends", file=sys.stderr,
+                  flush=True)
             fcntl.flock(file, fcntl.LOCK_EX)
+        os.truncate(lock, 0)
+        os.write(file.fileno(), f"process {os.getpid()} ({shlex.join(['python', *sys.orig_argv[1:]])})".encode())
         yield
 
 

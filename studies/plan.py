@@ -7,8 +7,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import UserError
 from harness.record import FILE
+from studies.mend import held, make_ready
 from studies.study import load_study, names
 
 UNKNOWN = 30.0  # seconds, for a stage that has never run: only the order of work depends on it
@@ -32,25 +32,40 @@ class Step:
         """The stage without its arm and seeds: those of one kind take about as long."""
         return self.name.split("@")[0]
 
+    @property
+    def is_cell(self):
+        """Whether it is one of a kind for each seed, and leaves a record: else it serves all of them."""
+        return "@" in self.name
+
+    @property
+    def record(self):
+        """Where a cell's record is, or would be: the stage writes it, or the folder that holds it."""
+        paths = list(map(Path, self.outs))
+        return next(iter([path for path in paths if path.name == FILE] or [path / FILE for path in paths]), None)
+
 
 def read_steps():
     """Every stage of every pipeline, by name, upstream first. Raises UserError where DVC cannot read them."""
     import networkx
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo
+
+    with held() as repo:
+        graph = repo.index.graph
+        stale = {stage.addressing for stage in repo.index.stages if _stale(stage)}  # Repo.status would read all a second time
+        ordered = reversed(list(networkx.lexicographical_topological_sort(graph, key=lambda stage: stage.addressing)))
+        return {stage.addressing: Step(
+            stage.addressing, frozenset(before.addressing for before in graph.successors(stage)),
+            tuple(str(Path(out.fs_path).relative_to(repo.root_dir)) for out in stage.outs),
+            stage.addressing in stale) for stage in ordered}
+
+
+def _stale(stage):
+    """Of one that runs each time, what its outputs are tells; and one that another DVC is at work on has not run yet."""
+    from dvc.lock import LockError
 
     try:
-        with Repo() as repo:
-            graph = repo.index.graph
-            with repo.lock:  # Repo.status would read every pipeline a second time
-                status = {name for stage in repo.index.stages for name in stage.status()}
-            ordered = reversed(list(networkx.lexicographical_topological_sort(graph, key=lambda stage: stage.addressing)))
-            return {stage.addressing: Step(
-                stage.addressing, frozenset(before.addressing for before in graph.successors(stage)),
-                tuple(str(Path(out.fs_path).relative_to(repo.root_dir)) for out in stage.outs),
-                stage.addressing in status) for stage in ordered}
-    except DvcException as error:
-        raise UserError(f"DVC cannot read the pipelines: {error}") from None
+        return not stage.always_changed and bool(stage.status())
+    except LockError:
+        return True
 
 
 def pending(steps):
@@ -91,20 +106,19 @@ def seconds(steps):
 
 
 def _seconds(step):
-    for out in step.outs:
-        for file in (Path(out), Path(out) / FILE):
-            if file.name == FILE and file.exists():
-                return json.loads(file.read_text())["evidence"].get("seconds")
-    return None
+    return json.loads(step.record.read_text())["evidence"].get("seconds") if step.record and step.record.exists() else None
 
 
 def first():
-    """The stages that tell others of code and settings: until these are up to date, an edit makes more pass for stale than is."""
-    return ["code", "settings", *(f"studies/{name}/dvc.yaml:settings" for name in names() if load_study(name).has_arms())]
+    """The stages that tell others of code, settings and images: until these are up to date, an edit makes more pass for stale
+    than is, or less."""
+    studies = (f"studies/{name}/dvc.yaml:settings" for name in names() if load_study(name).has_arms())
+    return ["code", "settings", "listing", *studies]
 
 
 def refresh():
-    """Bring the stages that tell the others of code and settings up to date."""
+    """Bring the stages that tell the others of code, settings and images up to date."""
+    make_ready()
     subprocess.run([sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--quiet", *first()], check=False)
 
 

@@ -5,6 +5,8 @@ gets a few stages, since DVC takes seconds to start.
 """
 
 import contextlib
+import os
+import re
 import subprocess
 import sys
 import threading
@@ -12,50 +14,87 @@ import time
 from pathlib import Path
 
 from harness.errors import UserError
-from studies.plan import clock, first, of_studies, pending, read_steps, seconds
+from harness.files import alone, read_json, write_json
+from harness.record import FILE
+from studies.mend import is_dvc, make_ready, sweep
+from studies.plan import clock, first, of_studies, pending, read_steps, seconds, upstream
+from studies.summary import nothing
 
 AT_ONCE = 20  # stages that one process is given at most
 SECONDS_BETWEEN_LINES = 15
+BEFORE = "before"  # in a record that says why there is none: the one that was there
+FAILED, BUSY = "its stage failed", "another DVC is at work on it"
+AGENTS = ("WANDB_RUN_ID", "WANDB_SWEEP_ID")  # of the process that an agent of a W&B sweep began; stages have runs of their own
 
 
 def run(studies, jobs):
-    """Bring some studies (all, where empty) and the report up to date, `jobs` stages at a time.
+    """Bring some studies (all, where empty) and the report up to date, `jobs` stages at a time, once no other run is at work.
 
-    A stage that fails does not stop the others; what comes after it is left out. Raises UserError that names both.
+    Raises UserError as bring does.
     """
-    sweep()
+    with alone("runs"):
+        bring(lambda steps: of_studies(steps, studies), jobs)
+
+
+def bring(choose, jobs):
+    """Bring stages up to date, `jobs` at a time. Args: choose: from all steps to the names of those that are wanted.
+
+    A cell that fails does not stop the others; what comes after it is left out, but the summaries and the report are made of the
+    cells that there are. Raises UserError that names what failed, what was left out, and what is not as its stage left it.
+    """
+    make_ready()
+    put_back()
     known = [*first(), "reference"]  # what they find decides what else is stale
     repro(known, Board(len(known), 1), 0)
     steps = read_steps()
-    todo = pending(steps) & of_studies(steps, studies)
+    todo = pending(steps) & choose(steps)
+    ends = [{name for name in todo if steps[name].kind.endswith(":summary")}, todo & {"report"}]
+    cells = todo.difference(*ends)
     board = Board(len(todo), jobs)
-    failed = Scheduler(steps, todo, jobs, board).run()
-    left_out = [name for name in todo if name not in board.done and name not in failed]
-    board.close()
+    failed = Scheduler(steps, cells, jobs, board).run()
     if failed:
-        raise UserError(f"failed: {', '.join(sorted(failed))}; left out: {', '.join(sorted(left_out)) or 'nothing'}; "
-                        "`dvc repro STAGE` shows why")
+        give_reasons(read_steps(), cells, failed)
+    if all(steps[name].is_cell for name in failed):  # else there is nothing to sum up
+        for part in ends:
+            failed |= Scheduler(steps, part, jobs, board).run()
+    now = read_steps() if todo else {}  # DVC goes on, with a line, where it could not copy an output into its cache
+    spoilt = {name for name in board.done if now[name].stale}
+    left_out = todo - board.done - set(failed)
+    board.done -= spoilt
+    board.close()
+    wrong = {"failed": failed, "left out": left_out, "not in DVC's cache as their stages left them (is the disk full?)": spoilt}
+    if any(wrong.values()):
+        raise UserError("; ".join(f"{what}: {', '.join(sorted(names))}" for what, names in wrong.items() if names)
+                        + "; `dvc repro STAGE` shows why")
 
 
-def sweep():
-    """Remove what DVC left half-written where it was killed, and at which every later `dvc repro` would end.
+def give_reasons(steps, cells, failed):
+    """Put a record that says why in the place of each of some cells that is not up to date.
 
-    That is an empty folder in its cache of runs, or half a dvc.lock; what that held, DVC then takes from its cache of runs.
+    What was there before is left to DVC's cache, as where DVC runs a stage; but a stage of the authors' code clears its folder
+    itself, since it may find its own result again, and so its record is kept within the new one.
+
+    Args: failed: why each stage failed that did, by name.
     """
-    from dvc.dvcfile import Lockfile
-    from dvc.repo import Repo
-    from dvc.utils.strictyaml import YAMLSyntaxError, YAMLValidationError
+    for name in pending({name: step for name, step in steps.items() if name in cells}):
+        record = steps[name].record
+        if steps[name].is_cell:
+            causes = sorted(upstream(steps, [name]) & set(failed))
+            found = nothing(failed.get(name) or f"not run, since {' and '.join(causes)} failed")
+            if str(record.parent) in steps[name].outs:
+                found |= {BEFORE: read_json(record)} if record.exists() else {}
+            else:
+                for out in steps[name].outs:
+                    Path(out).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a full disk; the summary then says that there is no record
+                write_json(record, found)
 
-    with Repo(_wait_for_lock=True) as repo, repo.lock:  # another DVC may be writing just now
-        for folder in Path(repo.stage_cache.cache_dir).glob("*/*"):
-            with contextlib.suppress(OSError):  # which says that it is not empty
-                folder.rmdir()
-        for lock in (Path("dvc.lock"), *Path("studies").glob("*/dvc.lock")):
-            try:
-                Lockfile(repo, str(lock)).load()
-            except (YAMLSyntaxError, YAMLValidationError):
-                lock.unlink()
-                print(f"{lock} was half-written and is removed: what it said of stages that ran is in DVC's cache", flush=True)
+
+def put_back():
+    """Bring back the records that an earlier run has put aside."""
+    for file in Path("runs").glob(f"**/original_ref/**/{FILE}"):
+        if before := read_json(file).get(BEFORE):
+            write_json(file, before)
 
 
 class Scheduler:
@@ -64,7 +103,7 @@ class Scheduler:
     def __init__(self, steps, todo, jobs, board):
         self.steps, self.jobs, self.board = steps, jobs, board
         self.waiting = set(todo)
-        self.running, self.failed = set(), set()
+        self.running, self.failed = set(), {}
         self.took = seconds(steps)
         self.ahead = self._ahead()
         self.changed = threading.Condition()
@@ -79,7 +118,7 @@ class Scheduler:
         return after
 
     def run(self):
-        """Returns the names of the stages that failed."""
+        """Returns why each stage failed that did, by name."""
         workers = [threading.Thread(target=self._work, args=(slot,)) for slot in range(self.jobs)]
         for worker in workers:
             worker.start()
@@ -95,14 +134,14 @@ class Scheduler:
 
     def _work(self, slot):
         while chosen := self._next():
-            failed = set(chosen)  # unless they come back
+            failed = dict.fromkeys(chosen, FAILED)  # unless they come back
             try:
                 failed = repro(chosen, self.board, slot)
             finally:
                 with self.changed:
                     self.running -= set(chosen)
                     self.failed |= failed
-                    self.board.done |= set(chosen) - failed
+                    self.board.done |= set(chosen) - set(failed)
                     self.changed.notify_all()
 
     def _next(self):
@@ -121,20 +160,37 @@ class Scheduler:
                 self.changed.wait()
 
     def _ready(self):
-        blocked = self.waiting | self.running | self.failed
+        blocked = self.waiting | self.running | set(self.failed)
         return [name for name in self.waiting if not self.steps[name].before & blocked]
 
 
 def repro(names, board, slot):
-    """Run stages one after another in one DVC process. Returns the names of those that failed."""
+    """Run stages one after another, each once no other DVC is at work on it. Returns why each failed that did, by name."""
+    failed = {}
+    while names and threading.main_thread().is_alive():  # it ends where the user interrupts it
+        ended, others = attempt(names, board, slot)
+        names = [name for name in names if ended.get(name) == BUSY]
+        failed |= {name: reason for name, reason in ended.items() if name not in names}
+        if names:
+            wait_for(others, board)
+    return failed | dict.fromkeys(names, FAILED)
+
+
+def attempt(names, board, slot):
+    """The same in one DVC process: (why each stage failed that did, or BUSY; [process, command] of the others at work)."""
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", "--keep-going", *names]
-    failed, lines = set(), []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    environment = {key: value for key, value in os.environ.items() if key not in AGENTS}
+    failed, reasons, lines, current = set(), {}, [], ""
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         for line in process.stdout:
             line = line.strip()
             lines.append(line)
             if line.startswith(("Running stage '", "Stage '")) and "didn't change" not in line:
-                board.begin(slot, line.split("'")[1])
+                current = line.split("'")[1]
+                reasons[current] = FAILED
+                board.begin(slot, current)
+            elif line.startswith("error: "):
+                reasons[current] = line.removeprefix("error: ")
             elif line.startswith("ERROR: failed to reproduce"):
                 failed |= {name for name in names if f"'{name}'" in line}
             elif ": epoch " in line:
@@ -142,9 +198,21 @@ def repro(names, board, slot):
     board.end(slot)
     if process.returncode and not failed:  # DVC itself failed
         failed = set(names)
-    if failed:
-        board.print("\n".join(line for line in lines if line.startswith(("ERROR", "error", "WARNING: failed"))))
-    return failed
+    others = re.findall(r"^\(PID (\d+)\): (.*)$", "\n".join(lines), re.MULTILINE)
+    ended = {name: reasons.get(name, BUSY if others else FAILED) for name in failed}
+    shown = [line for line in lines if line.startswith(("ERROR", "error", "WARNING: failed"))]
+    if shown and set(ended.values()) != {BUSY}:
+        board.print("\n".join(shown))
+    return ended, others
+
+
+def wait_for(others, board):
+    """Wait until some DVC processes have ended, [process, command], and say for which."""
+    for process, command in dict.fromkeys(others):
+        board.print(f"waiting until process {process} has ended, which is at work on the same: {command}")
+    while any(is_dvc(int(process)) for process, _ in others) and threading.main_thread().is_alive():
+        time.sleep(0.2)
+    sweep()
 
 
 class Board:

@@ -1,18 +1,16 @@
 """A study as a W&B sweep: a grid over its arms and seeds, whose agents each run one cell through DVC."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import yaml
 
-from harness.errors import UserError
 from harness.files import read_json, writing
 from harness.params import clustering_seeds, dataset_name, pretext_seeds
 from harness.record import FILE
-from harness.tracking import PROJECT
+from harness.tracking import PROJECT, group
 from studies.pipeline import LAST
+from studies.plan import upstream
+from studies.run import bring
 from studies.study import load_study
 
 
@@ -40,14 +38,12 @@ def cell(name, arm, seed):
     import wandb
 
     implementation, _, arm = arm.partition("/")
-    group = load_study(name).group(implementation, arm)
-    # The stages have W&B runs of their own; only this process is the agent's.
-    environment = {key: value for key, value in os.environ.items() if key not in ("WANDB_RUN_ID", "WANDB_SWEEP_ID")}
-    stage = f"studies/{name}/dvc.yaml:{LAST[implementation, group]}@{arm}-{seed}"
-    if subprocess.run([sys.executable, "-m", "dvc", "--wait-for-lock", "repro", stage], env=environment).returncode:
-        raise UserError(f"`dvc repro {stage}` failed")
-    folder = Path("runs") / dataset_name() / name / implementation / arm / seed
-    run = wandb.init(project=PROJECT, group=f"{name}/{arm}", job_type="cell", config={"study": name, "arm": arm, "seed": seed})
+    stage = f"studies/{name}/dvc.yaml:{LAST[implementation, load_study(name).group(implementation, arm)]}@{arm}-{seed}"
+    bring(lambda steps: upstream(steps, [stage]), 1)
+    dataset = dataset_name()
+    folder = Path("runs") / dataset / name / implementation / arm / seed
+    run = wandb.init(project=PROJECT, group=group(dataset, name, implementation, arm), job_type="cell",
+                     config={"dataset": dataset, "study": name, "implementation": implementation, "arm": arm, "seed": seed})
     for file in sorted(folder.glob(f"*/{FILE}")):
         figures = read_json(file)["metrics"].items()
         run.summary.update({f"{file.parent.name}/{key}": value for key, value in figures if isinstance(value, float)})

@@ -94,10 +94,8 @@ def tiny_digits(digits):
     digits["selflabel"]["training"]["epochs"] = 4
 
 
-@pytest.fixture(scope="session")
-def fresh(tmp_path_factory):
-    """A project in which nothing has run."""
-    folder = tmp_path_factory.mktemp("fresh") / "project"
+def tiny_project(folder):
+    """A Project of its own in `folder`, which is made, with nothing run yet."""
     folder.mkdir()
     for room in ROOMS:
         shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__", "output", "*.lock"))
@@ -123,6 +121,12 @@ def fresh(tmp_path_factory):
     for command in (["init", "-q"], ["add", "-A"], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "tiny"]):
         subprocess.run(["git", *command], cwd=folder, check=True)
     return project
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory):
+    """A project in which nothing has run."""
+    return tiny_project(tmp_path_factory.mktemp("fresh") / "project")
 
 
 @pytest.fixture(scope="session")

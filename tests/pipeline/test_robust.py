@@ -71,7 +71,8 @@ def test_a_second_process_waits_for_the_first(project, monkeypatch):
     with alone(OUT["scan"]):
         second = subprocess.Popen([sys.executable, "-m", *STAGES["scan"]], cwd=project.folder, env=project.environment(),
                                   stderr=subprocess.PIPE, text=True)
-        assert "another process is at work on it; waiting until it ends" in second.stderr.readline()
+        assert f"process {os.getpid()} (python " in (line := second.stderr.readline())
+        assert line.endswith(" is at work on it; waiting until it ends\n")
         assert second.poll() is None
     second.communicate(timeout=PATIENCE)
     assert second.returncode == 0

@@ -1,5 +1,6 @@
 """Stages side by side, with `dvc repro` replaced by a fake that watches: what starts when, how many at once, what is left out."""
 
+import json
 import random
 import re
 import subprocess
@@ -10,6 +11,7 @@ import time
 import pytest
 
 from harness.errors import UserError
+from harness.record import FILE
 from studies import run
 from studies.__main__ import main
 from studies.plan import Step
@@ -20,8 +22,11 @@ def steps(stages):
     return {name: Step(name, frozenset(before), (), True) for name, before in stages.items()}
 
 
+WHY = "a setting is wrong"
+
+
 class Watched:
-    """A fake of run.repro. Every stage takes a moment; those in `failing` fail.
+    """A fake of run.repro. Every stage takes a moment; those in `failing` fail, with WHY.
 
     calls: the names that each call was given; most: how many calls there were at once, at most; early: (stage, what it needs)
     of each that began before that had ended; ended: stages that did not fail.
@@ -46,7 +51,7 @@ class Watched:
             self.now -= 1
             self.slots.remove(slot)
             self.ended |= set(names) - self.failing
-        return set(names) & self.failing
+        return dict.fromkeys(set(names) & self.failing, WHY)
 
     def started(self):
         return [name for call in self.calls for name in call]
@@ -76,7 +81,7 @@ def test_on_any_graph_nothing_begins_early_and_a_failure_leaves_out_what_comes_a
     scheduler, watched = scheduled(monkeypatch, found, jobs, failing)
     assert watched.early == [] and watched.most <= jobs
     assert sorted(watched.started()) == sorted(set(names) - left_out)  # each once
-    assert scheduler.failed == failing - left_out and scheduler.board.done == set(names) - left_out - failing
+    assert scheduler.failed == dict.fromkeys(failing - left_out, WHY) and scheduler.board.done == set(names) - left_out - failing
 
 
 def test_what_is_not_to_run_is_taken_as_done(monkeypatch):
@@ -96,7 +101,7 @@ def test_stages_that_are_ready_do_run_side_by_side(monkeypatch):
         return watched(names, board, slot)
 
     monkeypatch.setattr(run, "repro", repro)
-    assert run.Scheduler(found, set(found), 3, run.Board(4, 3)).run() == set()
+    assert run.Scheduler(found, set(found), 3, run.Board(4, 3)).run() == {}
     assert len(watched.started()) == 4 and watched.early == []
 
 
@@ -130,7 +135,7 @@ def test_a_process_that_breaks_down_is_a_failure_and_stops_nothing_else(monkeypa
     monkeypatch.setattr(run, "repro", repro)
     monkeypatch.setattr(threading, "excepthook", lambda arguments: None)  # which prints it
     scheduler = run.Scheduler(found, set(found), 2, run.Board(3, 2))
-    assert scheduler.run() == {"a"} and watched.started() == ["c"] and scheduler.board.done == {"c"}
+    assert scheduler.run() == {"a": run.FAILED} and watched.started() == ["c"] and scheduler.board.done == {"c"}
 
 
 def test_after_an_interrupt_nothing_more_is_started(monkeypatch):
@@ -178,20 +183,43 @@ NAMES = ["studies/main/dvc.yaml:scan@a-0-0", "studies/main/dvc.yaml:scan@b-0-0",
 
 
 @pytest.mark.parametrize("lines, code, failed", [
-    (["Running stage 'pretext@simclr-0':", "0:01: epoch 1/2, loss 3"], 0, []),
-    ([f"ERROR: failed to reproduce '{NAMES[1]}'"], 255, NAMES[1:2]),
-    ([f"ERROR: failed to reproduce stages: '{NAMES[0]}' and '{NAMES[2]}'"], 255, [NAMES[0], NAMES[2]]),
-    (["ERROR: failed to reproduce 'studies/main/dvc.yaml:scan@b-0-0-more'", "ERROR: 'dvc.yaml' is invalid"], 255, NAMES),
-    (["Traceback"], 1, NAMES),
+    (["Running stage 'pretext@simclr-0':", "0:01: epoch 1/2, loss 3"], 0, {}),
+    ([f"ERROR: failed to reproduce '{NAMES[1]}'"], 255, {NAMES[1]: run.FAILED}),
+    ([f"Running stage '{NAMES[0]}':", "error: scan is wrong", f"Running stage '{NAMES[2]}':", "Traceback",
+      f"ERROR: failed to reproduce stages: '{NAMES[0]}' and '{NAMES[2]}'"], 255,
+     {NAMES[0]: "scan is wrong", NAMES[2]: run.FAILED}),
+    (["ERROR: failed to reproduce 'studies/main/dvc.yaml:scan@b-0-0-more'", "ERROR: 'dvc.yaml' is invalid"], 255,
+     dict.fromkeys(NAMES, run.FAILED)),
+    (["Traceback"], 1, dict.fromkeys(NAMES, run.FAILED)),
 ])
 def test_stages_that_dvc_names_have_failed_and_all_have_where_it_names_none(monkeypatch, capsys, lines, code, failed):
     commands = fake_dvc(monkeypatch, *lines, code=code)
-    assert run.repro(NAMES, run.Board(3, 1), 0) == set(failed)
+    assert run.repro(NAMES, run.Board(3, 1), 0) == failed
     ((_, *arguments),) = commands
     assert arguments[:2] == ["-m", "dvc"] and arguments[-3:] == NAMES
     assert {"--single-item", "--keep-going", "--wait-for-lock"} <= set(arguments)
-    assert [line for line in lines if line.startswith("ERROR")] == [
-        line for line in capsys.readouterr().out.splitlines() if line.startswith("ERROR")]
+    assert [line for line in lines if line.startswith(("ERROR", "error"))] == [
+        line for line in capsys.readouterr().out.splitlines() if line.startswith(("ERROR", "error"))]
+
+
+def test_stages_that_another_dvc_is_at_work_on_are_run_once_it_has_ended(monkeypatch, capsys):
+    """As DVC says it: the first stage is blocked by a process that is alive, the second fails by itself; then all is well."""
+    busy = ["Running stage 'studies/main/dvc.yaml:scan@b-0-0':", "error: scan is wrong",
+            "WARNING: 'runs/digits/pretext' is busy, it is being blocked by:", "  (PID 123): /bin/dvc repro", "",
+            f"ERROR: failed to reproduce stages: '{NAMES[1]}' and '{NAMES[2]}'"]
+    alive, again = [True, True, False], []
+
+    def sweep():  # after which it is given the stage that was busy, and no other
+        monkeypatch.undo()
+        again.extend([fake_dvc(monkeypatch)])
+
+    fake_dvc(monkeypatch, *busy, code=255)
+    monkeypatch.setattr(run, "is_dvc", lambda process: process == 123 and alive.pop(0))
+    monkeypatch.setattr(run, "sweep", sweep)
+    assert run.repro(NAMES, run.Board(3, 1), 0) == {NAMES[1]: "scan is wrong"}
+    assert "waiting until process 123 has ended, which is at work on the same: /bin/dvc repro" in capsys.readouterr().out
+    ((command,),) = again
+    assert command[command.index("--keep-going") + 1:] == NAMES[2:] and not alive
 
 
 def test_each_stage_that_ran_has_a_line_with_its_time(monkeypatch, capsys):
@@ -217,34 +245,85 @@ def test_a_terminal_shows_what_each_slot_is_at_and_wipes_it_again(capsys):
     assert "\x1b[2A\x1b[J" in capsys.readouterr().out
 
 
-def test_code_settings_and_reference_are_brought_up_to_date_before_anything_is_planned(monkeypatch):
-    """The plan after them is another one; what failed and what was left out are named, sorted, in one line."""
-    before = steps({"code": (), "reference": ("code",), "a": ("code",), "b": ("code",), "c": ("a",), "report": ("b", "c")})
-    after = {name: Step(name, step.before, (), name in ("a", "c", "report")) for name, step in before.items()}
-    calls = []
-
-    def repro(names, board, slot):
-        calls.append(names)
-        return set(names) & {"a"}
-
-    monkeypatch.setattr(run, "first", lambda: ["code", "settings"])
-    monkeypatch.setattr(run, "read_steps", lambda: after if calls else before)
-    monkeypatch.setattr(run, "repro", repro)
-    with pytest.raises(UserError) as error:
-        run.run([], 2)
-    assert calls == [["code", "settings", "reference"], ["a"]]
-    assert str(error.value) == "failed: a; left out: c, report; `dvc repro STAGE` shows why"
+GRAPH = {"code": (), "reference": ("code",), "dataset": ("code",), "a@0": ("dataset",), "a@1": ("dataset",),
+         "b@0": ("a@0",), "b@1": ("a@1",), "s:summary": ("b@0", "b@1"), "report": ("s:summary",)}
+CELLS = {"a@0", "a@1", "b@0", "b@1"}
 
 
-def test_where_all_is_well_nothing_is_raised(monkeypatch, capsys):
-    before = {"code": (), "reference": ("code",), "report": ("reference",)}
-    found = {name: Step(name, frozenset(need), (), name == "report") for name, need in before.items()}
-    watched = Watched(found)
+def brought(monkeypatch, tmp_path, failing=(), spoilt=(), also=()):
+    """A run over GRAPH in `tmp_path`, of which CELLS are stale and all that comes after: the error, or None, and what was seen.
+
+    Args: spoilt: what DVC takes for stale once it has run; also: what else is stale.
+    """
+    monkeypatch.chdir(tmp_path)
+
+    def read():
+        ended = watched.ended - set(spoilt)
+        return {name: Step(name, frozenset(before), (f"out/{name}/model.pt", f"out/{name}/{FILE}"), name in stale - ended)
+                for name, before in GRAPH.items()}
+
+    stale, watched = CELLS | {"s:summary", "report", *also}, Watched(steps(GRAPH), failing)
+    watched.ended |= {"dataset"} - set(also)
     monkeypatch.setattr(run, "first", lambda: ["code"])
-    monkeypatch.setattr(run, "read_steps", lambda: found)
+    monkeypatch.setattr(run, "make_ready", lambda: None)
+    monkeypatch.setattr(run, "read_steps", read)
     monkeypatch.setattr(run, "repro", watched)
-    run.run([], 1)
-    assert watched.started() == ["code", "reference", "report"] and "1 of 1 stages done in 0:00" in capsys.readouterr().out
+    for name in CELLS:
+        (tmp_path / "out" / name).mkdir(parents=True)
+        for file in ("model.pt", FILE):
+            (tmp_path / "out" / name / file).write_text(json.dumps({"evidence": {}}))
+    try:
+        run.run([], 2)
+    except UserError as error:
+        return str(error), watched
+    return None, watched
+
+
+def test_code_settings_and_reference_come_first_then_cells_then_their_summary(monkeypatch, tmp_path, capsys):
+    error, watched = brought(monkeypatch, tmp_path)
+    assert error is None and watched.calls[0] == ["code", "reference"] and watched.early == [("reference", "code")]  # in one call
+    assert watched.started()[-2:] == ["s:summary", "report"] and set(watched.started()[2:-2]) == CELLS
+    assert "6 of 6 stages done in 0:00" in capsys.readouterr().out
+
+
+def test_a_cell_that_failed_and_those_after_it_have_a_record_that_says_why_and_are_summed_up(monkeypatch, tmp_path, capsys):
+    error, watched = brought(monkeypatch, tmp_path, failing={"a@1"})
+    assert error == "failed: a@1; left out: b@1; `dvc repro STAGE` shows why"
+    assert watched.started()[-2:] == ["s:summary", "report"] and "b@1" not in watched.started()
+    assert "4 of 6 stages done" in capsys.readouterr().out
+    records = {name: json.loads((tmp_path / "out" / name / FILE).read_text()).get("not_run") for name in CELLS}
+    assert records == {"a@0": None, "b@0": None, "a@1": WHY, "b@1": "not run, since a@1 failed"}
+    assert {name for name in CELLS if (tmp_path / "out" / name / "model.pt").exists()} == {"a@0", "b@0"}
+
+
+def test_a_record_of_the_authors_code_is_put_aside_and_back_again(monkeypatch, tmp_path):
+    """It is in a folder that their stage clears itself; their second one was left out, and the first left nothing."""
+    monkeypatch.chdir(tmp_path)
+    folders = {name: f"runs/d/original_ref/{name}" for name in ("first@0", "second@0")}
+    second = tmp_path / folders["second@0"]
+    second.mkdir(parents=True)
+    (second / "model.pt").touch()
+    (second / FILE).write_text(whole := '{\n "metrics": {\n  "acc": 0.5\n }\n}\n')
+    found = {"first@0": Step("first@0", frozenset(), (folders["first@0"],), True),
+             "second@0": Step("second@0", frozenset({"first@0"}), (folders["second@0"],), False)}
+    run.give_reasons(found, set(found), {"first@0": WHY})
+    records = [json.loads((tmp_path / folder / FILE).read_text()) for folder in folders.values()]
+    assert [(record["not_run"], record["metrics"]) for record in records] == [(WHY, {}), ("not run, since first@0 failed", {})]
+    run.put_back()
+    assert (second / FILE).read_text() == whole and (second / "model.pt").exists()
+    assert json.loads((tmp_path / folders["first@0"] / FILE).read_text())["not_run"] == WHY
+
+
+def test_without_what_all_cells_need_there_is_nothing_to_sum_up(monkeypatch, tmp_path):
+    error, watched = brought(monkeypatch, tmp_path, failing={"dataset"}, also={"dataset"})
+    assert error == "failed: dataset; left out: a@0, a@1, b@0, b@1, report, s:summary; `dvc repro STAGE` shows why"
+    assert watched.started()[-1] == "dataset"
+
+
+def test_a_stage_that_is_not_up_to_date_after_it_ran_is_not_done(monkeypatch, tmp_path, capsys):
+    error, _ = brought(monkeypatch, tmp_path, spoilt={"report"})
+    assert error == ("not in DVC's cache as their stages left them (is the disk full?): report; `dvc repro STAGE` shows why")
+    assert "5 of 6 stages done" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("jobs", ["0", "-1", "two", "1.5", ""])
