@@ -15,9 +15,7 @@ import sys
 from pathlib import Path
 
 from harness.errors import UserError
-from harness.files import alone, existing
-from harness.params import check_seeds
-from harness.record import Cell
+from harness.server import hand_over
 
 
 def main(implementation, stages, arguments=None):
@@ -30,7 +28,8 @@ def main(implementation, stages, arguments=None):
         print(usage if asked_for_help or not arguments else f"error: no stage '{arguments[0]}'; {usage}",
               file=sys.stdout if asked_for_help else sys.stderr)
         return 0 if asked_for_help else 2
-    return guarded(_run, implementation, arguments[0], stages[arguments[0]], arguments[1:])
+    code = hand_over(implementation, arguments)
+    return code if code is not None else guarded(_run, implementation, arguments[0], stages[arguments[0]], arguments[1:])
 
 
 def guarded(function, *arguments):
@@ -59,6 +58,10 @@ def seed(text):
 
 
 def _run(implementation, stage, module_name, arguments):
+    from harness.files import alone, existing  # here, since a process that hands its stage over does without numpy
+    from harness.params import check_seeds
+    from harness.record import Cell
+
     module = importlib.import_module(module_name)
     variant = getattr(module, "VARIANT", None)
     parser = argparse.ArgumentParser(prog=f"python -m {implementation} {stage}", description=module.__doc__,

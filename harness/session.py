@@ -3,6 +3,7 @@
 import ctypes
 import hashlib
 import json
+import os
 import sys
 import time
 from dataclasses import asdict
@@ -87,6 +88,6 @@ class Session:
 
 def source_files():
     """The project's files that this process has imported."""
-    root = Path(__file__).parent.parent
-    files = {Path(module.__file__) for module in list(sys.modules.values()) if getattr(module, "__file__", None)}
-    return sorted(file for file in files if any(file.is_relative_to(root / room) for room in ROOMS))
+    rooms = tuple(f"{Path(__file__).parent.parent / room}{os.sep}" for room in ROOMS)
+    files = {getattr(module, "__file__", None) or "" for module in list(sys.modules.values())}
+    return sorted(Path(file) for file in files if file.startswith(rooms))

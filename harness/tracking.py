@@ -32,6 +32,7 @@ class Tracker:
             return
         with self._harmless("not started"):
             os.environ.setdefault("WANDB_SILENT", "true")
+            os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # to W&B, of its own errors
             import wandb
 
             self.run = wandb.init(
@@ -43,7 +44,8 @@ class Tracker:
                 group=group(cell.dataset, cell.study, cell.implementation, cell.arm or cell.variant),
                 job_type=cell.stage,
                 config={**asdict(cell), **{key: asdict(value) for key, value in settings.items()}},
-                settings=wandb.Settings(init_timeout=20, console="off", x_disable_stats=True),
+                settings=wandb.Settings(init_timeout=20, console="off", x_disable_stats=True,
+                                        x_save_requirements=False),  # the record has the packages
             )
             known = self.run.step if rows else 0  # the first that the run lacks; W&B would warn of each that it has
             for row in rows:

@@ -5,12 +5,13 @@ import sys
 from pathlib import Path
 
 from harness.command import guarded, main
-from original_ref import checkout
 
 STAGES = ("pretext", "scan", "selflabel", "augmentation")
 
 
 def fetch(arguments):
+    from original_ref import checkout  # here, as in harness.command
+
     parser = argparse.ArgumentParser(prog="python -m original_ref fetch", description="Fetch the authors' code at its pin.")
     parser.add_argument("--source", help=f"a clone, a mirror or a URL; by default ${checkout.SOURCE}, else {checkout.REPOSITORY}")
     options = parser.parse_args(arguments)
@@ -18,6 +19,8 @@ def fetch(arguments):
 
 
 def availability(arguments):
+    from original_ref import checkout
+
     parser = argparse.ArgumentParser(prog="python -m original_ref availability",
                                      description="Fetch if need be, and write down whether the authors' code can be had.")
     parser.add_argument("--out", type=Path, default=checkout.AVAILABILITY)

@@ -15,7 +15,9 @@ from pathlib import Path
 
 from harness.errors import UserError
 from harness.files import alone, read_json, write_json
+from harness.params import execution
 from harness.record import FILE
+from harness.server import started
 from studies.mend import is_dvc, make_ready, sweep
 from studies.plan import clock, first, of_studies, pending, read_steps, seconds, upstream
 from studies.summary import nothing
@@ -51,7 +53,8 @@ def bring(choose, jobs):
     ends = [{name for name in todo if steps[name].kind.endswith(":summary")}, todo & {"report"}]
     cells = todo.difference(*ends)
     board = Board(len(todo), jobs)
-    failed = Scheduler(steps, cells, jobs, board).run()
+    with started(execution().device):
+        failed = Scheduler(steps, cells, jobs, board).run()
     if failed:
         give_reasons(read_steps(), cells, failed)
     if all(steps[name].is_cell for name in failed):  # else there is nothing to sum up
