@@ -18,6 +18,7 @@ class Scores:
     acc_reference: float
     """What the authors' code calls accuracy (reference_accuracy)."""
     nmi: float
+    """Mutual information as a share of the mean of both entropies; 1 where there is one class and one cluster, as is ARI."""
     ari: float
     confusion: np.ndarray
     match: np.ndarray
@@ -57,44 +58,6 @@ def reference_accuracy(counts):
     return float(right / counts.sum())
 
 
-def normalized_mutual_information(counts):
-    """What clusters and classes tell of each other, as a share of the mean of their entropies; 1 where there is one of each.
-
-    Args: counts int64 [classes, clusters]. Source: N. X. Vinh, J. Epps, J. Bailey, JMLR 2010, the NMI of the sum.
-
-    >>> normalized_mutual_information(np.array([[2, 0], [0, 2]]))
-    1.0
-    """
-    joint = counts / counts.sum()
-    of_classes, of_clusters = joint.sum(1), joint.sum(0)
-    apart, together = _entropy(of_classes) + _entropy(of_clusters), _entropy(joint)
-    return 2 * max(0.0, apart - together) / apart if apart else 1.0
-
-
-def _entropy(shares):
-    """In nats, of shares that sum to 1."""
-    shares = shares[shares > 0]
-    return float(-(shares * np.log(shares)).sum())
-
-
-def adjusted_rand_index(counts):
-    """Pairs of images that are together by class and by cluster, above those expected by chance, as a share of the most; 1 where
-    there is one image, and so no pair.
-
-    Args: counts int64 [classes, clusters]. Source: L. Hubert, P. Arabie, Comparing partitions, 1985, equation 5.
-
-    >>> adjusted_rand_index(np.array([[2, 0], [0, 2]]))
-    1.0
-    """
-    together, by_class, by_cluster, of_all = (_pairs(images) for images in (counts, counts.sum(1), counts.sum(0), counts.sum()))
-    expected, most = by_class * by_cluster / max(of_all, 1), (by_class + by_cluster) / 2
-    return (together - expected) / (most - expected) if most > expected else 1.0
-
-
-def _pairs(images):
-    return int((images * (images - 1) // 2).sum())  # Python's, since products of these leave int64 at a million images
-
-
 def score(labels, predictions, classes, clusters):
     """Scores of int64 [n] predictions (clusters) against int64 [n] labels; None where `labels` is, for images without them.
 
@@ -102,6 +65,8 @@ def score(labels, predictions, classes, clusters):
     """
     if labels is None:
         return None
+    from sklearn import metrics  # here, since few processes that import this score anything
+
     labels, predictions = np.asarray(labels, np.int64), np.asarray(predictions, np.int64)
     counts = count(labels, predictions, classes, clusters)
     match = hungarian_match(counts)
@@ -112,8 +77,8 @@ def score(labels, predictions, classes, clusters):
         acc=float(right / len(labels)),
         acc_many_to_one=float(counts.max(0).sum() / len(labels)),
         acc_reference=reference_accuracy(counts),
-        nmi=normalized_mutual_information(counts),
-        ari=adjusted_rand_index(counts),
+        nmi=metrics.normalized_mutual_info_score(labels, predictions),
+        ari=metrics.adjusted_rand_score(labels, predictions),
         confusion=counts[:, order],
         match=match,
     )

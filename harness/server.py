@@ -25,7 +25,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import traceback
 
 ADDRESS = "SCAN_SERVER"  # the variable that holds the path of the server's socket
 LIBRARIES = ("PIL.Image", "faiss", "matplotlib.pyplot", "requests", "scipy.optimize", "sklearn.cluster", "sklearn.datasets",
@@ -141,7 +140,7 @@ def run(connection):
     except SystemExit as end:
         code = end.code or 0
     except BaseException:
-        traceback.print_exc()
+        sys.excepthook(*sys.exc_info())
     connection.send(str(code).encode())
     atexit._run_exitfuncs()
     sys.stdout.flush()

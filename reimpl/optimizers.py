@@ -1,6 +1,7 @@
 """SGD and Adam: torch's own arithmetic, by the functions that the classes of torch.optim call.
 
-The classes load torch's compiler, which is not used here, and with it a third of the time that a stage takes to start.
+The classes have no momentum before the first step, and where that one is left out (`leave_out`), their fused SGD goes on from
+memory that nobody has written. They also load torch's compiler, which takes seconds where no server has it (harness/server.py).
 """
 
 import torch

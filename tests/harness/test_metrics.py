@@ -1,21 +1,12 @@
-"""Scores against brute force over all matchings, against naive counts, against scikit-learn, and by hand."""
+"""Scores against brute force over all matchings, against naive counts, and by hand."""
 
 import itertools
 import math
 
 import numpy as np
 import pytest
-from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-from harness.metrics import (
-    adjusted_rand_index,
-    count,
-    degeneracies,
-    empty_clusters,
-    hungarian_match,
-    normalized_mutual_information,
-    score,
-)
+from harness.metrics import count, degeneracies, empty_clusters, hungarian_match, score
 
 
 def best_accuracy(labels, predictions, classes, clusters):
@@ -62,27 +53,6 @@ def test_scores_equal_naive_derivations(classes, clusters, seed):
     assert scores.acc_many_to_one == pytest.approx(np.mean([majority[p] == label for p, label in zip(predictions, labels)]))
 
 
-@pytest.mark.parametrize("seed", range(200))
-def test_nmi_and_ari_are_scikit_learns(seed):
-    """Down to one image, one class and one cluster, and with clusters that are empty."""
-    rng = np.random.default_rng(seed)
-    size, classes, clusters = rng.integers(2, 300) if seed else 1, rng.integers(1, 12), rng.integers(1, 25)
-    labels = rng.integers(classes, size=size)
-    predictions = np.where(rng.random(size) < rng.random(), labels % clusters, rng.integers(clusters, size=size))
-    counts = count(labels, predictions, classes, clusters)
-    assert normalized_mutual_information(counts) == pytest.approx(normalized_mutual_info_score(labels, predictions), abs=1e-12)
-    assert adjusted_rand_index(counts) == pytest.approx(adjusted_rand_score(labels, predictions), abs=1e-12)
-
-
-def test_one_image_is_right():
-    scores = score([1], [2], 3, 4)
-    assert (scores.acc, scores.acc_many_to_one, scores.nmi, scores.ari) == (1, 1, 1, 1)
-
-
-def test_ten_million_images_in_one_cluster_are_no_better_than_chance():
-    assert adjusted_rand_index(np.full((10, 1), 10**6)) == 0
-
-
 def test_by_hand():
     """Clusters 2, 0, 1 stand for classes 0, 1, 2, with one image astray."""
     labels, predictions = [0, 0, 1, 1, 2, 2], [2, 2, 0, 0, 1, 0]
@@ -114,6 +84,12 @@ def test_the_authors_accuracy_matches_the_first_clusters_alone_and_counts_the_ot
 def test_one_cluster_for_all_is_scored_not_refused():
     scores = score([0, 1, 2, 0], [1, 1, 1, 1], 3, 3)
     assert scores.acc == pytest.approx(0.5) and scores.nmi == 0 and scores.ari == 0
+
+
+@pytest.mark.parametrize("images", [1, 3])
+def test_one_class_in_one_cluster_is_found_whole(images):
+    scores = score([0] * images, [1] * images, 1, 2)
+    assert scores.acc == scores.nmi == scores.ari == 1
 
 
 def test_counts_are_of_classes_by_clusters():

@@ -1,4 +1,4 @@
-"""The server against `python -m` itself, on a package of a few lines: what comes through, and what happens when an end is killed."""
+"""The server against `python -m` itself, on a package of a few lines: what comes through, and what a kill of either end does."""
 
 import contextlib
 import os
