@@ -1,4 +1,4 @@
-"""The server against `python -m` itself, on a package of a few lines: what comes through, and what a kill of either end does."""
+"""The server against `python -m` itself, on a package of a few lines: what comes through, and what becomes of a killed end."""
 
 import contextlib
 import os
