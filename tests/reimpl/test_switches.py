@@ -115,6 +115,7 @@ def check(found, expected, default, switched):
     """By default the bits are those of the loop; with a switch the weights are those of the loop, and not the default's."""
     assert the_same(default, expected) != switched
     if switched:
+        # Loops that sum in another order than the stage were seen to move a weight by 0.003 of this, the others by nothing.
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
     else:
         assert the_same(found, expected)
