@@ -146,16 +146,16 @@ def run(cell, inputs, out):
 class Facts:
     """The fields of a dataset.json."""
 
-    name: str
-    source: str
     classes: tuple[str, ...]
     images: dict[str, int]
-    """By split."""
+    """How many, by split."""
     shape: tuple[int, ...]
     """Height, width, channels."""
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
     labelled: tuple[str, ...] = SPLITS
+    name: str = ""
+    source: str = ""
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
 
 
 class PreparedDataset:

@@ -151,7 +151,8 @@ def run(training, folder):
         np.save(data / f"{split}_images.npy", images[rows])
         np.save(data / f"{split}_labels.npy", np.arange(len(images[rows])) % CLUSTERS)
     (data / "dataset.json").write_text(json.dumps({"name": "tiny", "source": "digits", "shape": [SIDE, SIDE, 1],
-                                                   "classes": [str(i) for i in range(10)], "images": {}}))
+                                                   "classes": [str(i) for i in range(10)],
+                                                   "images": {"train": IMAGES, "test": len(images) - IMAGES}}))
     module, recorded = importlib.import_module(f"reimpl.{training.stage}"), []
     load = module.load_augmentation
 

@@ -27,10 +27,9 @@ class Lab:
         self.labels = digits.target
         self.data = folder / "data"
         self.data.mkdir()
+        self.counts = {}
         for split, rows in {"train": TRAIN, "test": TEST}.items():
             self.put(split, self.images[rows], self.labels[rows])
-        (self.data / "dataset.json").write_text(json.dumps({
-            "name": "tiny", "source": "digits", "shape": [8, 8, 1], "classes": list("0123"), "images": {}}))
         (folder / "params.yaml").write_text(EXECUTION)
         (folder / "params").mkdir()
         scikit, kept = reimpl.kmeans.ScikitKMeans, self.fitted
@@ -46,6 +45,9 @@ class Lab:
     def put(self, split, images, labels):
         np.save(self.data / f"{split}_images.npy", images)
         np.save(self.data / f"{split}_labels.npy", labels)
+        self.counts[split] = len(images)
+        (self.data / "dataset.json").write_text(json.dumps({
+            "name": "tiny", "source": "digits", "shape": [8, 8, 1], "classes": list("0123"), "images": self.counts}))
 
     def run(self, on="pixels", seed="0", clusters=CLUSTERS, restarts=1, features=None):
         """The stage's record; its k-means is the last of `fitted`."""

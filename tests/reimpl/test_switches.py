@@ -66,7 +66,8 @@ class Lab:
             np.save(data / f"{split}_images.npy", images.permute(0, 2, 3, 1).numpy())
             np.save(data / f"{split}_labels.npy", np.arange(len(images)) % CLUSTERS)
         (data / "dataset.json").write_text(json.dumps({"name": "tiny", "source": "digits", "shape": [8, 8, 1],
-                                                       "classes": [str(i) for i in range(CLUSTERS)], "images": {}}))
+                                                       "classes": [str(i) for i in range(CLUSTERS)],
+                                                       "images": {"train": len(self.images), "test": len(self.test_images)}}))
         torch.manual_seed(2)
         self.pretext = ContrastiveModel(backbone(), 16).state_dict()
         weights.save(folder / "pretext/model.pt", self.pretext)
@@ -201,6 +202,8 @@ def test_a_pretext_task_is_watched_by_what_neighbors_few_test_images_have(lab, c
     for name in ("images", "labels"):
         file = lab.folder / f"data/test_{name}.npy"
         np.save(file, np.load(file)[:count])
+    facts = lab.folder / "data/dataset.json"
+    facts.write_text(json.dumps(json.loads(facts.read_text()) | {"images": {"train": IMAGES, "test": count}}))
     _, record = lab.run(reimpl.pretext, "pretext", changes={"evaluate_every": 1})
     assert [row.get("neighbor_accuracy") for row in record["curves"]] == [0.0 if count == 3 else None] * EPOCHS
 
