@@ -34,7 +34,7 @@ def hungarian_match(counts):
     """The one-to-one matching of clusters to classes that gets most images right.
 
     Args: counts int64 [classes, clusters]. Returns: int64 [clusters], each cluster's class, -1 where it has none
-    (more clusters than classes). Source: the paper's section 3.1; H. W. Kuhn, 1955.
+    (more clusters than classes). Source: H. W. Kuhn, 1955.
     """
     rows, columns = linear_sum_assignment(counts, maximize=True)
     match = np.full(counts.shape[1], -1)

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from studies.summary import summarise
 def keep(studies, dataset):
     """Copy the records of some studies (all, where empty), with what these started from, from runs/ into records/.
 
-    What would not count is not kept. Raises UserError where there was any, or where nothing has run.
+    What would not count is not kept and replaces nothing that was. Raises UserError where there was any, or nothing has run.
     """
     root, data = RECORDS / dataset, Path("data") / dataset
     found = {place.folder for name in studies or names() for place in
@@ -34,15 +35,19 @@ def keep(studies, dataset):
             raise UserError(f"{data / name} is not that of the records in {root}: remove that folder to keep others")
         if (data / name).exists():
             copy(data / name, root / name)
-    for folder in folders:
-        keep_one(folder, RECORDS / folder.relative_to(RUNS))
-    write_sums(root)
     wrong = []
-    for folder in folders:
-        kept = RECORDS / folder.relative_to(RUNS)
-        if messages := problems(kept):
-            wrong += messages
-            shutil.rmtree(kept)
+    with tempfile.TemporaryDirectory() as temporary:
+        before = shutil.copytree(root, Path(temporary) / "before")
+        for folder in folders:
+            keep_one(folder, RECORDS / folder.relative_to(RUNS))
+        write_sums(root)
+        for folder in folders:
+            kept = RECORDS / folder.relative_to(RUNS)
+            if messages := problems(kept):
+                wrong += messages
+                shutil.rmtree(kept)
+                if (old := before / kept.relative_to(root)).exists():
+                    shutil.copytree(old, kept)
     write_sums(root)
     print(f"{root}: {len(cells(dataset))} records, {sum(file.stat().st_size for file in sums(root)) / 2**20:.1f} MiB")
     complain(wrong, "not kept")

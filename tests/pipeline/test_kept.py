@@ -201,14 +201,20 @@ def test_what_ran_here_wins(clone, away, monkeypatch):
     assert kept.located(place) == place
 
 
-def test_a_record_that_would_not_count_is_not_kept(project):
+def test_a_record_that_would_not_count_is_not_kept_and_replaces_none(project):
     file = project.folder / "runs/digits/main/reimpl/default/0-0/scan/metrics.json"
-    record = json.loads(file.read_text())
+    right = file.read_text()
+    record = json.loads(right)
     record["metrics"]["acc"] = 0.9999
     file.write_text(json.dumps(record))
     done = project.run("studies", "keep", "main", check=False)
     assert done.returncode == 2 and "1 thing wrong with records, which were not kept" in done.stderr
     assert not (project.folder / SCAN).exists() and (project.folder / KMEANS / "metrics.json").exists()
+    file.write_text(right)
+    project.run("studies", "keep", "main")
+    kept = project.bytes("records/digits/**/*.*")
+    file.write_text(json.dumps(record))
+    assert project.run("studies", "keep", "main", check=False).returncode == 2 and project.bytes("records/digits/**/*.*") == kept
 
 
 def test_many_clusters_take_two_bytes():
