@@ -158,6 +158,16 @@ def test_a_server_that_is_killed_leaves_the_stages_at_work(monkeypatch, folder):
         assert finish(running) == (5, "", "\n")
 
 
+def test_a_client_does_not_wait_for_a_server_that_ends_while_it_loads(monkeypatch, folder):
+    """As one does that finds a GPU."""
+    monkeypatch.setenv(server.ADDRESS, "")
+    with server.started("cpu") as process:
+        waiting = client(folder, "code", "3")
+        time.sleep(1)  # within which it most likely has come to wait
+        process.kill()
+        assert finish(waiting)[2] == "here\n"
+
+
 def test_a_server_ends_with_the_process_that_started_it(folder):
     program = ("import time\nfrom harness.server import started\n"
                "with started('cpu') as server:\n    print(server.pid, flush=True)\n    time.sleep(600)")
