@@ -55,8 +55,16 @@ sys.exit(code)
 """
 
 
+@pytest.fixture(scope="module", autouse=True)
+def interruptible():
+    """What a shell starts in the background ignores interrupts, and all that it starts inherits that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(scope="module")
-def running():
+def running(interruptible):
     """A server."""
     with server.started("cpu") as process:
         yield process
