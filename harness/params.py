@@ -174,6 +174,15 @@ def clustering_seeds():
     return seeds("clustering_seeds", read_yaml(PARAMS), PARAMS)
 
 
+def looks():
+    """Numbers of pretext seeds at which claims are looked at, where seeds are added until claims are decided; else empty."""
+    values = read_yaml(PARAMS).get("looks") or []
+    whole = isinstance(values, list) and all(type(value) is int and value >= 3 for value in values)
+    if not whole or values != sorted({*values}):
+        raise UserError(f"{PARAMS}: looks is {values!r}, and should be rising whole numbers of at least 3, or []")
+    return tuple(values)
+
+
 def check_seeds():
     """Refuse a seed given twice before anything runs on it."""
     pretext_seeds(), clustering_seeds()

@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from harness.datasets import SPLITS, PreparedDataset, need_images
 from harness.errors import UserError
-from harness.files import checked, read_npz
+from harness.files import checked, read_npz, write_npz
 from harness.metrics import empty_clusters, score
 from harness.record import score_metrics
 from harness.session import Session, derive_seed
@@ -35,7 +35,8 @@ FEATURES = {"pixels": pixels, "embeddings": embeddings}
 
 
 def run(cell, inputs, out):
-    """Clusters the training images, assigns the test images to the nearest centre, and writes metrics.json."""
+    """Clusters the training images, assigns the test images to the nearest centre, and writes predictions.npz (`clusters`, uint16
+    [n]) and metrics.json."""
     if cell.variant not in FEATURES:
         raise UserError(f"--on is '{cell.variant}', and should be one of {', '.join(FEATURES)}")
     dataset = PreparedDataset(inputs["data"])
@@ -52,4 +53,5 @@ def run(cell, inputs, out):
         kmeans = ScikitKMeans(settings.clusters, n_init=settings.restarts, random_state=state).fit(train)
         predictions = kmeans.predict(test)
     scores = score(dataset.labels("test"), predictions, len(dataset.classes), settings.clusters)
+    write_npz(out / "predictions.npz", compressed=True, clusters=predictions.astype(np.uint16))
     session.record(out, score_metrics(scores), degenerate=empty_clusters(predictions, settings.clusters))

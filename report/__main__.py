@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from harness.command import guarded
+from harness.params import looks
 from report.page import build
 
 
@@ -15,7 +16,8 @@ def main():
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="report/output/D, where left out")
     options = parser.parse_args()
     out = options.out or Path("report/output") / options.dataset
-    code = guarded(build, options.dataset, options.summaries or Path("runs") / options.dataset / "summary", out)
+    summaries = options.summaries or Path("runs") / options.dataset / "summary"
+    code = guarded(lambda: build(options.dataset, summaries, out, looks=looks()))
     if code == 0:
         print(f"the report is {out / 'index.html'}")
     return code

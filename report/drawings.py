@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from report import figures
-from report.statistics import paired, t_interval
+from report.statistics import by_unit, paired, t_interval
 from report.tables import IMPLEMENTATIONS, SCORES, STEPS
 from studies.study import CLUSTERING_STAGES
 
@@ -49,15 +49,15 @@ def axis_drawings(summary):
         points = []
         for arm in summary.arms_run(step):
             setting = summary.cells(arm.step(step))[0]["record"]["settings"][stage][key]
-            values = list(summary.percent(arm.step(step), "acc").values())
-            points.append((setting, values, t_interval(values)))
+            values = summary.percent(arm.step(step), "acc")
+            points.append((setting, list(values.values()), t_interval(list(by_unit(values).values()))))
         points = [point for point in points if point[1]]
         if points:
             lines.append((STEPS[step], sorted(points)))
     if lines:
         yield Drawing("axis", f"Accuracy over {key.replace('_', ' ')}",
-                      "Accuracy in percent: a point a seed, the means as a line, 95 % intervals (t) as bands, cut off at the "
-                      "figure's edge. Settings stand at equal distances.",
+                      "Accuracy in percent: a point a seed, the means as a line, 95 % intervals (t, over pretext seeds) as "
+                      "bands, cut off at the figure's edge. Settings stand at equal distances.",
                       figures.axis_figure(lines, summary.study.axis, "ACC in percent"))
 
 
@@ -81,7 +81,7 @@ def forest_drawings(summary):
             name = summary.baseline().name
             yield Drawing(f"forest-{stage}", f"{STEPS[stage]}: each arm against {name}, paired by seed",
                           f"Points of accuracy above or below {name} on the same seed: a point a seed, the mean as a diamond, "
-                          "its 95 % interval (t) as a bar, cut off at the figure's edge.",
+                          "its 95 % interval (t, for these test images) as a bar, cut off at the figure's edge.",
                           figures.forest_figure(lines, f"points of ACC against {name}"))
 
 

@@ -2,61 +2,50 @@
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
 from markupsafe import Markup, escape
 
 from harness.files import read_yaml, writing
+from report.claims import judge_all, write_claims
 from report.drawings import differences, study_drawings
 from report.published import published_tables
+from report.runs import merges
 from report.speed import FILE, read_speed
 from report.statistics import paired, spread, variance_shares
 from report.summaries import data_set, flat, made_on, read_summaries, studies_not_run
-from report.tables import BASELINES, IMPLEMENTATIONS, STEPS, UNSCORED, clustering_table, neighbor_table, write_table
-from report.verdicts import Verdict, judge
-from studies.study import CLUSTERING_STAGES, Claim
+from report.tables import BASELINES, IMPLEMENTATIONS, PUBLISHED_ON, STEPS, clustering_table, neighbor_table, write_table
+from report.verdicts import FEWEST, WORDS
+from studies.study import CLUSTERING_STAGES, MATTERS
 
 HERE = Path(__file__).parent
 DIVERGENCES = HERE.parent / "original_ref/divergences.yaml"
 OBSTACLES = HERE.parent / "original_ref/obstacles.yaml"
-PUBLISHED_ON = "CIFAR-10"
 SHARES = ("acc", "nmi", "ari", "train_accuracy", "test_accuracy", "confident")  # figures shown in percent
-WORDS = ("supported", "contradicted", "undecided", "not tested")
 
 
-@dataclass(frozen=True)
-class Judged:
-    """A claim with its verdict, and the records that the verdict rests on."""
-
-    study: str
-    claim: Claim
-    verdict: Verdict
-    evidence: tuple
-
-
-def build(dataset, summaries, out, bench=FILE):
+def build(dataset, summaries, out, bench=FILE, looks=()):
     """Write index.html, and per study tables (CSV, LaTeX) and figures (SVG), into `out`.
 
-    Args: bench: what `make bench` wrote, if it ran.
+    Args: bench: what `make bench` wrote, if it ran; looks: numbers of seeds at which claims are looked at, of params.yaml.
     """
     found, facts = read_summaries(summaries), data_set(dataset)
     missing = studies_not_run(found)
-    studies = [study_section(summary, facts, out / summary.name) for summary in found]
-    claims = [judged for study in studies for judged in study["claims"]]
-    claims += [Judged(name, claim, Verdict("not tested", "the study was not run"), ())
-               for name, study in missing for claim in study.claims]
+    claims = judge_all(found, missing, facts, looks)
+    write_claims(claims, out / "claims.csv")
+    studies = [study_section(summary, claims, facts, out / summary.name) for summary in found]
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True,
                                      lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     environment.filters["breakable"] = breakable
     page = environment.get_template("page.html.jinja").render(
         facts=facts, studies=studies, missing=missing, claims=claims, words=WORDS, style=(HERE / "style.css").read_text(),
+        tested=sum(bool(judged.verdict.finding.tests) for judged in claims), fewest=FEWEST, matters=MATTERS, looks=looks,
         titles={study["name"]: study["study"].title for study in studies} | {name: study.title for name, study in missing},
         divergences=read_yaml(DIVERGENCES), effects=effects(found), obstacles=read_yaml(OBSTACLES),
-        published=published_tables(found, facts["name"], out), comparable=facts["name"] == "cifar10",
-        published_on=PUBLISHED_ON, shares=SHARES, evidence=evidence(found), kept=kept_lines(found), speed=read_speed(bench),
-        implementations=IMPLEMENTATIONS, to_root=os.path.relpath(".", out))
+        published=published_tables(found, facts["name"], out), comparable=facts["name"] in PUBLISHED_ON,
+        published_on=PUBLISHED_ON["cifar10"], shares=SHARES, evidence=evidence(found), kept=kept_lines(found),
+        speed=read_speed(bench), implementations=IMPLEMENTATIONS, to_root=os.path.relpath(".", out))
     with writing(out / "index.html") as temporary:
         temporary.write_text(page)
 
@@ -66,7 +55,7 @@ def breakable(text):
     return Markup(re.sub(r"(?<=[a-z])([._])(?=[a-z])", r"\1<wbr>", str(escape(text))))
 
 
-def study_section(summary, facts, out):
+def study_section(summary, claims, facts, out):
     """All that the page shows of one study, as a mapping for the template; writes its tables and figures."""
     tables = [table for table in (clustering_table(summary, facts["name"]), neighbor_table(summary, facts["name"])) if table]
     for table in tables:
@@ -78,7 +67,7 @@ def study_section(summary, facts, out):
     cells = ran(summary)
     return {
         "name": summary.name, "study": summary.study, "tables": tables, "drawings": drawings,
-        "claims": [judged(summary, claim, facts["name"]) for claim in summary.study.claims],
+        "claims": [one for one in claims if one.study == summary.name], "merges": merging(summary, facts["classes"]),
         "degenerate": [(cell, sentence) for cell in cells for sentence in cell["record"]["degenerate"]],
         "headlines": headlines(tables[0]) if summary.name == "main" else [], "steps": step_by_step(summary),
         "not_run": reasons_not_run(summary), "variances": variances(summary),
@@ -101,13 +90,11 @@ def _numbers(seed):
     return [int(part) for part in seed.split("-")]
 
 
-def judged(summary, claim, dataset):
-    """The Judged of one of the study's claims."""
-    after, before = summary.percent(claim.of, claim.figure), summary.percent(claim.than, claim.figure)
-    reasons = [reason for step in (claim.of, claim.than) for _, reason in summary.not_run(step)]
-    reasons += [UNSCORED for step in (claim.of, claim.than) if summary.cells(step) and not summary.by_seed(step, claim.figure)]
-    verdict = judge(claim, after, before, summary.degenerate(claim.of), dataset, next(iter(reasons), ""))
-    return Judged(summary.name, claim, verdict, tuple(summary.evidence(claim.of)))
+def merging(summary, classes):
+    """(step, sentence) of each step of which some runs merge classes."""
+    steps = dict.fromkeys(cell["step"] for cell in ran(summary))
+    found = ((step, merges(summary.confusions(step).values(), classes)) for step in steps)
+    return [(step, sentence) for step, sentence in found if sentence]
 
 
 def reasons_not_run(summary):

@@ -1,4 +1,4 @@
-"""Mean and spread over seeds, intervals, tests, and how many seeds a question needs.
+"""Mean and spread over seeds, what belongs together, intervals, and where variance comes from.
 
 Values are floats, one a run, in whatever unit the caller has. Every function raises ValueError for a value that is not a
 finite number. What is drawn at random is drawn from a fixed seed, so that the same values give the same report.
@@ -10,18 +10,10 @@ import numpy as np
 from scipy import stats
 
 LEVEL = 0.95
-TOST_LEVEL = 0.90
-"""Two one-sided tests at 5 % succeed where the interval of this level is inside the margin."""
-MOST_SEEDS = 1000
-"""Beyond this many, the number of seeds that a question needs is not given."""
 ENUMERATED_VALUES = 6
 """Up to this many values, all n^n resamples are taken (46,656 for 6)."""
 DRAWS = 10_000
 """Resamples drawn where there are too many to take all."""
-ENUMERATED_SIGNS = 16
-"""Up to this many differences, all 2^n signs are taken; beyond, as many as for 16 are drawn."""
-
-
 @dataclass(frozen=True)
 class Spread:
     """values: one a seed, in the order of the seeds; std: of the sample (n - 1 in the denominator), None for one seed."""
@@ -33,23 +25,6 @@ class Spread:
     @property
     def n(self):
         return len(self.values)
-
-
-@dataclass(frozen=True, slots=True)
-class SignFlip:
-    """p: two-sided; smallest: the least p that this many differences can give, whatever they are."""
-
-    p: float
-    smallest: float
-
-
-@dataclass(frozen=True, slots=True)
-class Tost:
-    """p: the larger of the two one-sided tests'; low, high: the 90 % t interval of the mean, in the unit of the values."""
-
-    p: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +67,8 @@ def t_interval(values, level=LEVEL):
     """(low, high) of the mean by Student's t, which takes the values as independent and normal. None for fewer than 2."""
     if len(values) < 2:
         return None
-    n, mean, std = _moments(values)
-    half = float(_half_width(n, std, level))
+    n, mean, std = moments(values)
+    half = float(stats.t.ppf((1 + level) / 2, n - 1) * std / n**0.5)
     return mean - half, mean + half
 
 
@@ -120,7 +95,7 @@ def pairs(after, before):
 
     Keys are seeds as text: "0" is pretext seed 0, "0-3" clustering seed 3 on it. Equal keys belong together, and a one-part
     key belongs with every two-part key of its pretext seed: k-means on the features of pretext seed 0 is compared with each
-    clustering run on them. Differences from such pairs share a value, and so are not independent.
+    clustering run on them. Differences from one pretext seed are not independent: `by_unit` averages them.
     """
     return tuple((high, low) for low in before for high in after if _together(high, low))
 
@@ -129,45 +104,21 @@ def _together(one, other):
     return one == other or (("-" in one) != ("-" in other) and one.split("-")[0] == other.split("-")[0])
 
 
+def by_unit(values):
+    """Clustering runs averaged by pretext seed, the unit of every interval and test: {pretext seed: mean}.
+
+    Args: values: {"0-3": float or array, ...}, or {"0": ..., ...}.
+    """
+    found = {}
+    for seed, value in values.items():
+        found.setdefault(seed.split("-")[0], []).append(value)
+    return {unit: np.mean(runs, axis=0) for unit, runs in found.items()}
+
+
 def paired(after, before):
-    """after - before of each of `pairs`, as a tuple of floats. Args: two mappings of seed to value, keys as in `pairs`."""
-    return tuple(_array([after[high] - before[low] for high, low in pairs(after, before)]).tolist())
-
-
-def sign_flip(differences):
-    """The SignFlip test that differences are symmetric about zero (Fisher 1935, The Design of Experiments, section 21).
-
-    p is the share of all 2^n signs under which the sum is at least as far from zero as the one seen. Beyond 16 differences,
-    2^16 signs are drawn, and those seen count as one more draw. Raises ValueError for no differences.
-    """
-    if len(differences) == 0:
-        raise ValueError("no differences")
-    array = _array(differences)
-    n = len(array)
-    if n <= ENUMERATED_SIGNS:
-        signs = 1 - 2 * (np.arange(2**n)[:, None] >> np.arange(n) & 1)
-    else:
-        signs = np.random.default_rng(0).choice((-1, 1), size=(2**ENUMERATED_SIGNS, n))
-    rounding = 1e-12 * np.abs(array).sum()  # equal sums differ by the order of their terms
-    extreme = int((np.abs(signs @ array) >= abs(array.sum()) - rounding).sum())
-    if n <= ENUMERATED_SIGNS:
-        return SignFlip(extreme / 2**n, 2 / 2**n)
-    return SignFlip((extreme + 1) / (len(signs) + 1), 1 / (len(signs) + 1))
-
-
-def tost(values, target, margin):
-    """The Tost that the mean is within target +- margin, by two one-sided t tests (Schuirmann 1987). None for fewer than 2.
-
-    Args: target, margin: in the unit of the values. Values without spread give p 0 inside the margin, and 1 at its edges
-    and outside.
-    """
-    if len(values) < 2:
-        return None
-    n, mean, std = _moments(values)
-    above, below = mean - (target - margin), (target + margin) - mean
-    nearest = min(above, below)  # the test towards the nearer edge has the larger p
-    p = float(stats.t.sf(nearest / (std / n**0.5), n - 1)) if std > 0 else float(nearest <= 0)
-    return Tost(p, *t_interval(values, TOST_LEVEL))
+    """after - before by pretext seed, a tuple of floats. Args: two mappings of seed to value, keys as in `pairs`."""
+    runs = {max(high, low, key=len): after[high] - before[low] for high, low in pairs(after, before)}
+    return tuple(_array(list(by_unit(runs).values())).tolist())
 
 
 def improvement(after, before):
@@ -187,30 +138,6 @@ def improvement(after, before):
     generator = np.random.default_rng(0)
     rows, columns = (generator.multinomial(n, [1 / n] * n, size=DRAWS) / n for n in wins.shape)
     return Improvement(probability, *_percentiles((rows @ wins * columns).sum(axis=1), LEVEL))
-
-
-def seeds_to_decide(differences, margin=0.0):
-    """How many seeds in all the two-sided 95 % t interval needs to exclude `margin`, at the mean and deviation seen.
-
-    A forecast that takes both as known. None where more than 1000 are needed, the mean is at the margin, or there are fewer
-    than 2 differences.
-    """
-    if len(differences) < 2:
-        return None
-    _, mean, std = _moments(differences)
-    return _fewest(std, abs(mean - margin), LEVEL)
-
-
-def seeds_to_equate(values, target, margin):
-    """How many seeds in all `tost` needs to succeed at 5 %, at the mean and deviation seen.
-
-    A forecast that takes both as known. None where more than 1000 are needed, the mean is not inside the margin, or there
-    are fewer than 2 values.
-    """
-    if len(values) < 2:
-        return None
-    _, mean, std = _moments(values)
-    return _fewest(std, margin - abs(mean - target), TOST_LEVEL)
 
 
 def variance_shares(groups):
@@ -233,7 +160,7 @@ def variance_shares(groups):
     everything = np.concatenate(arrays)
     if everything.min() == everything.max():
         return Variance(0.0, 0.0, None, None, None, k, per_group)
-    means = np.array([_moments(array)[1] for array in arrays])
+    means = np.array([moments(array)[1] for array in arrays])
     among = float((sizes * (means - everything.mean()) ** 2).sum() / (k - 1))
     within = float(sum(((array - mean) ** 2).sum() for array, mean in zip(arrays, means)) / (total - k))
     between = max(0.0, (among - within) / per_group)
@@ -258,24 +185,12 @@ def _array(values):
     return array
 
 
-def _moments(values):
+def moments(values):
     """(n, mean, std), where equal values have a deviation of exactly 0."""
     array = _array(values)
     if array.min() == array.max():  # summing rounds, and a spread of 1e-17 would pass for one
         return len(array), float(array[0]), 0.0
     return len(array), float(array.mean()), float(array.std(ddof=1))
-
-
-def _half_width(n, std, level):
-    """Half the t interval of a mean of n values; n may be an array."""
-    return stats.t.ppf((1 + level) / 2, n - 1) * std / np.sqrt(n)
-
-
-def _fewest(std, distance, level):
-    """The smallest n of 2 to 1000 at which half the t interval is less than `distance`, or None."""
-    n = np.arange(2, MOST_SEEDS + 1)
-    enough = n[_half_width(n, std, level) < distance]
-    return int(enough[0]) if len(enough) else None
 
 
 def _percentiles(draws, level):

@@ -6,7 +6,8 @@ from pathlib import Path
 from harness.errors import UserError
 from harness.files import existing, read_csv, read_json, read_npz
 from harness.settings import build
-from report.statistics import spread
+from report.runs import right
+from studies.confounded import flat
 from studies.study import Study, load_study, names
 
 ORDER = ("main", "pretext_task", "num_neighbors", "strong_augmentation", "entropy_weight", "threshold", "one_sided",
@@ -27,13 +28,17 @@ class Arm:
 
 @dataclass(frozen=True)
 class Summary:
-    """rows: of cells.csv; records: of records.json; pictures: arrays of gallery.npz, by name. Seeds are text: `0`, or `0-3`."""
+    """rows: of cells.csv; records: of records.json; pictures, clusters: arrays of gallery.npz and clusters.npz, by name.
+
+    Seeds are text: `0`, or `0-3`.
+    """
 
     name: str
     study: Study
     rows: list
     records: list
     pictures: dict
+    clusters: dict
 
     def by_seed(self, step, metric):
         """The metric of a step, as floats by seed; empty where there are none."""
@@ -43,10 +48,21 @@ class Summary:
         """The same in percent."""
         return {seed: 100 * value for seed, value in self.by_seed(step, metric).items()}
 
-    def spread(self, step, metric):
-        """The Spread over seeds, or None where nothing was run."""
-        values = list(self.by_seed(step, metric).values())
-        return spread(values) if values else None
+    def right(self, step, metric):
+        """Which images each run of a step has right, bool [n] by seed; of runs alone whose predictions are at hand."""
+        found = {}
+        for seed, share in self.by_seed(step, metric).items():
+            of_images = self.clusters.get(f"{step}/{seed}", ())
+            if len(of_images) and len(of_images) == len(self.clusters["labels"]):
+                images = right(self.clusters["labels"], of_images, metric)
+                if abs(images.mean() - share) < 1e-6:  # else they are not of the images that the record is of
+                    found[seed] = images
+        return found
+
+    def confusions(self, step):
+        """The confusion matrix of each run of a step, by seed."""
+        return {cell["seed"]: cell["record"]["metrics"]["confusion"] for cell in self.cells(step)
+                if "confusion" in cell["record"]["metrics"]}
 
     def cells(self, step):
         """The cells (step, seed, path, sha256, record) of a step that have run, one a seed."""
@@ -67,10 +83,6 @@ class Summary:
         kept = [cell for cell in cells if cell.get("kept")]
         count = f"{len(kept)} of {len(cells)} are kept records" if len(kept) < len(cells) else "kept record"
         return f"{count}, {made_on(kept)}" if kept else ""
-
-    def degenerate(self, step):
-        """What is wrong with each run of a step: sentences by seed."""
-        return {cell["seed"]: cell["record"]["degenerate"] for cell in self.cells(step)}
 
     def arms(self):
         """Every Arm, those read from other studies first."""
@@ -98,24 +110,15 @@ def made_on(cells):
         f"{facts['revision'][:7]}{'+changes' * facts['revision'].endswith('+changes')}" for facts in found))
 
 
-def flat(mapping, prefix=""):
-    """(dotted name, value) of each setting in nested mappings."""
-    for key, value in mapping.items():
-        if isinstance(value, dict):
-            yield from flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
 def read_summaries(folder):
     """Every summary under `folder`, which has a folder a study, in the paper's order. Raises UserError where there is none."""
     found = []
     folder = existing(folder, "dvc repro` or, of kept records, `python -m studies records")
     for path in sorted(folder.iterdir(), key=lambda path: _order(path.name)):
         if (path / "cells.csv").exists():
-            pictures = read_npz(path / "gallery.npz")
             found.append(Summary(path.name, build(Study, read_json(path / "study.json"), str(path / "study.json")),
-                                 read_csv(path / "cells.csv"), read_json(path / "records.json"), pictures))
+                                 read_csv(path / "cells.csv"), read_json(path / "records.json"),
+                                 read_npz(path / "gallery.npz"), read_npz(path / "clusters.npz")))
     if not found:
         raise UserError(f"{folder} holds no summary: `dvc repro` makes them")
     return found

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from harness.files import write_csv, writing
-from report.statistics import bootstrap_interval, spread, t_interval
+from report.statistics import bootstrap_interval, by_unit, spread, t_interval
 from studies.study import CLUSTERING_STAGES
 
 STEPS = {
@@ -19,6 +19,7 @@ BASELINES = ("kmeans/pixels", "kmeans/embeddings")
 SCORES = {"acc": "ACC", "acc_many_to_one": "ACC, many to one", "acc_reference": "ACC, as the authors' code counts",
           "nmi": "NMI", "ari": "ARI"}
 IMPLEMENTATIONS = {"original_ref": "authors' code", "reimpl": "rewrite"}
+PUBLISHED_ON = {"cifar10": "CIFAR-10", "cifar20": "CIFAR100-20", "stl10": "STL-10"}
 UNSCORED = "it was run, and the images have no labels to score it by"
 ACCURACIES = {"train_accuracy": "train", "test_accuracy": "test"}
 
@@ -44,11 +45,14 @@ class Entry:
         return f"{self.mean:.1f}" + (f" ± {self.std:.1f}" if self.std is not None else "")
 
     def t_interval(self):
-        """(low, high) in percent, or None."""
-        return t_interval(list(self.values.values())) if self.values else None
+        """(low, high) of the mean over pretext seeds, in percent, or None."""
+        return t_interval(self._units()) if self.values else None
 
     def bootstrap_interval(self):
-        return bootstrap_interval(list(self.values.values())) if self.values else None
+        return bootstrap_interval(self._units()) if self.values else None
+
+    def _units(self):
+        return list(by_unit(self.values).values())
 
 
 @dataclass(frozen=True)
@@ -87,12 +91,19 @@ def measured(by_seed, evidence, reasons=()):
     return Entry(found.mean, found.std, found.n, percent, tuple(evidence))
 
 
-def published_rows(study, step, label, metrics, arm=""):
-    """The study's published figures for a step, or for the step of an arm."""
+def published_rows(study, dataset, step, label, metrics, arm=""):
+    """The study's published figures for a step, or for that of an arm: of the data set, or of CIFAR-10 for orientation."""
+    others = {*PUBLISHED_ON.values()} - {PUBLISHED_ON.get(dataset, PUBLISHED_ON["cifar10"])}
     for figure in study.published:
-        if figure["step"] == step:
-            entries = {key: Entry(*figure[key]) if key in figure else Entry() for key in metrics}
+        if figure["step"] == step and figure["dataset"] not in others:
+            entries = {key: _published(figure[key], figure.get("n")) if key in figure else Entry() for key in metrics}
             yield Row(f"{figure['source']}: {arm}" if arm else figure["source"], figure["dataset"], label, entries, of=arm)
+
+
+def _published(figure, n):
+    """The Entry of a mean, or of a mean and a deviation, over n runs."""
+    mean, std = (*figure, None)[:2]
+    return Entry(mean, std, n)
 
 
 def our_row(summary, dataset, source, step, label, metrics, changes=()):
@@ -108,13 +119,13 @@ def clustering_table(summary, dataset):
     rows = []
     for shared in BASELINES:
         if shared in summary.study.shared:
-            rows += [*published_rows(summary.study, shared, STEPS[shared], metrics),
+            rows += [*published_rows(summary.study, dataset, shared, STEPS[shared], metrics),
                      our_row(summary, dataset, "here", shared, STEPS[shared], metrics)]
     for stage in CLUSTERING_STAGES:
-        rows += published_rows(summary.study, stage, STEPS[stage], metrics)
+        rows += published_rows(summary.study, dataset, stage, STEPS[stage], metrics)
         for arm in sorted(summary.arms(), key=lambda arm: list(IMPLEMENTATIONS).index(arm.implementation)):
             source = source_of(summary, arm)
-            rows += published_rows(summary.study, arm.step(stage), STEPS[stage], metrics, source)
+            rows += published_rows(summary.study, dataset, arm.step(stage), STEPS[stage], metrics, source)
             if any(cell["step"] == arm.step(stage) for cell in summary.records):
                 changes = tuple((name, value) for name, value in arm.changes if not name.startswith(_later(stage)))
                 rows.append(our_row(summary, dataset, source, arm.step(stage), STEPS[stage], metrics, changes))
@@ -142,7 +153,7 @@ def neighbor_table(summary, dataset):
         mined = summary.cells(step)[0]["record"]["settings"]["neighbors"]
         data = f"{dataset}, {mined['scored']} and {mined['test']} neighbors"
         theirs, label = f"original_ref/pretext/{step.split('/')[1]}", STEPS.get(step, step)
-        rows += published_rows(summary.study, step, label, ACCURACIES)
+        rows += published_rows(summary.study, dataset, step, label, ACCURACIES)
         if theirs in summary.study.shared:
             rows.append(our_row(summary, data, "authors' code, here", theirs, label, ACCURACIES))
         rows.append(our_row(summary, data, "rewrite, here", step, label, ACCURACIES))

@@ -1,155 +1,229 @@
-"""What a claim comes to, given what was measured: a word, and a sentence with the numbers behind it."""
+"""What a claim comes to, given what was measured: a word, and a sentence with the numbers behind it.
 
-from dataclasses import dataclass
+`judge` measures one claim and tests it; `decide` gives all claims of a page their words, since a word follows the p corrected for
+their number. A claim that one step is above another is
 
-from report.statistics import (
-    ENUMERATED_SIGNS,
-    MOST_SEEDS,
-    Improvement,
-    improvement,
-    pairs,
-    seeds_to_decide,
-    seeds_to_equate,
-    sign_flip,
-    spread,
-    t_interval,
-    tost,
-)
+    supported, contradicted   where the mean difference is not 0,
+    no difference             where it is within +- what matters (two one-sided tests), also where it is not 0,
+    undecided                 otherwise, or on fewer than three pretext seeds;
+
+a claim that it is the same as another, or equal to a figure, is supported within the margin and contradicted outside. Which null
+hypotheses these tests have, no two of one claim can be true at once, and report/multiplicity.py counts on that. That a step
+collapses is seen run by run and is no inference about a mean: it takes part in no correction.
+"""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from report.estimates import Estimate, estimate, image_error, shares_error
+from report.multiplicity import corrected
+from report.power import FEWEST, MOST, seeds_to_differ, seeds_to_equate
+from report.runs import collapsed
+from report.sequential import spent
+from report.statistics import Improvement, by_unit, improvement, pairs, spread
+
+LEVEL = 0.05
+"""The chance of any false word on a page is at most this."""
+FEWEST_COLLAPSES = 2
+"""Pretext seeds that "collapses" takes: a single run is found to have collapsed by chance once in a hundred times."""
+NOT_TESTED, UNDECIDED, NO_DIFFERENCE = "not tested", "undecided", "no difference"
+WORDS = ("supported", "contradicted", NO_DIFFERENCE, UNDECIDED, NOT_TESTED)
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What was found about a claim."""
+class Side:
+    """What was measured of one step, by seed as in report.statistics.pairs."""
 
-    word: str
-    """supported | contradicted | undecided | not tested"""
+    percent: dict = field(default_factory=dict)
+    """seed -> the claim's figure."""
+    correct: dict = field(default_factory=dict)
+    """seed -> bool [images], what was right; for as many seeds as it is known for."""
+    images: int = 0
+    """How many the figure is a share of."""
+
+    def of(self, units):
+        """The Side of some pretext seeds alone."""
+        percent, correct = ({seed: value for seed, value in found.items() if seed.split("-")[0] in units}
+                            for found in (self.percent, self.correct))
+        return Side(percent, correct, self.images)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found about a claim, before the number of claims is looked at."""
+
     reason: str
-    """The numbers that decide it, or what keeps it open, in a sentence without a full stop."""
+    """The numbers, in a sentence without a full stop, or why there are none."""
+    word: str = UNDECIDED
+    """What it comes to if no test succeeds."""
     ours: str = ""
     """What was measured here, in percent, to stand beside the published figures; empty where nothing was."""
     n: int = 0
-    """How many values or differences the verdict rests on."""
-    interval: tuple | None = None
-    """(low, high), the 95 % t interval of `mean`; None for fewer than 2 values and for `collapses`."""
-    mean: float | None = None
-    """In points, of the differences from another step, or from what is to be exceeded; in percent, for `equal`."""
+    """How many pretext seeds it rests on."""
+    estimate: Estimate | None = None
+    """Of the difference from another step or a value, in points, or of the figure itself for `equal`, in percent."""
+    tests: tuple = ()
+    """(word, p) of each test that can decide it, that of the word which goes before first; none where nothing can."""
+    forecast: tuple = ()
+    """Arguments of `_forecast`, if there are tests."""
+    looks: int = 1
+    """At how many numbers of seeds it is looked at, which share the level."""
     improvement: Improvement | None = None
     """For `above` another step: how probable it is that a run of the one exceeds a run of the other."""
 
 
-def judge(claim, after, before, degenerate=(), dataset="", not_run=""):
-    """The Verdict on a Claim.
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A Finding with its word. p: of the test that gives the word, or of the nearest one; corrected: for the number of claims."""
+
+    word: str
+    reason: str
+    finding: Finding
+    p: float | None = None
+    corrected: float | None = None
+
+
+def judge(claim, after, before=None, matters=1.0, confusions=None, dataset="", not_run=""):
+    """The Finding on a Claim.
 
     Args:
-        after, before: seed -> figure in percent of the steps `of` and `than`, keys as in report.statistics.pairs; None or
-            empty where there are none. `before` is not looked at where the claim names no other step.
-        degenerate: seed -> sentences on what is wrong with the result of `of`, an empty list where nothing is.
+        after, before: the Side of `of` and of `than`; None where there is none.
+        matters: the smallest difference that matters, in points, where the claim has no margin of its own.
+        confusions: seed -> confusion matrix of `of`, for `collapses`.
         dataset: what was run here. not_run: why there are no figures.
     """
     if claim.dataset and claim.dataset != dataset:
-        return Verdict("not tested", f"the claim is about {claim.dataset}, and {dataset or 'another data set'} was run here")
-    after, before = after or {}, before or {}
+        return Finding(f"the claim is about {claim.dataset}, and {dataset or 'another data set'} was run here", NOT_TESTED)
     if claim.kind == "collapses":
-        return _collapses(after, dict(degenerate), not_run)
-    if not after or (claim.than and not before):
-        return Verdict("not tested", not_run or "no record")
-    if claim.than:
-        keys = pairs(after, before)
-        values = [after[high] - before[low] for high, low in keys]
-        seeds = [high for high, _ in keys]
-        ours = f"{_figure(after)} against {_figure(before)}"
-    else:
-        values = [value - claim.value if claim.kind == "above" else value for value in after.values()]
-        seeds, ours = list(after), _figure(after)
-    if not values:
-        return Verdict("not tested", not_run or "no seed that both steps have", ours)
-    mean = spread(values).mean
-    if len(values) == 1:
-        shown = f"{mean:.1f}" if claim.kind == "equal" else _points(claim, mean)
-        return Verdict("undecided", f"{shown}; one seed has no spread", ours, 1, None, mean)
-    word, reason = _above(claim, values, seeds) if claim.kind == "above" else _within(claim, values, seeds)
-    better = improvement(list(after.values()), list(before.values())) if claim.kind == "above" and claim.than else None
-    return Verdict(word, reason, ours, len(values), t_interval(values), mean, better)
+        return _collapses(confusions or {}, not_run)
+    after, before = after or Side(), before or Side()
+    if not after.percent or (claim.than and not before.percent):
+        return Finding(not_run or "no record", NOT_TESTED)
+    offset = claim.value if claim.kind == "above" else 0.0
+    ours = f"{_figure(after)} against {_figure(before)}" if claim.than else _figure(after)
+    keys = pairs(after.percent, before.percent) if claim.than else [(seed, "") for seed in after.percent]
+    if not keys:
+        return Finding(not_run or "no seed that both steps have", NOT_TESTED, ours)
+    runs = {_run(high, low): after.percent[high] - (before.percent[low] if low else offset) for high, low in keys}
+    units = by_unit(runs)
+    values = list(units.values())
+    mean = float(np.mean(values))
+    shown = f"{mean:.1f}" if claim.kind == "equal" else _points(claim, mean)
+    higher = f"higher in {sum(value > 0 for value in values)} of {len(values)}"
+    if len(runs) == 1:
+        return Finding(f"{shown}; one seed has no spread", ours=ours, n=1)
+    if len(units) == 1:
+        return Finding(f"{shown} over {len(runs)} clustering runs on one pretext seed, which is one observation: it holds for "
+                       "these pretext weights, and says nothing of others", ours=ours, n=1)
+    found = estimate(values, _image_error(keys, after, before))
+    low, high = found.interval()
+    counted = f"{len(units)} seeds" + (f" ({len(runs)} runs)" if len(runs) > len(units) else "")
+    reason = f"{shown} [{low:z.1f}, {high:z.1f}] over {counted}" + (f", {higher}" if claim.kind == "above" else "")
+    if len(units) < FEWEST:
+        return Finding(f"{reason}; a decision takes at least {FEWEST}", ours=ours, n=len(units), estimate=found)
+    margin, target = claim.margin or matters, claim.value if claim.kind == "equal" else 0.0
+    two = claim.kind == "above" and claim.than
+    better = improvement(*(list(by_unit(side.percent).values()) for side in (after, before))) if two else None
+    return Finding(reason, UNDECIDED, ours, len(units), found, _tests(claim, found, target, margin),
+                   (claim.kind, found, target, margin, after.images), improvement=better)
 
 
-def _collapses(after, degenerate, not_run):
-    seeds = list(dict.fromkeys([*after, *degenerate]))
-    if not seeds:
-        return Verdict("not tested", not_run or "no record")
-    broken = [seed for seed in seeds if degenerate.get(seed)]
-    word = "supported" if len(broken) == len(seeds) else "undecided" if broken else "contradicted"
-    count = f"{len(broken)} of {len(seeds)} degenerate"
-    sentences = dict.fromkeys(sentence for seed in broken for sentence in degenerate[seed])
-    return Verdict(word, count + (": " + "; ".join(sentences) if sentences else ""), count, len(seeds))
+def over_looks(found, looks):
+    """The Finding of the last look at a claim, with p over all looks so far (report/sequential.py).
+
+    Args: found: the Finding of each look so far; looks: how many there are in all.
+    """
+    tests = []
+    for at_looks in zip(*(finding.tests for finding in found)):
+        ps = [p for _, p in at_looks]
+        word, _ = at_looks[ps.index(min(ps))]
+        tests.append((word, spent(ps, looks)))
+    return replace(found[-1], tests=tuple(tests), looks=looks, reason=f"{found[-1].reason}, look {len(found)} of {looks}")
 
 
-def _above(claim, differences, seeds):
-    """(word, reason) of differences, two or more."""
-    low, high = t_interval(differences)
-    word = "supported" if low > 0 else "contradicted" if high < 0 else "undecided"
-    n, runs, flip = len(differences), _noun(seeds), sign_flip(differences)
-    mean = spread(differences).mean
-    reason = [
-        f"{_points(claim, mean)} {_bracket(low, high)} over {_counted(seeds)}",
-        f"higher in {sum(value > 0 for value in differences)} of {n}",
-        ("exact " if n <= ENUMERATED_SIGNS else "") + f"sign-flip {_p(flip.p)}"
-        + (f", the smallest that {n} {runs} allow" if n <= ENUMERATED_SIGNS and flip.p <= flip.smallest else ""),
-    ]
-    if word == "undecided":
-        reason.append(_forecast(seeds_to_decide(differences), abs(mean), "the mean difference is 0", "decide it", runs))
-    return word, "; ".join(reason)
+def decide(findings):
+    """The Verdict on each of the findings of a page, in their order."""
+    tested = [finding for finding in findings if finding.tests]
+    after = iter(corrected([[p for _, p in finding.tests] for finding in tested]))
+    return [_decided(finding, next(after), len(tested)) if finding.tests else Verdict(finding.word, finding.reason, finding)
+            for finding in findings]
 
 
-def _within(claim, values, seeds):
-    """(word, reason) of two or more values about a published mean, or differences about 0."""
-    low, high = claim.value - claim.margin, claim.value + claim.margin
-    mean, runs = spread(values).mean, _noun(seeds)
-    test, wide = tost(values, claim.value, claim.margin), t_interval(values)
-    shown = _points(claim, mean) if claim.kind == "same" else f"{mean:.1f}"
-    margin = f"{claim.value:.1f} ± {claim.margin:.1f}"
-    at90 = f"{shown} {_bracket(test.low, test.high)} at 90 % over {_counted(seeds)}"
-    at95 = f"{shown} {_bracket(*wide)} at 95 % over {_counted(seeds)}"
-    if low < test.low and test.high < high:
-        return "supported", f"{at90}, inside {margin}; two one-sided t tests, {_p(test.p)}"
-    if wide[0] > high or wide[1] < low:
-        return "contradicted", f"{at95}, wholly outside {margin}"
-    if low < mean < high:
-        needed = seeds_to_equate(values, claim.value, claim.margin)
-        forecast = _forecast(needed, claim.margin, "", "show it to be inside", runs)
-        return "undecided", f"{at90}, partly outside {margin}; {forecast}"
-    edge = high if mean > claim.value else low
-    needed = seeds_to_decide(values, edge)
-    forecast = _forecast(needed, abs(mean - edge), "the mean is at the edge", "show it to be outside", runs)
-    return "undecided", f"{at95}, partly inside {margin}; {forecast}"
+def _decided(finding, corrected_ps, claims):
+    tests = [(word, p, after) for (word, p), after in zip(finding.tests, corrected_ps)]
+    word, p, after = next((test for test in tests if test[2] <= LEVEL), min(tests, key=lambda test: test[1]))
+    numbers = _p(p) + (f", corrected for {claims} claims {_p(after)}" if claims > 1 else "")
+    if after <= LEVEL:
+        what = _statement(word, *finding.forecast)
+        return Verdict(word, f"{finding.reason}; {what}{numbers}", finding, p, after)
+    forecast = _forecast(*finding.forecast, LEVEL / claims / finding.looks)
+    return Verdict(UNDECIDED, f"{finding.reason}; {numbers}; {forecast}", finding, p, after)
 
 
-def _forecast(needed, distance, stuck, what, runs):
-    """How many seeds would do `what`; `stuck` says what keeps any number from it, where `distance` is 0."""
+def _statement(word, kind, found, target, margin, images):
+    """What a word says of the margin."""
+    about = f"{target:.1f} ± {margin:.1f}" if kind == "equal" else f"± {margin:.1f}"
+    if kind == "above":
+        return f"within {about}, so no difference that matters: " if word == NO_DIFFERENCE else ""
+    return f"{'within' if word == 'supported' else 'outside of'} {about}: "
+
+
+def _run(high, low):
+    """The seed of a pair's clustering run, where either has one."""
+    return max(high, low, key=len)
+
+
+def _tests(claim, found, target, margin):
+    within = float(found.p_within(target, margin))
+    if claim.kind == "above":
+        direction = "supported" if found.mean > 0 else "contradicted"
+        return (NO_DIFFERENCE, within), (direction, float(found.p_differs()))
+    return ("supported", within), ("contradicted", float(found.p_outside(target, margin)))
+
+
+def _image_error(keys, after, before):
+    """In points. Paired by image where it is known of every run which images it has right."""
+    if all(high in after.correct and (not low or low in before.correct) for high, low in keys):
+        runs = {_run(high, low): after.correct[high] - (before.correct[low].astype(float) if low else 0.0)
+                for high, low in keys}
+        return 100 * image_error(np.stack(list(by_unit(runs).values())))
+    sides = [side for side in (after, before) if side.percent]
+    return 100 * shares_error([np.mean(list(side.percent.values())) / 100 for side in sides], after.images)
+
+
+def _forecast(kind, found, target, margin, images, level):
+    """How many seeds would decide it with a chance of 80 %, at mean and spread as they are; or what keeps any number from it."""
+    off = abs(found.mean - target)
+    ways = [(seeds_to_equate(off, margin, found.std, found.image_error, level), margin - off)] if off < margin else []
+    beyond = off if kind == "above" else off - margin
+    if beyond > 0:
+        ways.append((seeds_to_differ(beyond, found.std, found.image_error, level), beyond))
+    needed = [seeds for seeds, _ in ways if seeds]
     if needed:
-        return f"at this spread {needed} {runs} would {what}"
-    if distance < 1e-9:  # differences of floats
-        return f"{stuck}, and no number of {runs} would decide it"
-    return f"at this spread more than {MOST_SEEDS} {runs} would be needed"
+        return f"at this mean and spread {min(needed)} seeds would decide it with a chance of 80 %"
+    still = Estimate(0.0, 0.0, 2, found.image_error).half_width(1 - level)
+    if all(distance <= still for _, distance in ways):
+        return f"{images} test images cannot tell, whatever the number of seeds"
+    return f"at this mean and spread more than {MOST} seeds would be needed"
 
 
-def _pretext(seeds):
-    return len({seed.split("-")[0] for seed in seeds})
+def _collapses(confusions, not_run):
+    if not confusions:
+        return Finding(not_run or "no record", NOT_TESTED)
+    found = {seed: collapsed(confusion) for seed, confusion in confusions.items()}
+    units = by_unit({seed: bool(why) for seed, why in found.items()})
+    broken = [why for why in found.values() if why]
+    count = f"{len(broken)} of {len(found)} collapsed"
+    reason = count + (f": {'; '.join(dict.fromkeys(broken))}" if broken else "")
+    if len(units) < FEWEST_COLLAPSES:
+        return Finding(f"{reason}; a decision takes at least {FEWEST_COLLAPSES} seeds", UNDECIDED, count, len(units))
+    word = "supported" if len(broken) == len(found) else UNDECIDED if broken else "contradicted"
+    return Finding(reason, word, count, len(units))
 
 
-def _noun(seeds):
-    return "seeds" if _pretext(seeds) == len(seeds) else "runs"
-
-
-def _counted(seeds):
-    """Runs on the same pretext seed share what it brings, which the interval does not know: said where there are any."""
-    n, pretext = len(seeds), _pretext(seeds)
-    if pretext == n:
-        return f"{n} seeds"
-    return f"{n} runs on {pretext} pretext seed{'s' if pretext > 1 else ''}, counted as independent"
-
-
-def _figure(values):
-    found = spread(list(values.values()))
+def _figure(side):
+    found = spread(list(by_unit(side.percent).values()))
     return f"{found.mean:.1f}" + (f" ± {found.std:.1f}" if found.std is not None else "")
 
 
@@ -158,9 +232,5 @@ def _points(claim, mean):
     return f"{mean:+z.1f} points{against}"
 
 
-def _bracket(low, high):
-    return f"[{low:z.1f}, {high:z.1f}]"
-
-
 def _p(p):
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3g}"
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"

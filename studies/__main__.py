@@ -4,13 +4,16 @@
     python -m studies write                       each study's dvc.yaml from its study.yaml
     python -m studies new NAME                    a new study, to be edited
     python -m studies plan [STUDY ...]            what would run, and how long by earlier records
+    python -m studies power [STUDY ...]           what the seeds that ran can show, and how many each claim takes
     python -m studies run [STUDY ...] --jobs N    run it, N stages side by side, and build the report
+    python -m studies run STUDY --until-decided   the same with more seeds, at 5, 10, 20 and 30, until its claims are decided
     python -m studies keep [STUDY ...]            copy records into records/, to be committed
     python -m studies records                     verify those, and sum them up for the report
     python -m studies sweep STUDY                 the file for `wandb sweep`, whose agents run a cell each
 """
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
@@ -39,8 +42,16 @@ def main():
         command = commands.add_parser(name)
         command.add_argument("studies", nargs="*", metavar="STUDY", help="all, where none is named")
         command.add_argument("--jobs", type=positive, default=1, metavar="N", help="stages at a time, each of execution.threads")
+    command = commands.choices["run"]
+    command.add_argument("--until-decided", action="store_true", help="add pretext seeds at looks until the STUDY's claims are "
+                         "decided or can no longer be; writes pretext_seeds and looks into params.yaml")
+    command.add_argument("--at-most", type=positive, default=30, metavar="N", help="pretext seeds, with --until-decided (30)")
+    command.add_argument("--budget", type=duration, default=float("inf"), metavar="TIME", help="2h or 30m, with --until-decided")
     commands.choices["plan"].add_argument("--dataset", metavar="D", help="another than params.yaml names: what is kept of it")
     command = commands.add_parser("keep")
+    command.add_argument("studies", nargs="*", metavar="STUDY", help="all, where none is named")
+    command.add_argument("--dataset", metavar="D", help="that of params.yaml, where left out")
+    command = commands.add_parser("power")
     command.add_argument("studies", nargs="*", metavar="STUDY", help="all, where none is named")
     command.add_argument("--dataset", metavar="D", help="that of params.yaml, where left out")
     command = commands.add_parser("records")
@@ -60,6 +71,13 @@ def positive(text):
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text} should be a whole number above 0")
     return int(text)
+
+
+def duration(text):
+    """Seconds of text such as 2h or 30m, as the command line takes it."""
+    if not re.fullmatch(r"\d+(\.\d+)?[hm]", text):
+        raise argparse.ArgumentTypeError(f"{text} should be a time such as 2h or 30m")
+    return float(text[:-1]) * {"h": 3600, "m": 60}[text[-1]]
 
 
 def current(studies):
@@ -92,6 +110,23 @@ def planned(studies, jobs, dataset):
         coverage(studies, dataset)
 
 
+def ran(options):
+    studies = current(options.studies)
+    if not options.until_decided:
+        return run(studies, options.jobs)
+    from studies.decide import until_decided  # imports the report, which other commands do not need
+
+    if len(studies) != 1:
+        raise UserError("--until-decided takes one STUDY")
+    until_decided(studies[0], dataset_name(), lambda: run(studies, options.jobs), options.at_most, options.budget)
+
+
+def powered(options):
+    from studies.power import power  # as above
+
+    power(known(options.studies), options.dataset or dataset_name())
+
+
 def swept(options):
     (study,) = known([options.study])
     sweep(study, options.out or Path(f"sweep-{study}.yaml"))
@@ -102,7 +137,8 @@ COMMANDS = {
     "write": written,
     "new": lambda options: new(options.name),
     "plan": lambda options: planned(current(options.studies), options.jobs, options.dataset or dataset_name()),
-    "run": lambda options: run(current(options.studies), options.jobs),
+    "power": powered,
+    "run": ran,
     "keep": lambda options: keep(known(options.studies), options.dataset or dataset_name()),
     "records": lambda options: records(options.dataset),
     "sweep": swept,

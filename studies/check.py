@@ -12,6 +12,7 @@ from harness.params import Section, clustering_seeds, dataset_name, pretext_seed
 from harness.record import Cell
 from harness.settings import Pretext, Scan, SelfLabel
 from studies import check_settings
+from studies.confounded import notes
 from studies.pipeline import outdated
 from studies.study import FILE, METRICS, STAGES, load_study, names, places
 
@@ -26,6 +27,8 @@ def check():
         print(problem)
     if problems:
         raise UserError(f"{len(problems)} problem{'s' if len(problems) > 1 else ''}")
+    for name, note in notes({name: load_study(name) for name in names()}):
+        print("note:", located(study_file(name), note))
     print(f"{len(names())} studies are right: {', '.join(names())}; and so are the settings")
 
 

@@ -14,6 +14,7 @@ from harness.params import (
     clustering_seeds,
     dataset_name,
     execution,
+    looks,
     pretext_seeds,
     pretext_tasks,
     settings_file,
@@ -24,7 +25,7 @@ from harness.sources import DOWNLOADED, SPLITS, find_source
 from original_ref import config
 from studies.kept import SECTIONS
 
-KEYS = ("dataset", "pretext_seeds", "clustering_seeds", "pretext_tasks", "execution")
+KEYS = ("dataset", "pretext_seeds", "clustering_seeds", "looks", "pretext_tasks", "execution")
 STAGES = ("scan", "selflabel")
 TASKS = Path(__file__).parent.parent / "reimpl/pretext"
 
@@ -43,7 +44,7 @@ class Problems(list):
 def all_problems(data_sets=()):
     """(file, what is wrong) of params.yaml, of the settings of some data sets (all, where empty), and of the one that is run."""
     problems = Problems()
-    for read in (check_keys, check_data_set, pretext_seeds, clustering_seeds, check_tasks, execution):
+    for read in (check_keys, check_data_set, pretext_seeds, clustering_seeds, looks, check_tasks, execution):
         problems.read(read)
     found = [(PARAMS, message) for message in problems]
     for name in data_sets or sorted(file.stem for file in SETTINGS_FOLDER.glob("*.yaml")):

@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.datasets import read_predictions
 from harness.errors import UserError
-from harness.files import existing, sha256, write_npz, writing
+from harness.files import existing, read_npz, sha256, write_npz, writing
 from harness.params import clustering_seeds, pretext_seeds
 from harness.record import FILE
 from studies.gallery import prototypes
@@ -58,8 +58,9 @@ def keep_one(folder, kept):
     shutil.rmtree(kept, ignore_errors=True)
     copy(folder / FILE, kept / FILE)
     if (folder / PREDICTIONS).exists():
-        probabilities, features = read_predictions(folder / PREDICTIONS)
-        write_npz(kept / PREDICTIONS, compressed=True, **reduced(probabilities, features))
+        found = read_npz(folder / PREDICTIONS)
+        kept_part = found if "clusters" in found else reduced(*read_predictions(folder / PREDICTIONS))
+        write_npz(kept / PREDICTIONS, compressed=True, **kept_part)
 
 
 def reduced(probabilities, features):

@@ -7,6 +7,7 @@
     records.json   the records themselves, each with its path and hash, and whether it was kept from elsewhere; of a cell without
                    one, why it has none
     gallery.npz    images for the report: nearest neighbors, and a prototype of each cluster
+    clusters.npz   the cluster of each test image in each run, and the images' labels
 
 cells.csv holds nothing that differs between two runs of the same seeds on the same machine.
 """
@@ -22,6 +23,7 @@ from harness.datasets import PreparedDataset
 from harness.errors import UserError
 from harness.files import read_json, sha256, write_csv, write_json, write_npz
 from harness.record import FILE
+from studies.clusters import clusters
 from studies.gallery import gallery
 from studies.kept import located, pictured
 from studies.study import load_study, places
@@ -75,6 +77,7 @@ def summarise(name, dataset, out, found=None):
     pictures = gallery(PreparedDataset(f"data/{dataset}"), shown) if shown else {}
     write_json(out / "study.json", asdict(study))
     write_npz(out / "gallery.npz", **pictures)
+    write_npz(out / "clusters.npz", compressed=True, **clusters(found, dataset))
     write_json(out / "records.json", cells)
     write_csv(out / "cells.csv", COLUMNS, rows(cells))
 

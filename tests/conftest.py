@@ -40,3 +40,22 @@ def tf32():
 @pytest.fixture
 def generator():
     return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture
+def rates(record_property):
+    """Called with a rule, a case and how often it is wrong: a line of the table at the end of the output."""
+    return lambda rule, case, rate: record_property("rate", (rule, case, float(rate)))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Simulated error rates, as the tests recorded them (also those of pytest-xdist's workers)."""
+    reports = (report for found in terminalreporter.stats.values() for report in found)
+    lines = [value for report in reports if getattr(report, "when", "") == "call"
+             for key, value in report.user_properties if key == "rate"]
+    if lines:
+        terminalreporter.section("simulated error rates")
+        for rule in dict.fromkeys(rule for rule, _, _ in lines):
+            terminalreporter.line(rule)
+            for _, case, rate in (line for line in lines if line[0] == rule):
+                terminalreporter.line(f"    {case:<34} {100 * rate:5.1f} %")

@@ -40,9 +40,9 @@ def rows(found):
             for one in found for metric, value in one["record"]["metrics"].items() if isinstance(value, (int, float))]
 
 
-def summary(name, about, found, pictures=None):
+def summary(name, about, found, pictures=None, clusters=None):
     """The Summary of a study and its cells."""
-    return Summary(name, about, rows(found), found, pictures or {})
+    return Summary(name, about, rows(found), found, pictures or {}, clusters or {})
 
 
 def write(one, folder):
@@ -53,3 +53,4 @@ def write(one, folder):
     write_json(folder / one.name / "records.json", one.records)
     write_csv(folder / one.name / "cells.csv", COLUMNS, one.rows)
     write_npz(folder / one.name / "gallery.npz", **one.pictures)
+    write_npz(folder / one.name / "clusters.npz", **one.clusters)

@@ -9,11 +9,10 @@ from scipy import stats
 
 from report import figures
 from report.drawings import differences, study_drawings, summed_confusion
-from report.page import effects, evidence, judged, step_by_step, variances
+from report.page import effects, evidence, step_by_step, variances
 from report.statistics import spread
 from report.summaries import Arm
 from report.tables import Entry, Row, Table, clustering_table, latex, measured, neighbor_table, write_table
-from studies.study import Claim
 from tests.report import made
 
 ACC = {  # step -> accuracy by seed
@@ -135,6 +134,18 @@ def test_published_figures_of_an_arm_stand_before_it_and_name_it():
         ("paper: a", False, "74.3 ± 3.9", "–"), ("a", True, "50.0", "25.0")]
 
 
+def test_published_figures_are_those_of_the_data_set_and_of_cifar10_where_it_has_none():
+    """With how many runs each is the mean of, where that is known."""
+    figures_of = {"CIFAR-10": {"n": 2, "acc": [87.6, 0.4]}, "CIFAR100-20": {"acc": [45.9]}, "STL-10": {"acc": [76.7]}}
+    study = made.study({"a": {"scan": {}, "selflabel": {}}}, published=tuple(
+        {"source": "paper", "dataset": name, "step": "scan", **figure} for name, figure in figures_of.items()))
+    one = made.summary("x", study, [])
+    shown = {dataset: [(row.dataset, row.entries["acc"].text(), row.entries["acc"].n)
+                       for row in clustering_table(one, dataset).rows] for dataset in ("digits", "cifar10", "cifar20", "stl10")}
+    assert shown == {"digits": [("CIFAR-10", "87.6 ± 0.4", 2)], "cifar10": [("CIFAR-10", "87.6 ± 0.4", 2)],
+                     "cifar20": [("CIFAR100-20", "45.9", None)], "stl10": [("STL-10", "76.7", None)]}
+
+
 def test_the_neighbor_table_says_how_many_neighbors(summary):
     (row,) = neighbor_table(summary, "digits").rows
     assert row.dataset == "digits, 10 and 3 neighbors"
@@ -188,32 +199,6 @@ def test_variance_is_divided_where_pretext_seeds_have_several_clustering_seeds()
     for seeds in (("0-0", "1-0"), ("0-0", "0-1"), ("0-0", "0-1", "1-0")):  # one each; one pretext seed; a single one among them
         few = {"reimpl/default/scan": {seed: acc[seed] for seed in seeds}}
         assert variances(made.summary("seeds", study, made.cells(few))) == []
-
-
-ABOVE = Claim(text="t", source="s", kind="above", of="reimpl/a/selflabel", than="kmeans/embeddings")
-
-
-def test_a_claim_is_judged_by_the_figures_and_carries_its_records(summary):
-    """+40 and +10 by pretext seed: one of two seeds says little."""
-    found = judged(summary, ABOVE, "digits")
-    assert (found.study, found.claim, found.verdict.n, found.verdict.word) == ("main", ABOVE, 2, "undecided")
-    assert found.verdict.mean == pytest.approx(25) and found.verdict.ours == "85.0 ± 7.1 against 60.0 ± 14.1"
-    assert found.evidence == tuple(f"runs/made/reimpl/a/selflabel/{seed}/metrics.json" for seed in ("0-0", "1-0"))
-
-
-def test_a_claim_on_what_did_not_run_says_why(authors):
-    claim = Claim(text="t", source="s", kind="same", margin=1.0, of="reimpl/a/selflabel", than="original_ref/a/selflabel")
-    found = judged(authors, claim, "digits")
-    assert (found.verdict.word, found.verdict.reason) == ("not tested", "no network")
-
-
-def test_a_claim_that_all_collapses_looks_at_what_was_wrong():
-    claim = Claim(text="t", source="s", kind="collapses", of="reimpl/a/scan")
-    study, empty = made.study({"a": {"scan": {}, "selflabel": {}}}), ["7 of 10 clusters are empty"]
-    for first, second, word in ((empty, empty, "supported"), (empty, [], "undecided"), ([], [], "contradicted")):
-        found = made.summary("x", study, [made.cell("reimpl/a/scan", "0-0", made.scores(0.1), degenerate=first),
-                                          made.cell("reimpl/a/scan", "1-0", made.scores(0.1), degenerate=second)])
-        assert judged(found, claim, "digits").verdict.word == word
 
 
 def test_each_record_stands_once_under_the_first_study_that_has_it(authors):

@@ -1,4 +1,4 @@
-"""Intervals, tests and forecasts against scipy, against naive derivations, and by hand."""
+"""Intervals and shares of variance against scipy, against naive derivations, and by hand."""
 
 import itertools
 import math
@@ -7,17 +7,14 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
+from report.estimates import estimate
 from report.statistics import (
     bootstrap_interval,
     improvement,
     paired,
     pairs,
-    seeds_to_decide,
-    seeds_to_equate,
-    sign_flip,
     spread,
     t_interval,
-    tost,
     variance_shares,
 )
 
@@ -62,9 +59,9 @@ def test_bootstrap_of_few_values_by_hand():
 
 @pytest.mark.parametrize("value", (math.nan, math.inf))
 @pytest.mark.parametrize("function", (
-    spread, t_interval, bootstrap_interval, sign_flip, lambda values: paired(dict(zip("01", values)), {"0": 1.0, "1": 1.0}),
-    lambda values: tost(values, 0.0, 1.0), lambda values: improvement(values, [1.0]), seeds_to_decide,
-    lambda values: seeds_to_equate(values, 0.0, 1.0), lambda values: variance_shares({"0": values, "1": [1.0, 2.0]})))
+    spread, t_interval, bootstrap_interval, lambda values: paired(dict(zip("01", values)), {"0": 1.0, "1": 1.0}),
+    lambda values: estimate(values, 0.0), lambda values: improvement(values, [1.0]),
+    lambda values: variance_shares({"0": values, "1": [1.0, 2.0]})))
 def test_a_value_that_is_not_finite_is_refused(function, value):
     with pytest.raises(ValueError, match=f"{value} among the values, which should be finite"):
         function([1.0, value])
@@ -81,72 +78,15 @@ def test_bootstrap_is_as_scipys(n):
 
 def test_pairs_are_by_seed_in_the_order_of_before():
     assert paired({"0": 5.0, "1": 7.0, "2": 1.0}, {"2": 3.0, "0": 1.0, "9": 0.0}) == (-2.0, 4.0)
-    assert paired({"0-0": 5.0, "0-1": 6.0}, {"0-1": 1.0, "0-0": 2.0, "1-0": 0.0}) == (5.0, 3.0)
+    assert paired({"0-0": 5.0, "0-1": 6.0}, {"0-1": 1.0, "0-0": 2.0, "1-0": 0.0}) == (4.0,)  # 3 and 5, of one pretext seed
     assert paired({"0": 1.0}, {}) == ()
 
 
 def test_k_means_of_a_pretext_seed_pairs_with_each_clustering_run_on_it():
     runs = {"1-0": 8.0, "0-0": 5.0, "0-1": 6.0, "10-0": 9.0}
-    assert paired(runs, {"0": 1.0, "1": 2.0}) == (4.0, 5.0, 6.0)
+    assert paired(runs, {"0": 1.0, "1": 2.0}) == (4.5, 6.0)
     assert pairs(runs, {"0": 1.0, "1": 2.0}) == (("0-0", "0"), ("0-1", "0"), ("1-0", "1"))
-    assert paired({"0": 1.0, "1": 2.0}, runs) == (-6.0, -4.0, -5.0)
-
-
-def test_sign_flip_by_hand():
-    # of the sums of +-1 +-2 +-3 two, 6 and -6, are as far from 0 as the one seen
-    assert (sign_flip([1, 2, 3]).p, sign_flip([1, 2, 3]).smallest) == (0.25, 0.25)
-    # -1 + 2 + 3 = 4: as far are 6, 4, -4, -6
-    assert sign_flip([-1, 2, 3]).p == 0.5
-    # 0 is 0 with either sign: half of the four sums of +-2, +-0 would be if only 2 counted, and so are all four
-    assert sign_flip([2, 0]).p == 1 and sign_flip([0, 0, 0]).p == 1
-    assert (sign_flip([3]).p, sign_flip([3]).smallest) == (1, 1)
-    with pytest.raises(ValueError, match="no differences"):
-        sign_flip([])
-
-
-@pytest.mark.parametrize("differences", [
-    draw(2), draw(5), draw(9, 3), draw(12, mean=0.8), draw(16), [5, -5], [1, 1, 2, 0, 0, -3], [0, 4, 4, 4, 0],
-    [0.1, 0.2, 0.3, 0.1, -0.3, 0.2, 0.0],
-])
-def test_sign_flip_is_scipys_permutation_test(differences):
-    oracle = stats.permutation_test((differences,), lambda values, axis: values.mean(axis), vectorized=True,
-                                    permutation_type="samples", n_resamples=np.inf, batch=2**12)
-    assert sign_flip(differences).p == pytest.approx(oracle.pvalue)
-    assert sign_flip(differences).smallest == 2 / 2 ** len(differences)
-
-
-def test_sign_flip_of_many_differences_is_near_the_exact_one():
-    """Of 20 whole numbers, sums are counted exactly, one difference after the other. 65,536 draws are good to 0.002."""
-    differences = [3, -1, 4, 1, -5, 9, 2, -6, 5, 3, 5, 8, -9, 7, 9, -3, 2, 3, 0, 4]
-    counts = {0: 1}
-    for value in differences:
-        counts = {key: counts.get(key - value, 0) + counts.get(key + value, 0)
-                  for key in {old + sign * value for old in counts for sign in (1, -1)}}
-    exact = sum(count for key, count in counts.items() if abs(key) >= abs(sum(differences))) / 2**20
-    assert sum(counts.values()) == 2**20 and 0.02 < exact < 0.2
-    assert sign_flip(differences).p == pytest.approx(exact, abs=0.004)
-    assert sign_flip(differences) == sign_flip(differences)
-    # no draw of 65,536 is as far out as all of one sign, and the one seen counts as a draw
-    assert sign_flip([1.0] * 40).p == sign_flip([1.0] * 40).smallest == 1 / 65537
-
-
-@pytest.mark.parametrize("target, margin", [(0.5, 1.0), (0.0, 0.3), (2.0, 1.0), (0.4, 5.0)])
-@pytest.mark.parametrize("n", (2, 5, 20))
-def test_tost_is_the_larger_of_scipys_one_sided_tests(n, target, margin):
-    values = draw(n)
-    oracle = max(stats.ttest_1samp(values, target - margin, alternative="greater").pvalue,
-                 stats.ttest_1samp(values, target + margin, alternative="less").pvalue)
-    found = tost(values, target, margin)
-    assert found.p == pytest.approx(oracle)
-    assert (found.low, found.high) == pytest.approx(tuple(stats.ttest_1samp(values, 0).confidence_interval(0.9)))
-    assert (found.p < 0.05) == (target - margin < found.low and found.high < target + margin)
-
-
-def test_tost_without_spread_and_without_a_second_value():
-    assert tost([87.6] * 3, 87.5, 1.0).p == 0 and tost([87.6] * 3, 80.0, 1.0).p == 1
-    assert tost([2.0] * 3, 1.0, 1.0).p == 1  # at the edge is not inside
-    assert (tost([0.1] * 3, 0.0, 1.0).low, tost([0.1] * 3, 0.0, 1.0).high) == (0.1, 0.1)
-    assert tost([87.6], 87.6, 1.0) is None
+    assert paired({"0": 1.0, "1": 2.0}, runs) == (-6.0, -4.5)
 
 
 def test_improvement_by_hand():
@@ -172,43 +112,6 @@ def test_improvement_is_mann_whitneys_u_and_its_interval_scipys_bootstrap():
     oracle = stats.bootstrap((after, before), share, n_resamples=50_000, batch=5_000, method="percentile", rng=1)
     assert (found.low, found.high) == pytest.approx(tuple(oracle.confidence_interval), abs=0.02)
     assert found == improvement(after, before)
-
-
-def test_seeds_to_decide_by_hand():
-    # mean and deviation 1: t / sqrt(n) is 2.571 / 2.449 = 1.05 for 6 and 2.447 / 2.646 = 0.92 for 7
-    assert seeds_to_decide(standard(3, 1, 1)) == 7
-    assert seeds_to_decide(standard(3, -1, 1)) == 7 and seeds_to_decide(standard(3, 5, 1), margin=4.0) == 7
-    assert seeds_to_decide([2.0, 2.0]) == 2  # no spread: the interval is a point
-    assert seeds_to_decide([0.1] * 3, margin=0.1) is None and seeds_to_decide([-1.0, 1.0]) is None
-    assert seeds_to_decide([1.0]) is None
-    # 1.9623 / sqrt(1000) = 0.06205 is the last that counts
-    assert seeds_to_decide(standard(5, 0.06206, 1)) == 1000 and seeds_to_decide(standard(5, 0.06205, 1)) is None
-
-
-@pytest.mark.parametrize("mean, std", [(0.5, 1.0), (-2.0, 3.0), (1.0, 0.2)])
-def test_so_many_seeds_decide_and_one_fewer_do_not(mean, std):
-    n = seeds_to_decide(standard(4, mean, std))
-    assert n > 2 and stats.ttest_1samp(standard(n, mean, std), 0).pvalue < 0.05
-    assert stats.ttest_1samp(standard(n - 1, mean, std), 0).pvalue >= 0.05
-
-
-def test_seeds_to_equate_by_hand():
-    # deviation and margin 1: one-sided t / sqrt(n) is 2.353 / 2 = 1.18 for 4 and 2.132 / 2.236 = 0.95 for 5
-    assert seeds_to_equate(standard(3, 87.0, 1), 87.0, 1.0) == 5
-    assert seeds_to_equate([87.5] * 2, 87.0, 1.0) == 2
-    assert seeds_to_equate(standard(3, 89.0, 1), 87.0, 1.0) is None and seeds_to_equate([88.0] * 2, 87.0, 1.0) is None
-    assert seeds_to_equate(standard(3, 87.99, 1), 87.0, 1.0) is None and seeds_to_equate([87.0], 87.0, 1.0) is None
-
-
-@pytest.mark.parametrize("mean, std", [(0.3, 1.0), (-0.5, 0.4), (0.0, 3.0)])
-def test_so_many_seeds_equate_and_one_fewer_do_not(mean, std):
-    def p(n):
-        values = standard(n, mean, std)
-        return max(stats.ttest_1samp(values, -1, alternative="greater").pvalue,
-                   stats.ttest_1samp(values, 1, alternative="less").pvalue)
-
-    n = seeds_to_equate(standard(4, mean, std), 0.0, 1.0)
-    assert n > 2 and p(n) < 0.05 <= p(n - 1)
 
 
 def test_variance_shares_of_a_textbook_example():

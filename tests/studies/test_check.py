@@ -196,9 +196,9 @@ def test_a_pretext_task_may_have_settings_of_its_own(project):
 
 
 def test_of_a_study_that_is_wrong_nothing_is_said_of_those_that_read_it(project):
-    spoil(project, "main", "margin: 1.0", "margin: .nan")
+    spoil(project, "main", "margin: 0.3", "margin: .nan")
     (problem,) = check.all_problems()
-    assert problem.endswith("claims.1.margin is nan, and should be a finite number")
+    assert problem.endswith("claims.5.margin is nan, and should be a finite number")
 
 
 def test_a_cell_that_another_study_runs_is_to_be_read_from_there(project):

@@ -1,0 +1,96 @@
+"""The claims of all studies on one data set: measured, tested together, and written as a table."""
+
+from dataclasses import dataclass, replace
+
+from harness.files import write_csv
+from report.runs import merges
+from report.sequential import reached
+from report.tables import UNSCORED
+from report.verdicts import NOT_TESTED, Finding, Side, Verdict, decide, judge, over_looks
+from studies.confounded import confounds
+from studies.study import Claim
+
+COLUMNS = ("study", "claim", "source", "of", "than", "figure", "word", "p", "p_corrected", "mean", "low", "high", "n", "std",
+           "image_error", "confounds", "reason")
+NOT_RUN = Finding("the study was not run", NOT_TESTED)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A claim with its verdict, the records that the verdict rests on, and what else its arms differ in."""
+
+    study: str
+    claim: Claim
+    verdict: Verdict
+    evidence: tuple = ()
+    confounds: tuple = ()
+    merges: tuple = ()
+    """A sentence on each of the claim's two steps of which some runs merge classes and some do not."""
+
+
+def judge_all(summaries, missing, facts, looks=()):
+    """A Judged for each claim: in a study, those about other data sets last, and so those of studies that were not run.
+
+    Args: missing: (name, Study) of the studies without a summary; facts: of dataset.json; looks: as in `measure`.
+    """
+    studies = {summary.name: summary.study for summary in summaries} | dict(missing)
+    asked = [(summary, claim, measure(summary, claim, facts, looks)) for summary in summaries
+             for claim in sorted(summary.study.claims, key=lambda claim: claim.dataset not in ("", facts["name"]))]
+    others = [(name, study, claim) for name, study in missing for claim in study.claims]
+    verdicts = decide([finding for _, _, finding in asked] + [NOT_RUN] * len(others))
+    found = [Judged(summary.name, claim, verdict, tuple(summary.evidence(claim.of)), confounds(summary.study, claim, studies),
+                    tuple(two_kinds(summary, claim, facts["classes"])))
+             for (summary, claim, _), verdict in zip(asked, verdicts)]
+    return found + [Judged(name, claim, verdict, confounds=confounds(study, claim, studies))
+                    for (name, study, claim), verdict in zip(others, verdicts[len(asked):])]
+
+
+def measure(summary, claim, facts, looks=()):
+    """The Finding on one of the study's claims.
+
+    Args: looks: numbers of pretext seeds, fixed beforehand, at which claims are looked at; empty for one look at all seeds.
+    """
+    reasons = [reason for step in (claim.of, claim.than) for _, reason in summary.not_run(step)]
+    reasons += [UNSCORED for step in (claim.of, claim.than) if summary.cells(step) and not summary.by_seed(step, claim.figure)]
+    images = facts["images"]["train" if claim.figure == "train_accuracy" else "test"]
+    after, before = (Side(summary.percent(step, claim.figure), summary.right(step, claim.figure), images)
+                     for step in (claim.of, claim.than))
+    confusions = summary.confusions(claim.of) if claim.kind == "collapses" else {}
+    rest = summary.study.matters, confusions, facts["name"], next(iter(reasons), "")
+    found = judge(claim, after, before, *rest)
+    if not looks or not found.tests:
+        return found
+    units = [{seed.split("-")[0] for seed in side.percent} for side in ((after, before) if claim.than else (after,))]
+    seeds = sorted(set.intersection(*units), key=int)
+    at_looks = [judge(claim, after.of(seeds[:look]), before.of(seeds[:look]), *rest) for look in reached(looks, found.n)]
+    if not at_looks:
+        return replace(found, tests=(), forecast=(), reason=f"{found.reason}; the first look is at {looks[0]} seeds")
+    return over_looks(at_looks, len(looks))
+
+
+def two_kinds(summary, claim, classes):
+    """A sentence on each of the claim's steps where some runs merge classes and others do not; that it collapses is no such."""
+    for step in filter(None, (claim.of, claim.than) if claim.kind != "collapses" else ()):
+        sentence = merges(summary.confusions(step).values(), classes)
+        runs, _, of = sentence.partition(" of ")
+        if sentence and runs != of.split(" ")[0]:
+            yield f"{step}: {sentence}"
+
+
+def write_claims(judged, file):
+    """A row for each claim, at full precision."""
+    rows = []
+    for one in judged:
+        found, claim = one.verdict.finding.estimate, one.claim
+        low, high = found.interval() if found else ("", "")
+        rows.append({"study": one.study, "claim": claim.text, "source": claim.source, "of": claim.of, "than": claim.than,
+                     "figure": claim.figure, "word": one.verdict.word, "p": _number(one.verdict.p),
+                     "p_corrected": _number(one.verdict.corrected), "mean": found.mean if found else "", "low": low,
+                     "high": high, "n": one.verdict.finding.n, "std": found.std if found else "",
+                     "image_error": found.image_error if found else "", "confounds": " ".join(one.confounds),
+                     "reason": one.verdict.reason})
+    write_csv(file, COLUMNS, rows)
+
+
+def _number(value):
+    return "" if value is None else value

@@ -1,0 +1,48 @@
+"""Merged classes and collapsed runs, by hand and against random clusterings."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import confusion_matrix
+
+from harness.metrics import score
+from report.runs import accuracy, collapsed, merged, merges, right
+
+APART = [[9, 1, 0], [0, 8, 2], [0, 0, 10]]
+ONE_AND_TWO = [[10, 0, 0], [0, 9, 1], [0, 6, 4]]  # cluster 1 has most of both, cluster 2 a part of the last
+
+
+def test_classes_are_merged_where_one_cluster_has_most_of_both():
+    assert merged(APART) == () and merged(ONE_AND_TWO) == ((1, 2),)
+    assert merged([[10, 0], [6, 4], [7, 3]]) == ((0, 1, 2),)
+    assert merged([[10, 0, 0], [5, 5, 0], [0, 4, 6]]) == ()  # half is not more than half
+    assert merged([[9, 0, 0, 1], [8, 2, 0, 0], [0, 0, 9, 1]]) == ((0, 1),)  # more clusters than classes
+
+
+def test_a_sentence_counts_the_runs_and_names_the_classes():
+    runs = [APART, ONE_AND_TWO, [[9, 0, 1], [0, 2, 8], [0, 1, 9]], [[10, 0, 0], [9, 1, 0], [0, 0, 10]]]
+    assert merges(runs, ["cat", "dog", "frog"]) == "3 of 4 runs merge classes: dog and frog (2), cat and dog (1)"
+    assert merges([APART, APART], ["cat", "dog", "frog"]) == "" and merges([], []) == ""
+
+
+def test_a_run_collapses_where_it_uses_few_clusters_or_is_at_chance():
+    one_cluster = np.zeros((10, 10), int)
+    one_cluster[:, 0] = 36
+    assert collapsed(one_cluster) == "1 of 10 clusters are used"
+    half = np.zeros((4, 4), int)
+    half[:2, 0] = half[2:, 1] = 50
+    assert collapsed(half) == ""  # two of four, and they tell the classes apart as far as two can
+    assert collapsed(np.eye(10, dtype=int) * 36) == ""
+    assert collapsed([[50, 0], [50, 0]]) == "accuracy is 50.0, and random clusters reach 50.0"  # one of two is no fewer than half
+    random = confusion_matrix(np.repeat(np.arange(4), 500), np.random.default_rng(0).integers(4, size=2000))
+    assert collapsed(random).startswith("accuracy is 2")
+
+
+@pytest.mark.parametrize("clusters", (3, 5))
+def test_which_images_are_right_is_what_the_scores_count(clusters):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(3, size=200)
+    found = np.where(rng.random(200) < 0.6, labels, rng.integers(clusters, size=200)).astype(np.uint8)
+    oracle = score(labels, found, 3, clusters)
+    for figure in ("acc", "acc_many_to_one"):
+        assert right(labels, found, figure).mean() == pytest.approx(getattr(oracle, figure))
+    assert accuracy(oracle.confusion) == pytest.approx(oracle.acc)
