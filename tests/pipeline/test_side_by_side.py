@@ -46,7 +46,7 @@ def test_two_at_a_time_end_with_the_same_records_and_the_report(side_by_side, fi
 
 
 def test_two_runs_with_the_same_seeds_are_the_same_to_the_last_bit(side_by_side, finished):
-    for pattern, count in {"runs/**/*.pt": 3, "runs/**/*.npz": 5}.items():  # mined and embedded, two predictions, the gallery
+    for pattern, count in {"runs/**/*.pt": 3, "runs/**/*.npz": 8}.items():  # mined, embedded, four predictions, gallery, clusters
         assert len(finished.bytes(pattern)) == count
         assert side_by_side.bytes(pattern) == finished.bytes(pattern)
     for file in finished.bytes("runs/**/metrics.json"):
@@ -87,13 +87,15 @@ def test_a_cell_that_fails_is_named_and_the_report_is_of_the_others(project):
 
 
 def test_a_cell_that_was_left_out_does_not_count_with_what_it_was_before(project):
-    """SCAN fails under new settings; of self-labeling there is a record of before, which is of no SCAN that there is."""
+    """SCAN fails after an edit; of self-labeling there is a record of before, which is of no SCAN that there is."""
     before = project.bytes(f"{CELL}/*/*.*")
-    project.edit("params/digits.yaml", lambda digits: digits["scan"].update(num_neighbors=11))
+    code = project.folder / "reimpl/scan.py"
+    right = code.read_text()
+    code.write_text(right + "raise RuntimeError\n")
     assert project.run("studies", "run", "--jobs", "2", check=False).returncode == 2
     rows = (project.folder / "runs/digits/summary/main/cells.csv").read_text()
     assert "kmeans/pixels" in rows and "reimpl/default" not in rows
-    project.edit("params/digits.yaml", lambda digits: digits["scan"].update(num_neighbors=10))
+    code.write_text(right)
     output = project.run("studies", "run", "--jobs", "2").stdout
     assert project.bytes(f"{CELL}/*/*.*") == before and "epoch" not in output  # from DVC's cache
 
@@ -198,7 +200,8 @@ def test_half_an_entry_of_dvcs_cache_of_runs_is_not_taken_for_one(project):
     spare = project.folder / ".dvc/cache/files/md5/00/.abc.tmp"
     spare.parent.mkdir(exist_ok=True)
     spare.write_text("half an output")
-    assert "missing" in project.run("dvc", "repro", "--single-item", SCAN, check=False).stderr
+    alone = project.run("dvc", "repro", "--single-item", SCAN, check=False).stderr
+    assert re.search("missing|does not exist", alone)  # which of the two DVC says, depends on the output that was cut off
     half.write_text("half")
     assert SCAN in ended(project.run("studies", "run").stdout)
     assert not half.exists() and not spare.exists()

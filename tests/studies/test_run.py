@@ -1,5 +1,6 @@
 """Stages side by side, with `dvc repro` replaced by a fake that watches: what starts when, how many at once, what is left out."""
 
+import contextlib
 import json
 import random
 import re
@@ -7,11 +8,13 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from harness.errors import UserError
 from harness.record import FILE
+from studies import __main__ as commands
 from studies import run
 from studies.__main__ import main
 from studies.plan import Step
@@ -268,6 +271,8 @@ def brought(monkeypatch, tmp_path, failing=(), spoilt=(), also=()):
     monkeypatch.setattr(run, "make_ready", lambda: None)
     monkeypatch.setattr(run, "read_steps", read)
     monkeypatch.setattr(run, "repro", watched)
+    monkeypatch.setattr(run, "started", contextlib.nullcontext)  # no stage is run, so none needs the server
+    monkeypatch.setattr(run, "execution", lambda: SimpleNamespace(device="cpu"))
     for name in CELLS:
         (tmp_path / "out" / name).mkdir(parents=True)
         for file in ("model.pt", FILE):
@@ -340,6 +345,7 @@ def test_a_pipeline_that_is_not_what_its_study_says_is_named_first(monkeypatch, 
     (tmp_path / "studies/s/study.yaml").write_text("{title: t, question: q, arms: {reimpl: {scan: {a: {scan: {}}}}}}")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["studies", command])
+    monkeypatch.setattr(commands, "check_run", lambda: None)  # there are no settings here to be wrong
     assert main() == 2
     assert capsys.readouterr().err == ("error: studies/s/dvc.yaml is not what study.yaml beside it says: "
                                        "`python -m studies write` brings it up to date\n")
