@@ -11,7 +11,7 @@ from harness.record import Cell
 from harness.settings import Optimizer, Training
 from original_ref import adapters, launch
 from report.summaries import Summary
-from report.verdicts import judge
+from report.verdicts import Side, decide, judge
 from studies.study import Claim
 from studies.summary import rows
 from tests.report import made
@@ -74,8 +74,8 @@ def test_what_it_had_counts_like_any_other_result():
     theirs, ours = "original_ref/default/selflabel", "reimpl/default/selflabel"
     found = [*made.cells({ours: {"0-0": 0.8705, "1-0": 0.871, "2-0": 0.87}}), *made.cells({theirs: {"0-0": 0.87, "1-0": 0.871}}),
              made.cell(theirs, "2-0", made.scores(0.3), degenerate=launch.ending("selflabel.py", list(launch.ENDINGS)[0], 0))]
-    summary = Summary("main", made.study(), rows(found), found, {})
+    summary = Summary("main", made.study(), rows(found), found, {}, {})
     assert len(summary.percent(theirs, "acc")) == 3
     claim = Claim(text="t", source="s", kind="same", of=ours, than=theirs, margin=1.0)
-    verdict = judge(claim, summary.percent(ours, "acc"), summary.percent(theirs, "acc"), summary.degenerate(ours))
-    assert verdict.n == 3 and verdict.word == "undecided"
+    (verdict,) = decide([judge(claim, *(Side(summary.percent(step, "acc"), images=10_000) for step in (ours, theirs)))])
+    assert verdict.finding.n == 3 and verdict.word == "undecided"

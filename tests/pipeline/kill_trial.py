@@ -98,21 +98,21 @@ def kills(fresh, expected, took, count, draw, folder):
 
 
 def disks(fresh, expected, sizes, folder):
-    """Whether every project on a disk that was too small was right, once that was made larger. Args: sizes: MiB."""
+    """Whether every project on a disk that was too small was right, once that was made larger. Args: sizes: KiB."""
     right = True
     for size in sizes:
         disk = folder / f"disk-{size}"
         disk.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}m", "tmpfs", disk], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", disk], check=True)
         os.environ["DVC_SITE_CACHE_DIR"] = str(disk / "databases")
         try:
             project = fresh.copy(disk / "project")
             full = project.run(*COMMAND, check=False)
-            subprocess.run(["mount", "-o", f"remount,size={8 * size + 64}m", disk], check=True)
+            subprocess.run(["mount", "-o", f"remount,size={8 * size + 2**16}k", disk], check=True)
             again = project.run(*COMMAND, check=False)
             same = project.bytes(SUMMARIES) == expected
             traceback = "Traceback" in full.stdout + full.stderr
-            print(f"a disk of {size} MiB: {full.returncode}, then {again.returncode}, {'the same' if same else 'NOT THE SAME'}"
+            print(f"a disk of {size} KiB: {full.returncode}, then {again.returncode}, {'the same' if same else 'NOT THE SAME'}"
                   f"{', a traceback' * traceback}\n    {full.stderr.strip()[-300:]}", flush=True)
             right &= full.returncode != 0 and again.returncode == 0 and same and not traceback
         finally:
@@ -140,7 +140,7 @@ def main():
     small, large = mebibytes(fresh.folder), mebibytes(undisturbed.folder)
     print(f"undisturbed: {took:.0f} s, {large:.1f} MiB", flush=True)
     steps = [small + (large - small) * (0.2 + 0.7 * index / max(options.disks - 1, 1)) for index in range(options.disks)]
-    right = disks(fresh, expected, [round(size + 1) for size in steps], options.folder)
+    right = disks(fresh, expected, [round(1024 * (size + 1)) for size in steps], options.folder)
     right &= kills(fresh, expected, took, options.kills, random.Random(options.seed), options.folder)
     print("right" if right else "WRONG")
     return 0 if right else 1

@@ -10,7 +10,7 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 import reimpl.kmeans
 from harness.errors import UserError
-from harness.files import write_npz
+from harness.files import read_npz, write_npz
 from harness.record import Cell
 
 TRAIN, TEST, CLUSTERS = slice(0, 300), slice(300, 420), 4
@@ -92,7 +92,9 @@ def test_centres_are_of_the_training_images_and_scores_of_the_test_images(lab, o
         write_npz(lab.folder / "features/embeddings.npz", train=train, test=test)
     record = lab.run(on, features=lab.folder / "features" if on == "embeddings" else None)
     assert_lloyds(lab.fitted[-1], train)
-    assert_scored(record["metrics"], nearest(test, lab.fitted[-1].cluster_centers_), lab.labels[TEST])
+    clusters = nearest(test, lab.fitted[-1].cluster_centers_)
+    assert_scored(record["metrics"], clusters, lab.labels[TEST])
+    assert read_npz(lab.folder / "out/predictions.npz", "clusters")[0].tolist() == clusters.tolist()
     assert record["degenerate"] == [] and record["evidence"]["hardware"]["device"] == "cpu"
 
 
@@ -131,10 +133,11 @@ def test_images_that_are_all_equal_end_in_one_cluster_which_the_record_says(lab)
     assert record["degenerate"] == ["3 of 4 clusters are empty"] and record["metrics"]["nmi"] == 0
 
 
-def test_one_test_image_is_scored(lab):
+def test_one_test_image_is_scored_and_leaves_the_other_clusters_empty(lab):
     lab.put("test", lab.images[:1], lab.labels[:1])
-    metrics = lab.run()["metrics"]
-    assert (metrics["acc"], metrics["nmi"], metrics["ari"]) == (1, 1, 1)
+    record = lab.run()
+    assert [record["metrics"][name] for name in ("acc", "nmi", "ari")] == [1, 1, 1]
+    assert record["degenerate"] == [f"{CLUSTERS - 1} of {CLUSTERS} clusters are empty"]
 
 
 def test_more_clusters_than_training_images_are_refused_in_a_line(lab):
