@@ -1,0 +1,71 @@
+"""What is put into the authors' code: images, flips and seeds. Their modules are stood in for; theirs are not needed."""
+
+import random
+import sys
+import types
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torchvision import transforms
+
+from original_ref import adapters
+
+
+@pytest.fixture
+def theirs(monkeypatch):
+    """Modules of the authors' names: data.cifar with an empty class, utils.common_config with a flip of their probability."""
+    modules = {name: types.ModuleType(name) for name in ("data", "data.cifar", "utils", "utils.common_config")}
+    for name, module in modules.items():
+        monkeypatch.setitem(sys.modules, name, module)
+        parent, _, child = name.partition(".")
+        if child:
+            setattr(modules[parent], child, module)
+    modules["data.cifar"].CIFAR10 = type("CIFAR10", (), {})
+    modules["utils.common_config"].get_train_transformations = lambda p: transforms.Compose(
+        [transforms.RandomHorizontalFlip(adapters.AUTHORS_FLIP), transforms.ToTensor()])
+    return SimpleNamespace(cifar=modules["data.cifar"], common_config=modules["utils.common_config"])
+
+
+def test_each_split_has_its_own_images_and_labels(theirs, digits):
+    rows = {"train": np.arange(5), "test": np.arange(5, 8)}
+    images = digits.permute(0, 2, 3, 1).numpy()
+    dataset = SimpleNamespace(classes=["a", "b"], images=lambda split: images[rows[split]],
+                              labels=lambda split: rows[split] % 2)
+    adapters.put_in_images(dataset)
+    for train, split in ((True, "train"), (False, "test")):
+        put_in = theirs.cifar.CIFAR10(train=train)
+        assert (put_in.data == images[rows[split], ..., 0]).all() and put_in.targets == (rows[split] % 2).tolist()
+
+
+@pytest.mark.parametrize("flip, rotation", [(0.0, 0), (0.5, 0), (0.25, 15)])
+def test_flip_and_rotation_are_those_of_the_settings(theirs, flip, rotation):
+    adapters.put_in_augmentations(SimpleNamespace(flip=flip, rotation=rotation))
+    composition = theirs.common_config.get_train_transformations({}).transforms
+    assert [step.p for step in composition if isinstance(step, transforms.RandomHorizontalFlip)] == [flip]
+    assert [step.degrees for step in composition if isinstance(step, transforms.RandomRotation)] == [[-15, 15]] * bool(rotation)
+
+
+class Draws:
+    """A data set whose items are a draw from each generator that the authors' code draws from."""
+
+    def __getitem__(self, index):
+        return torch.rand(()).item(), random.random(), np.random.rand()
+
+
+def test_draws_are_of_their_seed_epoch_and_image_and_come_again():
+    def drawn(seed, epoch):
+        seeds = adapters.Seeds("scan", seed)
+        seeds.begin_epoch(epoch)
+        items = adapters.SeededDraws(Draws(), seeds)
+        return [items[index] for index in (0, 1, 7)], list(adapters.SeededOrder(20, seeds))
+
+    settings = [("0-0", 0), ("0-0", 1), ("0-1", 0), ("1-0", 0)]
+    found = [drawn(*one) for one in settings]
+    for generator in range(3):
+        values = [item[generator] for items, _ in found for item in items]
+        assert len(set(values)) == len(values) == 12
+    orders = [tuple(order) for _, order in found]
+    assert len(set(orders)) == 4 and all(sorted(order) == list(range(20)) for order in orders)
+    assert found == [drawn(*one) for one in settings]
