@@ -10,12 +10,14 @@ themselves. These alone it writes in place, or leaves, so that every later comma
 
 import contextlib
 import json
+import shutil
 import sqlite3
 from pathlib import Path
 
 from harness.errors import UserError
 from harness.files import writing
 
+PAGES = 2**16  # bytes, a few of a database's pages
 WRITTEN = ("runs/**", "data/*", "checkpoints", "report/output/**")  # by the project's own processes
 
 
@@ -106,6 +108,13 @@ def is_dvc(process):
         return any(Path(part).name == "dvc" for part in psutil.Process(process).cmdline())
     except psutil.NoSuchProcess:
         return False
+
+
+def without_room():
+    """Whether DVC has none for its files or its databases. It would try to write the latter for ever (diskcache's _transact)."""
+    from dvc.dirs import site_cache_dir
+
+    return any(shutil.disk_usage(place).free < PAGES for place in (Path(), Path(site_cache_dir())) if place.exists())
 
 
 def do_without_git():

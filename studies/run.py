@@ -7,25 +7,29 @@ gets a few stages, since DVC takes seconds to start.
 import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
 
+import psutil
+
 from harness.errors import UserError
 from harness.files import alone, read_json, write_json
 from harness.params import execution
 from harness.record import FILE
 from harness.server import started
-from studies.mend import is_dvc, make_ready, sweep
+from studies.mend import is_dvc, make_ready, sweep, without_room
 from studies.plan import clock, first, of_studies, pending, read_steps, seconds, upstream
 from studies.summary import nothing
 
 AT_ONCE = 20  # stages that one process is given at most
 SECONDS_BETWEEN_LINES = 15
+SECONDS_WITHOUT_ROOM = 10
 BEFORE = "before"  # in a record that says why there is none: the one that was there
-FAILED, BUSY = "its stage failed", "another DVC is at work on it"
+FAILED, BUSY, FULL = "its stage failed", "another DVC is at work on it", "DVC had no room on the disk: make some"
 AGENTS = ("WANDB_RUN_ID", "WANDB_SWEEP_ID")  # of the process that an agent of a W&B sweep began; stages have runs of their own
 
 
@@ -185,6 +189,7 @@ def attempt(names, board, slot):
     environment = {key: value for key, value in os.environ.items() if key not in AGENTS}
     failed, reasons, lines, current = set(), {}, [], ""
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        threading.Thread(target=end_without_room, args=(process,), daemon=True).start()
         for line in process.stdout:
             line = line.strip()
             lines.append(line)
@@ -201,12 +206,27 @@ def attempt(names, board, slot):
     board.end(slot)
     if process.returncode and not failed:  # DVC itself failed
         failed = set(names)
+        if process.returncode == -signal.SIGKILL and without_room():
+            reasons = dict.fromkeys(names, FULL)
+            board.print(f"error: {FULL}")
     others = re.findall(r"^\(PID (\d+)\): (.*)$", "\n".join(lines), re.MULTILINE)
     ended = {name: reasons.get(name, BUSY if others else FAILED) for name in failed}
     shown = [line for line in lines if line.startswith(("ERROR", "error", "WARNING: failed"))]
     if shown and set(ended.values()) != {BUSY}:
         board.print("\n".join(shown))
     return ended, others
+
+
+def end_without_room(process):
+    """Kill a DVC that runs no stage and has had no room on the disk for SECONDS_WITHOUT_ROOM."""
+    began = time.monotonic()
+    with contextlib.suppress(psutil.NoSuchProcess):
+        while process.poll() is None:
+            if not without_room() or psutil.Process(process.pid).children():
+                began = time.monotonic()
+            elif time.monotonic() - began > SECONDS_WITHOUT_ROOM:
+                process.kill()
+            time.sleep(1)
 
 
 def wait_for(others, board):

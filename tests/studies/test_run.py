@@ -349,3 +349,13 @@ def test_a_pipeline_that_is_not_what_its_study_says_is_named_first(monkeypatch, 
     assert main() == 2
     assert capsys.readouterr().err == ("error: studies/s/dvc.yaml is not what study.yaml beside it says: "
                                        "`python -m studies write` brings it up to date\n")
+
+
+@pytest.mark.parametrize("command, room, code", [
+    (["sleep", "60"], False, -9), (["sleep", "3"], True, 0), (["sh", "-c", "sleep 3; true"], False, 0)])  # the last runs a stage
+def test_a_dvc_that_runs_no_stage_and_has_no_room_on_the_disk_is_ended(monkeypatch, command, room, code):
+    monkeypatch.setattr(run, "without_room", lambda: not room)
+    monkeypatch.setattr(run, "SECONDS_WITHOUT_ROOM", 1)
+    with subprocess.Popen(command) as process:
+        run.end_without_room(process)
+    assert process.returncode == code
