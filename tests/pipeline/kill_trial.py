@@ -139,7 +139,7 @@ def main():
     took, expected = time.monotonic() - began, undisturbed.bytes(SUMMARIES)
     small, large = mebibytes(fresh.folder), mebibytes(undisturbed.folder)
     print(f"undisturbed: {took:.0f} s, {large:.1f} MiB", flush=True)
-    steps = [small + (large - small) * (0.2 + 0.7 * index / max(options.disks - 1, 1)) for index in range(options.disks)]
+    steps = [small + (large - small) * (0.1 + 0.6 * index / max(options.disks - 1, 1)) for index in range(options.disks)]
     right = disks(fresh, expected, [round(1024 * (size + 1)) for size in steps], options.folder)
     right &= kills(fresh, expected, took, options.kills, random.Random(options.seed), options.folder)
     print("right" if right else "WRONG")
