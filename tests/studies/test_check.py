@@ -10,6 +10,7 @@ import yaml
 from PIL import Image
 
 from harness.errors import UserError
+from harness.params import pretext_seeds
 from studies import check, new, sweep
 from studies.pipeline import outdated
 from studies.study import load_study
@@ -236,6 +237,6 @@ def test_a_sweep_has_every_cell_of_the_study_once(project):
     found = yaml.safe_load(Path("s.yaml").read_text())
     assert found["command"] == ["${env}", "${interpreter}", "-m", "studies", "cell", "${args}"]
     assert found["parameters"]["study"] == {"value": "seeds"} and found["parameters"]["arm"] == {"values": ["reimpl/default"]}
-    assert found["parameters"]["seed"]["values"] == [f"{p}-{c}" for p in (0, 1, 2) for c in range(1, 10)]
+    assert found["parameters"]["seed"]["values"] == [f"{p}-{c}" for p in pretext_seeds() for c in range(1, 10)]
     with pytest.raises(UserError, match="has no arm 'k5' of reimpl"):
         load_study("seeds").group("reimpl", "k5")
