@@ -21,6 +21,7 @@ from harness.files import alone, read_json, write_json
 from harness.params import execution
 from harness.record import FILE
 from harness.server import started
+from original_ref.checkout import reason_not_run
 from studies.mend import is_dvc, make_ready, sweep, without_room
 from studies.plan import clock, first, of_studies, pending, read_steps, seconds, upstream
 from studies.summary import nothing
@@ -30,6 +31,8 @@ SECONDS_BETWEEN_LINES = 15
 SECONDS_WITHOUT_ROOM = 10
 BEFORE = "before"  # in a record that says why there is none: the one that was there
 FAILED, BUSY, FULL = "its stage failed", "another DVC is at work on it", "DVC had no room on the disk: make some"
+LATER = "not run yet: the authors' code runs last, and then this report is made anew"
+INTERIM = "The report is made of what the rewrite computes. The authors' code runs now, which takes longer; then it is made anew."
 AGENTS = ("WANDB_RUN_ID", "WANDB_SWEEP_ID")  # of the process that an agent of a W&B sweep began; stages have runs of their own
 
 
@@ -45,8 +48,10 @@ def run(studies, jobs):
 def bring(choose, jobs):
     """Bring stages up to date, `jobs` at a time. Args: choose: from all steps to the names of those that are wanted.
 
-    A cell that fails does not stop the others; what comes after it is left out, but the summaries and the report are made of the
-    cells that there are. Raises UserError that names what failed, what was left out, and what is not as its stage left it.
+    The authors' code takes several times as long as the rewrite, so it runs last, and the summaries and the report are made
+    before and after it. A cell that fails does not stop the others; what comes after it is left out, but the summaries and the
+    report are made of the cells that there are. Raises UserError that names what failed, what was left out, and what is not as
+    its stage left it.
     """
     make_ready()
     put_back()
@@ -56,14 +61,22 @@ def bring(choose, jobs):
     todo = pending(steps) & choose(steps)
     ends = [{name for name in todo if steps[name].kind.endswith(":summary")}, todo & {"report"}]
     cells = todo.difference(*ends)
-    board = Board(len(todo), jobs)
-    with started(execution().device):
-        failed = Scheduler(steps, cells, jobs, board).run()
-    if failed:
-        give_reasons(read_steps(), cells, failed)
-    if all(steps[name].is_cell for name in failed):  # else there is nothing to sum up
-        for part in ends:
+    later = of_the_authors(cells)
+    board, failed, unsummed = Board(len(todo), jobs), {}, {}
+    for part in filter(None, (cells - later, later)) if cells else [cells]:
+        put_back()
+        with started(execution().device):
             failed |= Scheduler(steps, part, jobs, board).run()
+        absent = failed | dict.fromkeys(later - part - board.done, LATER)
+        if absent:
+            give_reasons(read_steps(), cells, absent)
+        if all(steps[name].is_cell for name in failed):  # else there is nothing to sum up
+            unsummed = {}
+            for end in ends:
+                unsummed |= Scheduler(steps, end, jobs, board).run()
+            if later - part:
+                board.print(INTERIM)
+    failed |= unsummed
     now = read_steps() if todo else {}  # DVC goes on, with a line, where it could not copy an output into its cache
     spoilt = {name for name in board.done if now[name].stale}
     left_out = todo - board.done - set(failed)
@@ -73,6 +86,11 @@ def bring(choose, jobs):
     if any(wrong.values()):
         raise UserError("; ".join(f"{what}: {', '.join(sorted(names))}" for what, names in wrong.items() if names)
                         + "; `dvc repro STAGE` shows why")
+
+
+def of_the_authors(cells):
+    """The names of the cells that the authors' code is to compute, where it is within reach: else they take no time."""
+    return {name for name in cells if "original_" in name.split("@")[0].rpartition(":")[2]} if reason_not_run() is None else set()
 
 
 def give_reasons(steps, cells, failed):

@@ -291,6 +291,30 @@ def test_code_settings_and_reference_come_first_then_cells_then_their_summary(mo
     assert "6 of 6 stages done in 0:00" in capsys.readouterr().out
 
 
+def test_the_authors_code_runs_last_and_the_report_is_made_before_and_after_it(monkeypatch, tmp_path, capsys):
+    """Though one of its two cells is ready at once. The first report finds the reason in place of their records."""
+    graph = GRAPH | {"original_a@0": ("dataset",), "s:original_b@0": ("original_a@0",),
+                     "s:summary": (*GRAPH["s:summary"], "s:original_b@0")}
+    monkeypatch.setitem(globals(), "GRAPH", graph)
+    monkeypatch.setitem(globals(), "CELLS", CELLS | {"original_a@0", "s:original_b@0"})
+    monkeypatch.setattr(run, "reason_not_run", lambda: None)
+    reported = []
+
+    class Reporting(Watched):
+        def __call__(self, names, board, slot):
+            if names == ["report"]:
+                reported.append(json.loads((tmp_path / "out/s:original_b@0" / FILE).read_text()).get("not_run"))
+            return super().__call__(names, board, slot)
+
+    monkeypatch.setitem(globals(), "Watched", Reporting)
+    error, watched = brought(monkeypatch, tmp_path)
+    ends, theirs, started = ["s:summary", "report"], ["original_a@0", "s:original_b@0"], watched.started()[2:]
+    assert error is None and started[4:] == [*ends, *theirs, *ends] and set(started[:4]) == {"a@0", "a@1", "b@0", "b@1"}
+    assert reported[0] == run.LATER
+    shown = capsys.readouterr().out
+    assert shown.index(run.INTERIM) < shown.index("8 of 8 stages done in 0:00")
+
+
 def test_a_cell_that_failed_and_those_after_it_have_a_record_that_says_why_and_are_summed_up(monkeypatch, tmp_path, capsys):
     error, watched = brought(monkeypatch, tmp_path, failing={"a@1"})
     assert error == "failed: a@1; left out: b@1; `dvc repro STAGE` shows why"
