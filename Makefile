@@ -7,7 +7,7 @@
 
 PYTHON ?= python3
 JOBS ?= 2
-MAIN_STUDIES := main pretext_task strong_augmentation one_sided
+MAIN_STUDIES := main pretext_task
 VENV := .venv
 UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 READY := $(VENV)/.installed

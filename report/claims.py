@@ -31,7 +31,7 @@ class Judged:
 def judge_all(summaries, missing, facts, looks=()):
     """A Judged for each claim: in a study, those about other data sets last, and so those of studies that were not run.
 
-    Args: missing: (name, Study) of the studies without a summary; facts: of dataset.json; looks: as in `measure`.
+    Args: missing: (name, Study) of the studies without a summary; facts: as summaries.data_set has them; looks: as in `measure`.
     """
     studies = {summary.name: summary.study for summary in summaries} | dict(missing)
     asked = [(summary, claim, measure(summary, claim, facts, looks)) for summary in summaries
@@ -56,7 +56,7 @@ def measure(summary, claim, facts, looks=()):
     after, before = (Side(summary.percent(step, claim.figure), summary.right(step, claim.figure), images)
                      for step in (claim.of, claim.than))
     confusions = summary.confusions(claim.of) if claim.kind == "collapses" else {}
-    rest = summary.study.matters, confusions, facts["name"], next(iter(reasons), "")
+    rest = summary.study.matters or facts["matters"], confusions, facts["name"], next(iter(reasons), "")
     found = judge(claim, after, before, *rest)
     if not looks or not found.tests:
         return found

@@ -17,7 +17,7 @@ from report.statistics import paired, spread, variance_shares
 from report.summaries import data_set, flat, made_on, read_summaries, studies_not_run
 from report.tables import BASELINES, IMPLEMENTATIONS, PUBLISHED_ON, STEPS, clustering_table, neighbor_table, write_table
 from report.verdicts import FEWEST, WORDS
-from studies.study import CLUSTERING_STAGES, MATTERS
+from studies.study import CLUSTERING_STAGES
 
 HERE = Path(__file__).parent
 DIVERGENCES = HERE.parent / "original_ref/divergences.yaml"
@@ -40,7 +40,7 @@ def build(dataset, summaries, out, bench=FILE, looks=()):
     environment.filters["breakable"] = breakable
     page = environment.get_template("page.html.jinja").render(
         facts=facts, studies=studies, missing=missing, claims=claims, words=WORDS, style=(HERE / "style.css").read_text(),
-        tested=sum(bool(judged.verdict.finding.tests) for judged in claims), fewest=FEWEST, matters=MATTERS, looks=looks,
+        tested=sum(bool(judged.verdict.finding.tests) for judged in claims), fewest=FEWEST, looks=looks,
         titles={study["name"]: study["study"].title for study in studies} | {name: study.title for name, study in missing},
         divergences=read_yaml(DIVERGENCES), effects=effects(found), obstacles=read_yaml(OBSTACLES),
         published=published_tables(found, facts["name"], out), comparable=facts["name"] in PUBLISHED_ON,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from harness.errors import UserError
 from harness.files import existing, read_csv, read_json, read_npz
+from harness.params import matters
 from harness.settings import build
 from report.runs import right
 from studies.confounded import flat
@@ -125,9 +126,10 @@ def read_summaries(folder):
 
 
 def data_set(name):
-    """What dataset.json says of a data set, that of the kept records where it is not prepared here."""
+    """What dataset.json says of a data set, that of the kept records where it is not prepared here; and what matters on it."""
     here, kept = Path("data") / name / "dataset.json", Path("records") / name / "dataset.json"
-    return read_json(kept if kept.exists() and not here.exists() else existing(here, "dvc repro dataset"))
+    facts = read_json(kept if kept.exists() and not here.exists() else existing(here, "dvc repro dataset"))
+    return facts | {"matters": matters(name)}
 
 
 def studies_not_run(summaries):

@@ -15,6 +15,7 @@ from harness.params import (
     dataset_name,
     execution,
     looks,
+    matters,
     pretext_seeds,
     pretext_tasks,
     settings_file,
@@ -77,13 +78,14 @@ def check_tasks():
 
 def of_data_set(name):
     """What is wrong with the settings of a data set."""
-    problems, known = Problems(), (*SECTIONS, "pretext", "augmentation")
+    problems, known = Problems(), (*SECTIONS, "pretext", "augmentation", "matters")
     section = problems.read(Section, name)
     if section is None:
         return problems
     for key in section.base:
         if key not in known:
             problems.append(f"{section.file}: unknown section '{key}'; known are {', '.join(known)}")
+    problems.read(matters, name)
     cell = Cell("reimpl", "scan", name, "0")
     for kind in problems.read(section.mapping, "augmentation") or ():
         problems.read(read_augmentation, kind, cell)

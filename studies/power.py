@@ -22,7 +22,7 @@ def power(studies, dataset):
           f"{100 * level:.2g} % ({100 * LEVEL:.0f} % for {claims} claims)")
     for summary, claim, finding in found:
         if not studies or summary.name in studies:
-            margin = claim.margin or summary.study.matters
+            margin = claim.margin or summary.study.matters or facts["matters"]
             print(f"{summary.name}: {claim.text}\n    {forecast(finding.estimate, margin, level) or finding.reason}")
 
 

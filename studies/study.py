@@ -21,10 +21,6 @@ TAKEN = ("kmeans", "neighbors", "original_ref", "pretext", "settings", "summary"
 """What no study can be called, since runs/<data set>/ has these folders for what all studies share."""
 SHARES = ("acc", "acc_many_to_one", "acc_reference", "train_accuracy", "test_accuracy")
 """Figures that are shares of images: of those alone it is known how much the draw of the test images adds to their error."""
-MATTERS = 1.0
-"""The smallest difference that matters, in points. Two accuracies near 87.6 %, each on another draw of 10,000 test images, differ
-by up to 0.9 in 95 % of draws; less than a point is no finding about a method. The paper's own 0.3 and 0.4 are deviations between
-clustering runs on one set of pretext weights, and say nothing of what another set would give."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +43,7 @@ class Claim:
     value: float = 0.0
     """In percent: the published mean, for `equal`, or what is exceeded, for `above`. 0 is none."""
     margin: float = 0.0
-    """In points: how far off still counts as equal or same, or as no difference where kind is above. 0: the study's `matters`."""
+    """In points: how far off still counts as equal or same, or as no difference where kind is above. 0: what matters."""
     about: tuple[str, ...] = ()
     """The settings that the claim is about, such as scan.num_neighbors, where its two arms differ in more than one; what else
     they differ in confounds it."""
@@ -63,7 +59,7 @@ class Claim:
         where = f"where kind is {self.kind}"
         need(-100 <= self.value <= 100, "value", self.value, "a percentage")
         need(self.figure in SHARES, "figure", repr(self.figure), f"a share of images: {', '.join(SHARES)}")
-        need(self.margin >= 0, "margin", self.margin, "above 0, or left out for what matters in the study")
+        need(self.margin >= 0, "margin", self.margin, "above 0, or left out for what matters in general")
         if self.kind == "collapses":
             need(self.margin == 0, "margin", self.margin, f"left out {where}")
         if self.kind == "above":
@@ -129,11 +125,11 @@ class Study:
     published: tuple[dict, ...] = ()
     """Published figures, each as Figures has them."""
     claims: tuple[Claim, ...] = ()
-    matters: float = MATTERS
-    """The smallest difference that matters here, in points: what no claim's own margin overrides."""
+    matters: float = 0.0
+    """The smallest difference that matters here, in points, where a claim has no margin of its own. 0: the data set's."""
 
     def __post_init__(self):
-        need(self.matters > 0, "matters", self.matters, "above 0, in points")
+        need(0 <= self.matters < 100, "matters", self.matters, "a number of points, or left out for what matters on the data set")
 
     def has(self, implementation, group):
         """Whether there are arms of the group."""

@@ -12,6 +12,7 @@ from harness.params import (
     dataset_name,
     execution,
     find_arm,
+    matters,
     overlay,
     pretext_seeds,
     pretext_tasks,
@@ -165,6 +166,19 @@ def test_seeds_of_both_kinds_are_read_in_their_order_and_checked_together(projec
         (project / "params.yaml").write_text(text)
         with pytest.raises(UserError, match=f"params.yaml: {key} holds 1 twice"):
             check_seeds()
+
+
+@pytest.mark.parametrize("text, found", [("", 1.0), ("matters: 2\n", 2.0), ("matters: 0.5\n", 0.5)])
+def test_what_matters_on_a_data_set_is_a_point_where_it_says_nothing(project, text, found):
+    (project / "params/d.yaml").write_text(text + SETTINGS)
+    assert matters("d") == found
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "100", "yes", "'2'", ".nan", "[1]"])
+def test_what_matters_is_a_number_of_points(project, value):
+    (project / "params/d.yaml").write_text(f"matters: {value}\n{SETTINGS}")
+    with pytest.raises(UserError, match="^params/d.yaml: matters is .* and should be a number of points above 0$"):
+        matters("d")
 
 
 @pytest.mark.parametrize("text, right", [("0", True), ("12", True), ("0-3", True), ("12-34", True), ("", False), ("-1", False),

@@ -11,10 +11,11 @@ from studies.study import Claim
 from tests.report import made
 
 
-def judged(summary, claims, classes=("x", "y")):
+def judged(summary, claims, classes=("x", "y"), matters=1.0):
     """The Judged of some claims that are all of a page's."""
     one = replace(summary, study=replace(summary.study, claims=claims))
-    return judge_all([one], [], {"name": "digits", "images": {"train": 9000, "test": 1000}, "classes": classes})
+    images = {"train": 9000, "test": 1000}
+    return judge_all([one], [], {"name": "digits", "images": images, "classes": classes, "matters": matters})
 
 
 ABOVE = Claim(text="t", source="s", kind="above", of="reimpl/a/selflabel", than="kmeans/embeddings")
@@ -84,6 +85,16 @@ def test_what_else_the_arms_of_a_claim_differ_in_is_found(summary):
     assert [found.confounds for found in judged(one, tuple(claims))] == [
         (), ("scan.heads", "selflabel.threshold"), (), ("scan.heads",)]
     assert judged(summary, (ABOVE,))[0].confounds == ()
+
+
+@pytest.mark.parametrize("own, study, on_the_data_set, used", [(0, 0, 2, 2), (0, 3, 2, 3), (4, 3, 2, 4)])
+def test_what_matters_is_said_by_the_claim_or_the_study_or_the_data_set(own, study, on_the_data_set, used):
+    arms = made.study({"a": {"scan": {}, "selflabel": {}}, "b": {"scan": {}, "selflabel": {}}}, matters=study)
+    cells = made.cells({f"reimpl/{arm}/scan": {f"{seed}-0": 0.5 for seed in range(5)} for arm in "ab"})
+    claim = Claim(text="t", source="s", kind="same", of="reimpl/a/scan", than="reimpl/b/scan", margin=own)
+    (found,) = judged(made.summary("x", arms, cells), (claim,), matters=on_the_data_set)
+    kind, _, target, margin, _ = found.verdict.finding.forecast
+    assert (kind, target, margin) == ("same", 0, used)
 
 
 def test_runs_of_two_kinds_are_said_with_the_claim():

@@ -114,6 +114,7 @@ def test_what_is_wrong_is_named_with_its_line(project, study, old, new, says):
      "kmeans.clusters is 1438, but there are only 1437 training images; it should be at most 1437"),
     ("params/digits.yaml", "neighbors: {train: 100, test: 5", "neighbors: {train: 100, test: 360",
      "neighbors.test is 360, but there are only 360 test images; it should be at most 359"),
+    ("params/cifar10.yaml", "kmeans:", "matters: 0\nkmeans:", "matters is 0, and should be a number of points above 0"),
     ("params/cifar10.yaml", "lr: 0.4", "lr: .nan", "pretext.simclr.training.optimizer.lr is nan, and should be a finite number"),
 ])
 def test_what_is_wrong_with_settings_is_named_with_its_line_and_nothing_runs_on_it(project, file, old, new, says):
