@@ -105,7 +105,7 @@ def test_what_is_wrong_is_named_with_its_line(project, study, old, new, says):
     ("params.yaml", "execution:", "executon: {}\nexecution:", "unknown setting 'executon'; known are dataset, pretext_seeds,"),
     ("params/digits.yaml", "mean: [0.306]", "mean: [.nan]", "dataset.mean.0 is nan, and should be a finite number"),
     ("params/digits.yaml", "lr: 0.2", "lr: .inf", "pretext.simclr.training.optimizer.lr is inf, and should be a finite number"),
-    ("params/digits.yaml", "temperature: 0.5", "temperature: .nan", "pretext.simclr.temperature is nan, and should be a finite"),
+    ("params/digits.yaml", "temperature: 1.0", "temperature: .nan", "pretext.simclr.temperature is nan, and should be a finite"),
     ("params/digits.yaml", "augmentation: {simclr: *simclr}", "augmentation: {simclr: {<<: *simclr, hue: 3}}",
      "pretext.simclr.augmentation.simclr: hue is 3.0, and should be from 0 to 0.5"),
     ("params/digits.yaml", "cutout: 3", "cutouts: 3", "augmentation.strong: unknown setting 'cutouts'; did you mean 'cutout'?"),
