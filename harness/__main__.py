@@ -2,4 +2,4 @@ import sys
 
 from harness.command import main
 
-sys.exit(main("harness", {"listing": "harness.listing", "dataset": "harness.datasets"}))
+sys.exit(main("harness"))

@@ -2,8 +2,7 @@
 
     python -m <implementation> <stage> --dataset D --seed S [--study S --arm A] --<input> FOLDER ... --out FOLDER
 
-A stage is a module with `run(cell, inputs, out)`; `INPUTS`, the folders it reads; and, where it has several variants,
-`VARIANT`, the name of the option that picks one.
+Which stages there are, and what each takes, stands in harness/stages.py.
 """
 
 import argparse
@@ -16,12 +15,14 @@ from pathlib import Path
 
 from harness.errors import UserError
 from harness.server import hand_over
+from harness.stages import STAGES
 
 
-def main(implementation, stages, arguments=None):
-    """Run one stage. Args: stages maps a stage's name to its module. Returns the exit code."""
+def main(implementation, arguments=None):
+    """Run one stage. Returns the exit code."""
     gc.set_threshold(100_000)  # what is imported is no garbage, and to look through it again and again takes a second of a start
     arguments = sys.argv[1:] if arguments is None else arguments
+    stages = {name: stage for name, stage in STAGES.items() if implementation in stage.implementations}
     if not arguments or arguments[0] not in stages:
         asked_for_help = arguments[:1] in (["-h"], ["--help"])
         usage = f"usage: python -m {implementation} {{{','.join(stages)}}} ...   (STAGE --help lists its options)"
@@ -29,7 +30,7 @@ def main(implementation, stages, arguments=None):
               file=sys.stdout if asked_for_help else sys.stderr)
         return 0 if asked_for_help else 2
     code = hand_over(implementation, arguments)
-    return code if code is not None else guarded(_run, implementation, arguments[0], stages[arguments[0]], arguments[1:])
+    return code if code is not None else guarded(_run, implementation, stages[arguments[0]], arguments[1:])
 
 
 def guarded(function, *arguments):
@@ -57,31 +58,31 @@ def seed(text):
     return text
 
 
-def _run(implementation, stage, module_name, arguments):
+def _run(implementation, stage, arguments):
     from harness.files import alone, existing  # here, since a process that hands its stage over does without numpy
     from harness.params import check_seeds
     from harness.record import Cell
 
-    module = importlib.import_module(module_name)
-    variant = getattr(module, "VARIANT", None)
-    parser = argparse.ArgumentParser(prog=f"python -m {implementation} {stage}", description=module.__doc__,
+    module = importlib.import_module(f"{implementation}.{stage.module or stage.name}")
+    parser = argparse.ArgumentParser(prog=f"python -m {implementation} {stage.name}", description=module.__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dataset", required=True, help="whose settings are in params/<dataset>.yaml")
     parser.add_argument("--seed", type=seed, default="0", metavar="S",
                         help="of the pretext task, or of pretext task and clustering, as 0-3")
     parser.add_argument("--study", default="", help="a folder of studies/, whose arm's settings are laid over the data set's")
     parser.add_argument("--arm", default="", help="an entry under `arms` in the study's study.yaml")
-    if variant:
-        parser.add_argument(f"--{variant}", required=True, dest="variant")
-    for name in module.INPUTS:
+    if stage.option:
+        parser.add_argument(f"--{stage.option}", required=True, dest="variant")
+    folders = stage.folders
+    for name in folders:
         parser.add_argument(f"--{name}", required=True, type=Path, metavar="FOLDER")
     parser.add_argument("--out", required=True, type=Path, metavar="FOLDER")
     options = parser.parse_args(arguments)
     if bool(options.study) != bool(options.arm):
         raise UserError("--study and --arm go together: give both or neither")
     check_seeds()
-    cell = Cell(implementation, stage, options.dataset, options.seed, options.study, options.arm,
-                options.variant if variant else "")
-    inputs = {name: existing(getattr(options, name), "dvc repro") for name in module.INPUTS}
+    cell = Cell(implementation, stage.name, options.dataset, options.seed, options.study, options.arm,
+                options.variant if stage.option else "")
+    inputs = {name: existing(getattr(options, name), "dvc repro") for name in folders}
     with alone(options.out):
         module.run(cell, inputs, options.out)

@@ -29,8 +29,6 @@ from harness.files import (
 from harness.settings import Dataset, build
 from harness.sources import PIECE, SPLITS, Raw, find_source
 
-INPUTS = ()
-
 
 def prepare(settings):
     """The data set that `settings` describe, as `Raw` at its final size. Raises UserError where they do not fit."""

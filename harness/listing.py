@@ -13,8 +13,6 @@ from pathlib import Path
 from harness.files import write_json
 from harness.settings import Dataset
 
-INPUTS = ()
-
 
 def listing(root):
     """The number of files under a folder, links followed, and a sha256 of their paths, sizes and times of change."""

@@ -10,16 +10,10 @@ from pathlib import Path
 from harness.errors import UserError
 from harness.files import read_yaml
 from harness.settings import build, check_name, need
+from harness.stages import GROUPS, of_group
 
 PARAMS = Path("params.yaml")
 SETTINGS_FOLDER = Path("params")
-GROUPS = {
-    "whole": ("pretext", "scan", "selflabel"),
-    "clustering": ("scan", "selflabel"),
-    "scan": ("scan",),
-    "selflabel": ("selflabel",),
-}
-"""The groups that a study's arms stand in: which stages, with settings of the arm's own, each runs anew."""
 TAKEN = ("code", "raw")
 """What no data set can be called, since runs/code and data/raw are something else."""
 MOST_THREADS = 1024
@@ -96,7 +90,8 @@ def find_arm(groups, arm, where):
 
 def check_arm(group, changes, where):
     """Raise UserError unless an arm has a mapping of settings for each stage of its group, and nothing else."""
-    stages = lookup(GROUPS, group, f"arms has groups of which one is '{group}', and the list of groups")
+    lookup(GROUPS, group, f"arms has groups of which one is '{group}', and the list of groups")
+    stages = [stage.name for stage in of_group(group) if stage.named]
     for stage in stages:
         if not isinstance(lookup(changes, stage, where), dict):
             raise UserError(f"{where}.{stage} should be a mapping of settings, {{}} to change none")

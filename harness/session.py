@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from harness import stages
 from harness.errors import UserError
 from harness.params import execution
 from harness.record import hashes, write_record
@@ -87,7 +88,7 @@ class Session:
 
 
 def source_files():
-    """The project's files that this process has imported."""
+    """The project's files that this process has imported, but the table of stages: what it says of one stands in its command."""
     rooms = tuple(f"{Path(__file__).parent.parent / room}{os.sep}" for room in ROOMS)
     files = {getattr(module, "__file__", None) or "" for module in list(sys.modules.values())}
-    return sorted(Path(file) for file in files if file.startswith(rooms))
+    return sorted(Path(file) for file in files - {stages.__file__} if file.startswith(rooms))

@@ -238,6 +238,11 @@ class SelfLabel:
         need(0 <= self.threshold < 1, "threshold", self.threshold, "from 0 to below 1")
 
 
+SECTIONS = {"dataset": Dataset, "network": Network, "neighbors": Neighbors, "kmeans": KMeans, "scan": Scan,
+            "selflabel": SelfLabel}
+"""Those of a file in params/, but the pretext tasks' and the augmentations'."""
+
+
 def check_name(value, where, taken=()):
     """Raise UserError unless `value` will do as the name of a data set, a study, an arm or a pretext task.
 

@@ -12,13 +12,13 @@ from pathlib import Path
 PROJECT = "scan-repro"
 
 
-def group(dataset, study, implementation, arm):
+def run_group(dataset, study, implementation, arm):
     """What W&B averages over: the runs that differ by their seed, and by their stage, the job_type, alone."""
     return "/".join((dataset, study or "shared", implementation, arm))
 
 
 class Tracker:
-    """One W&B run: its group is that of `group`, job_type = stage, the seed and all settings in its config.
+    """One W&B run: its group is that of `run_group`, job_type = stage, the seed and all settings in its config.
 
     A stage that is resumed has the same run (`identity`): online it goes on; offline, where W&B begins a folder for each process,
     the last of them has all epochs, and the others are removed once it is whole.
@@ -41,7 +41,7 @@ class Tracker:
                 id=identity[:32],
                 resume="allow" if mode == "online" else None,
                 name=str(cell),
-                group=group(cell.dataset, cell.study, cell.implementation, cell.arm or cell.variant),
+                group=run_group(cell.dataset, cell.study, cell.implementation, cell.arm or cell.variant),
                 job_type=cell.stage,
                 config={**asdict(cell), **{key: asdict(value) for key, value in settings.items()}},
                 settings=wandb.Settings(init_timeout=20, console="off", x_disable_stats=True,

@@ -6,8 +6,6 @@ from pathlib import Path
 
 from harness.command import guarded, main
 
-STAGES = ("pretext", "scan", "selflabel", "augmentation")
-
 
 def fetch(arguments):
     from original_ref import checkout  # here, as in harness.command
@@ -33,4 +31,4 @@ if __name__ == "__main__":
     commands = {"fetch": fetch, "availability": availability}
     if sys.argv[1:2] and sys.argv[1] in commands:
         sys.exit(guarded(commands[sys.argv[1]], sys.argv[2:]))
-    sys.exit(main("original_ref", {stage: f"original_ref.{stage}" for stage in STAGES}))
+    sys.exit(main("original_ref"))

@@ -14,8 +14,6 @@ from original_ref.checkout import fetch, reason_not_run
 from original_ref.launch import import_from
 from original_ref.shims import apply_shims
 
-INPUTS = ("data",)
-VARIANT = "kind"
 IMAGES, SECONDS = 256, 3.0
 
 

@@ -13,9 +13,7 @@ from harness.settings import Dataset, InstanceDiscrimination, Neighbors, Network
 from original_ref import config
 from original_ref.launch import Launch
 
-INPUTS = ("data",)
 FILES = ("model.pt", "neighbors.npz")
-VARIANT = "task"
 MINED = {"scored": 20, "test": 5}  # of a training and of a test image, which theirs keeps as well (simclr.py:134, 145)
 
 

@@ -11,7 +11,6 @@ from harness.settings import Dataset, Network, Scan
 from original_ref import config
 from original_ref.launch import Launch, evaluate
 
-INPUTS = ("data", "pretext", "neighbors")
 FILES = ("model.pt", "predictions.npz")
 
 

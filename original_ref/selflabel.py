@@ -12,7 +12,6 @@ from harness.settings import Dataset, Network, SelfLabel
 from original_ref import config
 from original_ref.launch import Launch, evaluate
 
-INPUTS = ("data", "scan")
 FILES = ("model.pt", "predictions.npz")
 
 

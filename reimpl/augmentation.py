@@ -7,8 +7,6 @@ from harness.session import Session
 from harness.settings import Dataset
 from reimpl.augment import load_augmentation
 
-INPUTS = ("data",)
-VARIANT = "kind"
 BATCH, SECONDS = 512, 3.0
 
 

@@ -16,9 +16,6 @@ from harness.record import score_metrics
 from harness.session import Session, derive_seed
 from harness.settings import KMeans
 
-INPUTS = ("data", "features")
-VARIANT = "on"
-
 
 def pixels(folder):
     """float32 [n, h * w * c] in 0..1, for train and test."""

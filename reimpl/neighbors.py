@@ -10,9 +10,6 @@ from reimpl.mining import mine, neighbor_accuracy
 from reimpl.networks import place
 from reimpl.pretext import build_network, embed_all, load_settings, load_task
 
-INPUTS = ("data", "pretext")
-VARIANT = "task"
-
 
 def run(cell, inputs, out):
     """Writes neighbors.npz and embeddings.npz (arrays `train` and `test` each) and metrics.json."""

@@ -11,8 +11,6 @@ from harness.settings import Scan
 from reimpl.networks import ClusteringModel, ResNet, place, training_precision
 from reimpl.pretext import build_network, load_settings, load_task
 
-INPUTS = ("data",)
-VARIANT = "task"
 IMAGES = 8
 SIDES = {"cpu": 1024, "cuda": 8192}
 REPEATS = 10

@@ -17,8 +17,6 @@ from reimpl.networks import ClusteringModel, ResNet
 from reimpl.predict import predict, row_of
 from reimpl.training import Fit
 
-INPUTS = ("data", "pretext", "neighbors")
-
 
 def candidates(neighbors, settings):
     """The columns of int64 [n, k + 1] that a training image's neighbor is drawn from."""

@@ -14,8 +14,6 @@ from reimpl.networks import ClusteringModel, ResNet
 from reimpl.predict import predict, row_of
 from reimpl.training import Fit
 
-INPUTS = ("data", "scan")
-
 
 @torch.no_grad()
 def label_logits(model, images, training_mode):

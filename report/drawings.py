@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.stages import SCORED, title
 from report import figures
 from report.statistics import by_unit, paired, t_interval
-from report.tables import IMPLEMENTATIONS, SCORES, STEPS
-from studies.study import CLUSTERING_STAGES
+from report.tables import IMPLEMENTATIONS, SCORES
 
 FEW = 3  # arms; with more, drawings of single arms are left to the summary
 
@@ -53,7 +53,7 @@ def axis_drawings(summary):
             points.append((setting, list(values.values()), t_interval(list(by_unit(values).values()))))
         points = [point for point in points if point[1]]
         if points:
-            lines.append((STEPS[step], sorted(points)))
+            lines.append((title(step), sorted(points)))
     if lines:
         yield Drawing("axis", f"Accuracy over {key.replace('_', ' ')}",
                       "Accuracy in percent: a point a seed, the means as a line, 95 % intervals (t, over pretext seeds) as "
@@ -79,7 +79,7 @@ def forest_drawings(summary):
         lines = [(arm.name, values, interval) for arm, values, interval in differences(summary, stage)]
         if lines:
             name = summary.baseline().name
-            yield Drawing(f"forest-{stage}", f"{STEPS[stage]}: each arm against {name}, paired by seed",
+            yield Drawing(f"forest-{stage}", f"{title(stage)}: each arm against {name}, paired by seed",
                           f"Points of accuracy above or below {name} on the same seed: a point a seed, the mean as a diamond, "
                           "its 95 % interval (t, for these test images) as a bar, cut off at the figure's edge.",
                           figures.forest_figure(lines, f"points of ACC against {name}"))
@@ -98,9 +98,8 @@ def curve_drawings(summary):
     """Learning curves of the pretext task, and of each arm's two stages."""
     for step in summary.study.shared:
         if step.startswith("pretext/"):
-            task = step.split("/")[1]
             yield Drawing(
-                f"curves-{_slug(step)}", f"Pretext task: {STEPS.get(f'neighbors/{task}', task)}",
+                f"curves-{_slug(step)}", f"Pretext task: {title(step)}",
                 "Training loss, and the share of the five nearest test images that are of the same class; a line a seed.",
                 figures.curves_figure(drawn([
                     ("Training loss", "loss", [("loss", series(summary, step, "loss"))]),
@@ -146,7 +145,7 @@ def arms_drawings(summary):
                            [(arm.name, *mean_curve(summary, arm.step(stage), "confident")) for arm in arms]))
         panels.append(("Cluster sizes", "cluster, largest first", "% of test images",
                        [(arm.name, *cluster_sizes(summary, arm.step(stage))) for arm in arms]))
-        yield Drawing(f"arms-{stage}", f"{STEPS[stage]}: the arms over the epochs, and their clusters",
+        yield Drawing(f"arms-{stage}", f"{title(stage)}: the arms over the epochs, and their clusters",
                       "A line an arm, the mean over its seeds: accuracy over the epochs" +
                       (", the share of training images confident enough to be learned from" if stage == "selflabel" else "") +
                       ", and the share of test images in each cluster, the largest cluster first.",
@@ -177,7 +176,7 @@ def confusion_drawings(summary, classes):
                 continue
             counts = summed_confusion([cell["record"]["metrics"] for cell in cells], len(classes))
             yield Drawing(
-                f"confusion-{_slug(arm.step(stage))}", f"{STEPS[stage]}{named(summary, arm)}",
+                f"confusion-{_slug(arm.step(stage))}", f"{title(stage)}{named(summary, arm)}",
                 f"Percent of each class in each cluster, over {len(cells)} seeds; rows sum to 100.",
                 figures.confusion_figure(counts, classes))
 
@@ -203,12 +202,12 @@ def picture_drawings(summary, classes):
         images, labels = summary.pictures[f"{step}/images"], summary.pictures[f"{step}/labels"]
         names, wrong = [classes[label] if label >= 0 else "" for label in labels.flat], (labels != labels[:, :1]).flat
         yield Drawing(
-            _slug(step), f"Nearest neighbors, {STEPS.get(step, step)}",
+            _slug(step), f"Nearest neighbors, {title(step)}",
             "Training images drawn at random (left), and their nearest neighbors in the pretext embedding, nearest first; framed "
             "where of another class.",
             figures.picture_wall(images.reshape(-1, *images.shape[2:]), names, wrong, images.shape[1], first_apart=True))
     for arm in summary.arms():
-        for stage in CLUSTERING_STAGES:
+        for stage in SCORED:
             step = arm.step(stage)
             if f"prototypes/{step}/images" not in summary.pictures:
                 continue
@@ -217,7 +216,7 @@ def picture_drawings(summary, classes):
             names = [classes[label] if label >= 0 else "none" if classes else str(cluster)
                      for label, cluster in zip(matched, clusters)]
             yield Drawing(
-                f"prototypes-{_slug(step)}", f"Prototypes after {STEPS[stage]}{named(summary, arm)}",
+                f"prototypes-{_slug(step)}", f"Prototypes after {title(stage)}{named(summary, arm)}",
                 "For each cluster, the test image nearest to the mean of its most confident ones, under the class that the "
                 "cluster is matched to (without labels, its number); framed where the image is of another class.",
                 figures.picture_wall(images, names, labels != matched, min(10, len(images))))

@@ -8,6 +8,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from harness.files import read_yaml, writing
+from harness.stages import BASELINES, SCORED, STAGES, title
 from report.claims import judge_all, write_claims
 from report.drawings import differences, study_drawings
 from report.published import published_tables
@@ -15,9 +16,8 @@ from report.runs import merges
 from report.speed import FILE, read_speed
 from report.statistics import paired, spread, variance_shares
 from report.summaries import data_set, flat, made_on, read_summaries, studies_not_run
-from report.tables import BASELINES, IMPLEMENTATIONS, PUBLISHED_ON, STEPS, clustering_table, neighbor_table, write_table
+from report.tables import IMPLEMENTATIONS, PUBLISHED_ON, clustering_table, neighbor_table, write_table
 from report.verdicts import FEWEST, WORDS
-from studies.study import CLUSTERING_STAGES
 
 HERE = Path(__file__).parent
 DIVERGENCES = HERE.parent / "original_ref/divergences.yaml"
@@ -82,8 +82,7 @@ def ran(summary):
 
 
 def _order(step):
-    flow = ("pretext", "neighbors", "kmeans", "scan", "selflabel")
-    return next(index for index, name in enumerate(flow) if name in step.split("/"))
+    return next(index for index, name in enumerate(STAGES) if name in step.split("/"))
 
 
 def _numbers(seed):
@@ -116,7 +115,7 @@ def step_by_step(summary):
     pairs = [BASELINES] if set(BASELINES) <= set(summary.study.shared) else []
     for arm in summary.arms() if pairs else ():
         if arm.implementation == "reimpl":  # k-means is on the rewrite's features
-            pairs += [(BASELINES[1], arm.step(stage)) for stage in CLUSTERING_STAGES]
+            pairs += [(BASELINES[1], arm.step(stage)) for stage in SCORED]
         pairs.append((arm.step("scan"), arm.step("selflabel")))
     found = []
     for before, after in pairs:
@@ -127,11 +126,11 @@ def step_by_step(summary):
 
 
 def _label(summary, step):
-    if step in STEPS:
-        return STEPS[step]
+    if step in BASELINES:
+        return title(step)
     implementation, name, stage = step.split("/")
     several = sum(arm.implementation == implementation for arm in summary.arms()) > 1
-    return f"{STEPS[stage]} ({IMPLEMENTATIONS[implementation]}{f': {name}' if several else ''})"
+    return f"{title(stage)} ({IMPLEMENTATIONS[implementation]}{f': {name}' if several else ''})"
 
 
 def variances(summary):
@@ -143,7 +142,7 @@ def variances(summary):
             for seed, value in summary.percent(arm.step(stage), "acc").items():
                 groups.setdefault(seed.split("-")[0], []).append(value)
             if len(groups) > 1 and min(map(len, groups.values())) > 1:
-                found.append((STEPS[stage], variance_shares(groups), spread([v for values in groups.values() for v in values])))
+                found.append((title(stage), variance_shares(groups), spread([v for values in groups.values() for v in values])))
     return found
 
 
@@ -151,9 +150,9 @@ def effects(summaries):
     """What each divergence was found to change, by name: (step, Spread of the differences from the default, interval)."""
     found = {}
     for summary in (summary for summary in summaries if summary.name == "divergences"):
-        for stage in CLUSTERING_STAGES:
+        for stage in SCORED:
             for arm, values, interval in differences(summary, stage):
-                found.setdefault(arm.name, []).append((STEPS[stage], spread(values), interval))
+                found.setdefault(arm.name, []).append((title(stage), spread(values), interval))
     return found
 
 

@@ -3,19 +3,9 @@
 from dataclasses import dataclass, field
 
 from harness.files import write_csv, writing
+from harness.stages import BASELINES, SCORED, made_from, title
 from report.statistics import bootstrap_interval, by_unit, spread, t_interval
-from studies.study import CLUSTERING_STAGES
 
-STEPS = {
-    "kmeans/pixels": "pixels + k-means",
-    "kmeans/embeddings": "pretext + k-means",
-    "scan": "SCAN",
-    "selflabel": "SCAN + self-label",
-    "neighbors/simclr": "SimCLR",
-    "neighbors/rotation": "rotation",
-    "original_ref/pretext/simclr": "SimCLR",
-}
-BASELINES = ("kmeans/pixels", "kmeans/embeddings")
 SCORES = {"acc": "ACC", "acc_many_to_one": "ACC, many to one", "acc_reference": "ACC, as the authors' code counts",
           "nmi": "NMI", "ari": "ARI"}
 IMPLEMENTATIONS = {"original_ref": "authors' code", "reimpl": "rewrite"}
@@ -117,24 +107,19 @@ def clustering_table(summary, dataset):
     """Published figures and ours, stage by stage and arm by arm (for the study `main`, the reproduction study's table 1)."""
     metrics = {key: SCORES[key] for key in summary.study.scores}
     rows = []
-    for shared in BASELINES:
-        if shared in summary.study.shared:
-            rows += [*published_rows(summary.study, dataset, shared, STEPS[shared], metrics),
-                     our_row(summary, dataset, "here", shared, STEPS[shared], metrics)]
-    for stage in CLUSTERING_STAGES:
-        rows += published_rows(summary.study, dataset, stage, STEPS[stage], metrics)
+    for step in BASELINES:
+        if step in summary.study.shared:
+            rows += [*published_rows(summary.study, dataset, step, title(step), metrics),
+                     our_row(summary, dataset, "here", step, title(step), metrics)]
+    for stage in SCORED:
+        rows += published_rows(summary.study, dataset, stage, title(stage), metrics)
         for arm in sorted(summary.arms(), key=lambda arm: list(IMPLEMENTATIONS).index(arm.implementation)):
             source = source_of(summary, arm)
-            rows += published_rows(summary.study, dataset, arm.step(stage), STEPS[stage], metrics, source)
+            rows += published_rows(summary.study, dataset, arm.step(stage), title(stage), metrics, source)
             if any(cell["step"] == arm.step(stage) for cell in summary.records):
-                changes = tuple((name, value) for name, value in arm.changes if not name.startswith(_later(stage)))
-                rows.append(our_row(summary, dataset, source, arm.step(stage), STEPS[stage], metrics, changes))
+                changes = tuple((name, value) for name, value in arm.changes if name.split(".")[0] in made_from(stage))
+                rows.append(our_row(summary, dataset, source, arm.step(stage), title(stage), metrics, changes))
     return Table("table1", "Clustering of the test images, in percent", metrics, rows)
-
-
-def _later(stage):
-    """The prefixes of settings of stages after `stage`, which cannot matter to it."""
-    return tuple(f"{other}." for other in CLUSTERING_STAGES[CLUSTERING_STAGES.index(stage) + 1:])
 
 
 def source_of(summary, arm):
@@ -152,7 +137,7 @@ def neighbor_table(summary, dataset):
     for step in (shared for shared in summary.study.shared if shared.startswith("neighbors/") and summary.cells(shared)):
         mined = summary.cells(step)[0]["record"]["settings"]["neighbors"]
         data = f"{dataset}, {mined['scored']} and {mined['test']} neighbors"
-        theirs, label = f"original_ref/pretext/{step.split('/')[1]}", STEPS.get(step, step)
+        theirs, label = f"original_ref/pretext/{step.split('/')[1]}", title(step)
         rows += published_rows(summary.study, dataset, step, label, ACCURACIES)
         if theirs in summary.study.shared:
             rows.append(our_row(summary, data, "authors' code, here", theirs, label, ACCURACIES))

@@ -10,14 +10,12 @@ from harness.errors import UserError
 from harness.files import read_text
 from harness.params import Section, clustering_seeds, dataset_name, pretext_seeds, pretext_tasks
 from harness.record import Cell
-from harness.settings import Pretext, Scan, SelfLabel
+from harness.settings import SECTIONS, Pretext
+from harness.stages import of_group, shared_steps
 from studies import check_settings
 from studies.confounded import notes
 from studies.pipeline import outdated
-from studies.study import FILE, METRICS, STAGES, load_study, names, places
-
-SHARED = ("kmeans/pixels", "kmeans/embeddings", "original_ref/pretext/simclr")
-SETTINGS = {"scan": Scan, "selflabel": SelfLabel}
+from studies.study import FILE, METRICS, load_study, names, places
 
 
 def check():
@@ -69,10 +67,10 @@ def study_file(name):
 def of_references(name, study, studies):
     """Problems of what a study names: tasks, other studies' arms, steps, figures."""
     tasks = pretext_tasks()
-    known = {*SHARED, *(f"{stage}/{task}" for task in tasks for stage in ("pretext", "neighbors"))}
-    for shared in study.shared:
-        if shared not in known:
-            yield f"shared has '{shared}'; there are {', '.join(sorted(known))}"
+    known = shared_steps(tasks)
+    for step in study.shared:
+        if step not in known:
+            yield f"shared has '{step}'; there are {', '.join(sorted(known))}"
     if study.start["pretext"] not in tasks:
         yield f"start.pretext is '{study.start['pretext']}'; params.yaml: pretext_tasks has {', '.join(tasks)}"
     for arm, target in [*study.reads.items(), ("", study.start["scan"])]:
@@ -81,7 +79,7 @@ def of_references(name, study, studies):
         if other in names() and other not in studies:
             return  # what is wrong with that study is said already
         try:
-            run = STAGES[studies[other].group(implementation, chosen)]
+            run = [stage.name for stage in of_group(studies[other].group(implementation, chosen))]
         except (KeyError, UserError):
             yield f"{where} is '{target}', which is no arm; it should be <study>/<implementation>/<arm> of another study"
             return
@@ -99,7 +97,8 @@ def of_references(name, study, studies):
     for score in study.scores:
         if score not in METRICS:
             yield f"scores has '{score}'; there are {', '.join(METRICS)}"
-    if study.axis and study.axis.partition(".")[2] not in SETTINGS.get(study.axis.partition(".")[0], Pretext).__annotations__:
+    stage, _, key = study.axis.partition(".")
+    if study.axis and key not in SECTIONS.get(stage, Pretext).__annotations__:
         yield f"axis is '{study.axis}', which is no setting; it should be as in scan.num_neighbors"
 
 

@@ -3,6 +3,7 @@
 from dataclasses import fields, replace
 from pathlib import Path
 
+from harness import ROOT
 from harness.augmentations import read_augmentation
 from harness.datasets import need_images, prepare
 from harness.errors import UserError
@@ -21,14 +22,12 @@ from harness.params import (
     settings_file,
 )
 from harness.record import Cell
-from harness.settings import Dataset, InstanceDiscrimination, Pretext, build
+from harness.settings import SECTIONS, Dataset, InstanceDiscrimination, Pretext, build
 from harness.sources import DOWNLOADED, SPLITS, find_source
+from harness.stages import SCORED, TASKS
 from original_ref import config
-from studies.kept import SECTIONS
 
 KEYS = ("dataset", "pretext_seeds", "clustering_seeds", "looks", "pretext_tasks", "execution")
-STAGES = ("scan", "selflabel")
-TASKS = Path(__file__).parent.parent / "reimpl/pretext"
 
 
 class Problems(list):
@@ -68,10 +67,11 @@ def check_data_set():
 
 def check_tasks():
     """The pretext tasks are ones that the rewrite has, simclr among them."""
-    known = sorted(file.stem for file in TASKS.glob("*.py") if file.stem != "__init__")
+    folder = Path(*TASKS.split("."))
+    known = sorted(file.stem for file in (ROOT / folder).glob("*.py") if file.stem != "__init__")
     for task in pretext_tasks():
         if task not in known:
-            raise UserError(f"{PARAMS}: pretext_tasks has '{task}'; reimpl/pretext/ has {', '.join(known)}")
+            raise UserError(f"{PARAMS}: pretext_tasks has '{task}'; {folder}/ has {', '.join(known)}")
     if "simclr" not in pretext_tasks():
         raise UserError(f"{PARAMS}: pretext_tasks lacks simclr, on which the baselines and the study main stand")
 
@@ -125,7 +125,7 @@ def of_cell(cell, tasks, counts=None):
     if problems:
         return problems
     problems.read(find_source, found["dataset"].source)
-    kinds = [getattr(found[stage], key, "") for stage in STAGES for key in
+    kinds = [getattr(found[stage], key, "") for stage in SCORED for key in
              ("augmentation", "neighbor_augmentation", "target_augmentation")]
     for kind in dict.fromkeys(filter(None, kinds)):
         problems.read(read_augmentation, kind, cell)
@@ -157,7 +157,7 @@ def check_authors(cell, found):
     """Raise UserError for a setting of SCAN or self-labeling that the authors' code does not have."""
     config.scan(found["scan"])
     config.selflabel(found["selflabel"], clusters=0)
-    for stage in STAGES:
+    for stage in SCORED:
         kind = found[stage].augmentation
         config.common(found["dataset"], 0, found[stage].training, 0)
         config.augmentation(kind, read_augmentation(kind, cell), found["dataset"], 0)

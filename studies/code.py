@@ -13,22 +13,25 @@ from pathlib import Path
 
 from harness.command import guarded
 from harness.files import sha256, write_json
+from harness.stages import PIPELINE, TASKS
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("harness", "reimpl", "original_ref", "studies", "report")
+STAGES = ROOMS[:3]
+TABLE = "harness/stages.py"  # what a stage takes of it stands in its command
 
 
 def commands():
     """The modules of each command, by the name of its file: `reimpl.scan`, or with its pretext task `reimpl.pretext.simclr`."""
-    tasks = sorted(file.stem for file in (ROOT / "reimpl/pretext").glob("*.py") if file.stem != "__init__")
-    stages = [("harness", "listing", "harness.listing"), ("harness", "dataset", "harness.datasets")]
-    stages += [("original_ref", "availability", "original_ref.checkout")]
-    stages += [("reimpl", stage, f"reimpl.{stage}") for stage in ("kmeans", "scan", "selflabel")]
-    stages += [("original_ref", stage, f"original_ref.{stage}") for stage in ("pretext", "scan", "selflabel")]
-    found = {f"{package}.{stage}": [f"{package}.__main__", module] for package, stage, module in stages}
-    for task in tasks:  # picked at run time
-        for stage in ("pretext", "neighbors"):
-            found[f"reimpl.{stage}.{task}"] = ["reimpl.__main__", f"reimpl.{stage}", f"reimpl.pretext.{task}"]
+    tasks = sorted(file.stem for file in (ROOT / TASKS.replace(".", "/")).glob("*.py") if file.stem != "__init__")
+    found = {"original_ref.availability": ["original_ref.__main__", "original_ref.checkout"]}
+    for stage in PIPELINE:
+        for implementation in stage.implementations:
+            modules = [f"{implementation}.__main__", f"{implementation}.{stage.module or stage.name}"]
+            if stage.runs_tasks(implementation):  # which are picked at run time
+                found |= {stage.code(implementation, task): [*modules, f"{TASKS}.{task}"] for task in tasks}
+            else:
+                found[stage.code(implementation)] = modules
     found |= {f"studies.{stage}": [f"studies.{stage}"] for stage in ("settings", "summary")}
     return found | {"report": ["report.__main__"]}
 
@@ -38,6 +41,8 @@ def digest(out):
     hashes = {}
     for name, modules in commands().items():
         files = source_files(modules, ROOT)
+        if name.startswith(STAGES):
+            files.remove(TABLE)
         hashes |= {file: sha256(ROOT / file) for file in files if file not in hashes}
         write_json(out / f"{name}.json", {file: hashes[file] for file in files})
 

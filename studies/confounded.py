@@ -1,21 +1,22 @@
 """Which claims compare arms that differ in more than the setting they are about."""
 
-from studies.study import CLUSTERING_STAGES
+from harness.stages import SCORED, made_from
 
 
 def confounds(study, claim, studies):
     """The settings besides those that the claim is about in which its two arms differ, as dotted names; none for most claims.
 
     A claim is about the settings that it names under `about`, else about the one in which its arms differ; where they differ in
-    several and it names none, all are given. Settings of a stage after the claim's cannot matter and do not count. What is not a
-    pair of known arms (k-means, a fixed value) is not confounded.
+    several and it names none, all are given. Settings of stages count that both are made from. What is not a pair of known arms
+    (k-means, a fixed value) is not confounded.
 
     Args: studies: name -> Study, for the arms that the study reads from others.
     """
     sides = [step.split("/") for step in (claim.of, claim.than)]
-    if any(len(side) != 3 or side[2] not in CLUSTERING_STAGES for side in sides):
+    if any(len(side) != 3 or side[2] not in SCORED for side in sides):
         return ()
-    one, other = (arm_settings(study, implementation, arm, stage, studies) for implementation, arm, stage in sides)
+    stages = made_from(sides[0][2]) & made_from(sides[1][2])
+    one, other = (arm_settings(study, implementation, arm, stages, studies) for implementation, arm, _ in sides)
     if one is None or other is None:
         return ()
     differing = sorted(key for key in {*one, *other} if one.get(key) != other.get(key))
@@ -31,22 +32,21 @@ def notes(studies):
                              f"{' too' if claim.about else ''}; an arm that differs in one alone, or `about`, mends it")
 
 
-def arm_settings(study, implementation, arm, stage, studies):
-    """All that tells an arm from others up to a stage: {dotted name: value} of what it starts from and what it changes; None for
+def arm_settings(study, implementation, arm, stages, studies):
+    """All that tells an arm from others in some stages: {dotted name: value} of what it starts from and what it changes; None for
     an arm that is not known."""
     groups = {group: arms[arm] for group, arms in study.arms.get(implementation, {}).items() if arm in (arms or {})}
     if not groups and arm in study.reads:
         name, implementation, arm = study.reads[arm].split("/")
-        return arm_settings(studies[name], implementation, arm, stage, studies) if name in studies else None
+        return arm_settings(studies[name], implementation, arm, stages, studies) if name in studies else None
     if not groups:
         return None
     (group, changes), *_ = groups.items()
     found = {"implementation": implementation, "start.pretext": study.start.get("pretext", "simclr")}
     if group == "selflabel" and "scan" in study.start:
         name, *start = study.start["scan"].split("/")
-        found |= arm_settings(studies[name], *start, "scan", studies) or {} if name in studies else {}
-    later = CLUSTERING_STAGES[CLUSTERING_STAGES.index(stage) + 1:]
-    return found | dict(flat({name: settings for name, settings in changes.items() if name not in later}))
+        found |= arm_settings(studies[name], *start, stages & made_from("scan"), studies) or {} if name in studies else {}
+    return found | dict(flat({name: settings for name, settings in changes.items() if name in stages}))
 
 
 def flat(mapping, prefix=""):

@@ -16,12 +16,10 @@ from harness.files import checked, read_json, read_npy, read_npz, sha256
 from harness.metrics import score
 from harness.params import settings_file
 from harness.record import FILE, Cell
-from harness.settings import Dataset, InstanceDiscrimination, KMeans, Neighbors, Network, Pretext, Scan, SelfLabel, build
+from harness.settings import SECTIONS, InstanceDiscrimination, Pretext, build
 
 RECORDS, RUNS = Path("records"), Path("runs")
 SUMS, FACTS, LABELS, PREDICTIONS = "SHA256SUMS", "dataset.json", "test_labels.npy", "predictions.npz"
-SECTIONS = {"dataset": Dataset, "network": Network, "neighbors": Neighbors, "kmeans": KMeans, "scan": Scan,
-            "selflabel": SelfLabel}
 PLACES = {"dataset": ("source", "root")}  # where images are read from is no setting of what is made of them
 AGAIN = "run and keep it again"
 

@@ -5,14 +5,14 @@ from pathlib import Path
 import yaml
 
 from harness.files import writing
+from harness.stages import GROUPS, IMPLEMENTATIONS, of_group
 from studies.study import load_study, names
 
 HEADER = "# Written from study.yaml by `python -m studies write`: what each arm runs, and for which seeds. Edit study.yaml.\n"
 RUNS = "runs/${dataset}"
-LAST = {("reimpl", "whole"): "selflabel_of_own_pretext", ("reimpl", "clustering"): "selflabel", ("reimpl", "scan"): "scan_alone",
-        ("reimpl", "selflabel"): "selflabel_alone", ("original_ref", "clustering"): "original_selflabel"}
-"""The last stage that an arm of each group runs."""
-PRETEXT_SEED, SEED = "${item.pretext_seed}", "${item.pretext_seed}-${item.seed}"
+MATRIX = {"pretext": {"pretext_seed": "${pretext_seeds}"},
+          "clustering": {"pretext_seed": "${pretext_seeds}", "seed": "${clustering_seeds}"}}
+SEED = {"pretext": "${item.pretext_seed}", "clustering": "${item.pretext_seed}-${item.seed}"}
 
 
 def write():
@@ -39,31 +39,17 @@ def render(name, study):
 
 def stages(name, study):
     """The stages of a study, by name: those of each group that has arms, and the summary."""
-    task = study.start["pretext"]
-    ours, theirs = (f"{RUNS}/{name}/{implementation}/${{item.arm}}" for implementation in ("reimpl", "original_ref"))
-    shared = {stage: f"{RUNS}/{stage}/{task}/{PRETEXT_SEED}" for stage in ("pretext", "neighbors")}
-    own = {stage: f"{ours}/{PRETEXT_SEED}/{stage}" for stage in ("pretext", "neighbors")}
-    mined = f"{RUNS}/original_ref/pretext/simclr/{PRETEXT_SEED}"
-    found = {}
-    if study.has_arms():
-        found["settings"] = settings_stage(name)
-    if study.has("reimpl", "whole"):
-        found["pretext"] = pretext_stage(name, "pretext", task, {}, own["pretext"], ["model.pt", "metrics.json"])
-        found["neighbors"] = pretext_stage(name, "neighbors", task, {"pretext": own["pretext"]}, own["neighbors"],
-                                           ["neighbors.npz", "embeddings.npz", "metrics.json"])
-        found["scan_of_own_pretext"] = scan_stage(name, "whole", own)
-        found["selflabel_of_own_pretext"] = selflabel_stage(name, "whole", ours)
-    if study.has("reimpl", "clustering"):
-        found["scan"] = scan_stage(name, "clustering", shared)
-        found["selflabel"] = selflabel_stage(name, "clustering", ours)
-    if study.has("reimpl", "scan"):
-        found["scan_alone"] = scan_stage(name, "scan", shared)
-    if study.has("reimpl", "selflabel"):
-        found["selflabel_alone"] = selflabel_stage(name, "selflabel", f"{RUNS}/{study.start['scan']}")
-    if study.has("original_ref", "clustering"):
-        found["original_scan"] = scan_stage(name, "clustering", {"pretext": mined, "neighbors": mined}, "original_ref")
-        found["original_selflabel"] = selflabel_stage(name, "clustering", theirs, "original_ref")
+    found = {"settings": settings_stage(name)} if study.has_arms() else {}
+    for implementation in IMPLEMENTATIONS:
+        for group in (group for group in GROUPS if study.has(implementation, group)):
+            found |= {dvc_name(stage, implementation, group): arm_stage(name, study, implementation, group, stage)
+                      for stage in of_group(group)}
     return found | {"summary": summary_stage(name, study)}
+
+
+def dvc_name(stage, implementation, group):
+    """What DVC calls a Stage of a group's arms."""
+    return f"{'original_' * (implementation == 'original_ref')}{stage.name}{GROUPS[group] * (stage.seeds == 'clustering')}"
 
 
 def settings_stage(name):
@@ -77,49 +63,38 @@ def settings_stage(name):
     }
 
 
-def pretext_stage(name, stage, task, inputs, out, files):
-    """The pretext task, or the mining of neighbors, of arms that have their own."""
-    return _stage(name, "reimpl", "whole", f"{stage} --task {task}", PRETEXT_SEED, inputs,
-                  [f"{folder}/model.pt" for folder in inputs.values()], [f"{out}/{file}" for file in files], out)
-
-
-def scan_stage(name, group, inputs, implementation="reimpl"):
-    """SCAN of the arms of a group. Args: inputs: the folders of `pretext` and `neighbors`."""
-    return _clustering_stage(name, implementation, group, "scan", inputs)
-
-
-def selflabel_stage(name, group, start, implementation="reimpl"):
-    """Self-labeling of the arms of a group. Args: start: the folder of the arm whose SCAN is started from."""
-    return _clustering_stage(name, implementation, group, "selflabel", {"scan": f"{start}/{SEED}/scan"})
-
-
-def _clustering_stage(name, implementation, group, stage, inputs):
-    out = f"{RUNS}/{name}/{implementation}/${{item.arm}}/{SEED}/{stage}"
+def arm_stage(name, study, implementation, group, stage):
+    """A Stage of the arms of a group, for each of its seeds."""
+    own = {one.name: f"{RUNS}/{name}/{implementation}/${{item.arm}}/{SEED[one.seeds]}/{one.name}" for one in of_group(group)}
+    folders = start(study, implementation) | own
+    read = {option: path.split("/") for option, path in stage.inputs.items()}
+    out = own[stage.name]
     if implementation == "original_ref":  # whole folders, by original_ref's rule in /dvc.yaml
-        deps, outs = ["runs/reference.json", *dict.fromkeys(inputs.values())], [{out: {"persist": True}}]
+        deps = ["runs/reference.json", *dict.fromkeys(folders[before] for before, _ in read.values())]
+        outs = [{out: {"persist": True}}]
     else:
-        read = {"pretext": "model.pt", "neighbors": "neighbors.npz", "scan": "model.pt"}
-        deps = [f"{folder}/{read[option]}" for option, folder in inputs.items()]
-        outs = [f"{out}/{file}" for file in ("model.pt", "predictions.npz", "metrics.json")]
-    return _stage(name, implementation, group, stage, SEED, inputs, deps, outs, out)
-
-
-def _stage(name, implementation, group, command, seed, inputs, deps, outs, out):
-    """One stage of a dvc.yaml. Args: command: the stage, with its task if it has one; deps: besides code, settings and images."""
-    stage, code = command.split()[0], command.replace(" --task ", ".")
-    folders = " ".join(f"--{option} {folder}" for option, folder in inputs.items())
-    matrix = {"arm": f"${{arms.{implementation}.{group}}}", "pretext_seed": "${pretext_seeds}"}
-    if seed == SEED:
-        matrix["seed"] = "${clustering_seeds}"
+        deps = [f"{folders[before]}/{file}" for before, file in read.values()]
+        outs = [f"{out}/{file}" for file in (*stage.outputs, "metrics.json")]
+    task = study.start["pretext"]
+    command = f"{implementation} {stage.name}" + f" --task {task}" * (stage.option == "task")
+    inputs = " ".join(f"--{option} {folders[before]}" for option, (before, _) in read.items())
     return {
-        "matrix": matrix,
+        "matrix": {"arm": f"${{arms.{implementation}.{group}}}", **MATRIX[stage.seeds]},
         "wdir": "../..",
-        "cmd": quoted(f"python -m {implementation} {command} --study {name} --arm ${{item.arm}} --dataset ${{dataset}} "
-                      f"--seed {seed} --data data/${{dataset}} {folders} --out {out}"),
-        "deps": [f"runs/code/{implementation}.{code}.json", f"{RUNS}/{name}/settings/{implementation}/${{item.arm}}/{stage}.json",
-                 "data/${dataset}", *deps],
+        "cmd": quoted(f"python -m {command} --study {name} --arm ${{item.arm}} --dataset ${{dataset}} "
+                      f"--seed {SEED[stage.seeds]} --data data/${{dataset}} {inputs} --out {out}"),
+        "deps": [f"runs/code/{stage.code(implementation, task)}.json",
+                 f"{RUNS}/{name}/settings/{implementation}/${{item.arm}}/{stage.name}.json", "data/${dataset}", *deps],
         "outs": outs,
     }
+
+
+def start(study, implementation):
+    """The folder of each stage that arms may start from, by the stage's name."""
+    scan = {"scan": f"{RUNS}/{study.start['scan']}/{SEED['clustering']}/scan"}
+    if implementation == "original_ref":  # whose pretext task mines the neighbors, too
+        return scan | dict.fromkeys(("pretext", "neighbors"), f"{RUNS}/original_ref/pretext/simclr/{SEED['pretext']}")
+    return scan | {stage: f"{RUNS}/{stage}/{study.start['pretext']}/{SEED['pretext']}" for stage in ("pretext", "neighbors")}
 
 
 def quoted(command):

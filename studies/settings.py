@@ -14,31 +14,22 @@ from pathlib import Path
 from harness.command import guarded
 from harness.files import write_json
 from harness.params import Section
-from studies.study import STAGES, load_study
-
-SECTIONS = {
-    "dataset": ("dataset",),
-    "pretext": ("dataset", "network", "pretext.{task}"),
-    "neighbors": ("dataset", "network", "pretext.{task}", "neighbors"),
-    "kmeans": ("kmeans",),
-    "scan": ("dataset", "network", "scan", "augmentation"),
-    "selflabel": ("dataset", "network", "selflabel", "augmentation"),
-}
-"""What each stage reads, by either implementation. Of the augmentations all, since an arm may name any."""
+from harness.stages import PIPELINE, of_group
+from studies.study import load_study
 
 
 def of_stage(stage, section, task=""):
-    """The settings that a stage reads, by section, from a harness.params.Section."""
-    keys = [key.format(task=task) for key in SECTIONS[stage]]
+    """The settings that a Stage reads, by section, from a harness.params.Section. Of the augmentations all: any may be named."""
+    keys = [key.format(task=task) for key in stage.sections]
     return {key: section.mapping(key) for key in keys}
 
 
 def shared(dataset):
     """The settings of the stages that all studies share, by the name of their file."""
-    section = Section(dataset)
-    found = {stage: of_stage(stage, section) for stage in ("dataset", "kmeans")}
-    for task in section.mapping("pretext"):
-        found |= {f"{stage}.{task}": of_stage(stage, section, task) for stage in ("pretext", "neighbors")}
+    section, found = Section(dataset), {}
+    for stage in (stage for stage in PIPELINE if stage.name == "dataset" or stage.seeds == "pretext"):
+        variants = section.mapping("pretext") if stage.option == "task" else [""]
+        found |= {".".join(filter(None, (stage.name, task))): of_stage(stage, section, task) for task in variants}
     return found
 
 
@@ -49,8 +40,8 @@ def of_arms(name, dataset):
         for group, arms in groups.items():
             for arm in arms or {}:
                 section = Section(dataset, name, implementation, arm)
-                found |= {f"{implementation}/{arm}/{stage}": of_stage(stage, section, study.start["pretext"])
-                          for stage in STAGES[group]}
+                found |= {f"{implementation}/{arm}/{stage.name}": of_stage(stage, section, study.start["pretext"])
+                          for stage in of_group(group)}
     return found
 
 

@@ -5,15 +5,10 @@ from pathlib import Path
 
 from harness.errors import UserError
 from harness.files import read_yaml
-from harness.params import GROUPS, check_arm, clustering_seeds, lookup, mapping_of, pretext_seeds, seeds
+from harness.params import check_arm, clustering_seeds, lookup, mapping_of, pretext_seeds, seeds
 from harness.settings import NAME, build, check_name, need
+from harness.stages import GROUPS, IMPLEMENTATIONS, SCORED, of_group
 
-STAGES = {"whole": ("pretext", "neighbors", "scan", "selflabel")} | {
-    group: stages for group, stages in GROUPS.items() if group != "whole"}
-"""What an arm of each group runs; the pretext task's two stages once for each pretext seed."""
-CLUSTERING_STAGES = ("scan", "selflabel")
-"""Those whose predictions are scored, in the order of the method."""
-IMPLEMENTATIONS = ("reimpl", "original_ref")
 KINDS = ("above", "equal", "same", "collapses")
 METRICS = ("acc", "acc_many_to_one", "acc_reference", "nmi", "ari", "train_accuracy", "test_accuracy")
 """The figures of records that are shown in percent."""
@@ -108,7 +103,7 @@ class Study:
     title: str
     question: str
     arms: dict
-    """Implementation -> group (harness.params.GROUPS) -> arm -> stage -> the settings that the arm changes."""
+    """Implementation -> group (harness.stages.GROUPS) -> arm -> stage -> the settings that the arm changes."""
     shared: tuple[str, ...] = ()
     """What all studies share and this one reports, as folders under runs/<dataset>/: `neighbors/simclr`, say."""
     start: dict[str, str] = field(default_factory=dict)
@@ -149,8 +144,8 @@ class Study:
 
     def stages(self):
         """The stages with predictions that the study is about, in the order of the method."""
-        run = {stage for groups in self.arms.values() for group, arms in groups.items() if arms for stage in STAGES[group]}
-        return [stage for stage in CLUSTERING_STAGES if stage in run]
+        run = {stage.name for groups in self.arms.values() for group, arms in groups.items() if arms for stage in of_group(group)}
+        return [stage for stage in SCORED if stage in run]
 
 
 START = {"pretext": "simclr", "scan": "main/reimpl/default"}
@@ -227,10 +222,10 @@ def check_authors_arms(study, file):
 
 
 def stages_of(target, where):
-    """What an arm of another study runs. Args: target: <study>/<implementation>/<arm>; where: the key that names it."""
+    """The stages of another study's arm, by name. Args: target: <study>/<implementation>/<arm>; where: the key that names it."""
     study, implementation, arm = target.split("/")
     try:
-        return STAGES[load_study(study).group(implementation, arm)]
+        return [stage.name for stage in of_group(load_study(study).group(implementation, arm))]
     except UserError as error:
         raise UserError(f"{where} is {target!r}: {error}") from None
 
@@ -267,9 +262,8 @@ def places(study, name, dataset, seeds=None):
                   for stage in study.stages() if stage in run for seed in both]
     for implementation, groups in study.arms.items():
         for group, arms in groups.items():
-            found += [Place(f"{implementation}/{arm}/{stage}", seed, root / name / implementation / arm / seed / stage)
-                      for arm in arms or {} for stage in STAGES[group]
-                      for seed in (alone if stage in ("pretext", "neighbors") else own)]
+            found += [Place(f"{implementation}/{arm}/{stage.name}", seed, root / name / implementation / arm / seed / stage.name)
+                      for arm in arms or {} for stage in of_group(group) for seed in (alone if stage.seeds == "pretext" else own)]
     steps = [place.step for place in found]
     return sorted(found if seeds else once(found), key=lambda place: steps.index(place.step))
 

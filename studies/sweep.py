@@ -7,8 +7,9 @@ import yaml
 from harness.files import read_json, writing
 from harness.params import clustering_seeds, dataset_name, pretext_seeds
 from harness.record import FILE
-from harness.tracking import PROJECT, group
-from studies.pipeline import LAST
+from harness.stages import of_group
+from harness.tracking import PROJECT, run_group
+from studies.pipeline import dvc_name
 from studies.plan import upstream
 from studies.run import bring
 from studies.study import load_study
@@ -38,11 +39,12 @@ def cell(name, arm, seed):
     import wandb
 
     implementation, _, arm = arm.partition("/")
-    stage = f"studies/{name}/dvc.yaml:{LAST[implementation, load_study(name).group(implementation, arm)]}@{arm}-{seed}"
-    bring(lambda steps: upstream(steps, [stage]), 1)
+    group = load_study(name).group(implementation, arm)
+    last = dvc_name(of_group(group)[-1], implementation, group)
+    bring(lambda steps: upstream(steps, [f"studies/{name}/dvc.yaml:{last}@{arm}-{seed}"]), 1)
     dataset = dataset_name()
     folder = Path("runs") / dataset / name / implementation / arm / seed
-    run = wandb.init(project=PROJECT, group=group(dataset, name, implementation, arm), job_type="cell",
+    run = wandb.init(project=PROJECT, group=run_group(dataset, name, implementation, arm), job_type="cell",
                      config={"dataset": dataset, "study": name, "implementation": implementation, "arm": arm, "seed": seed})
     for file in sorted(folder.glob(f"*/{FILE}")):
         figures = read_json(file)["metrics"].items()

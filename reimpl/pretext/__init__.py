@@ -22,8 +22,6 @@ from reimpl.mining import mine, neighbor_accuracy
 from reimpl.networks import ResNet, in_batches
 from reimpl.training import Fit
 
-INPUTS = ("data",)
-VARIANT = "task"
 MONITORED_NEIGHBORS = 5
 
 

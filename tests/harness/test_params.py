@@ -5,7 +5,6 @@ import pytest
 from harness.command import seed
 from harness.errors import UserError
 from harness.params import (
-    GROUPS,
     Section,
     check_seeds,
     clustering_seeds,
@@ -19,7 +18,6 @@ from harness.params import (
     seeds,
 )
 from harness.settings import Network
-from studies.study import STAGES
 
 PARAMS = """
 pretext_seeds: [0, 2]
@@ -131,11 +129,6 @@ def test_an_arm_has_a_mapping_for_each_stage_of_its_group_and_nothing_else(group
     with pytest.raises(UserError) as error:
         find_arm(groups, "a", "w")
     assert str(error.value) == says
-
-
-def test_an_arm_has_settings_for_each_stage_that_it_runs_but_the_mining():
-    assert {group: [stage for stage in stages if stage != "neighbors"] for group, stages in STAGES.items()} == {
-        group: list(stages) for group, stages in GROUPS.items()}
 
 
 @pytest.mark.parametrize("text, says", [

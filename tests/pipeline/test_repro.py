@@ -150,6 +150,7 @@ def test_an_edited_setting_runs_again_what_depends_on_it(project, would_run, fil
     ("studies/run.py", set()),
     ("harness/listing.py", set()),  # it lists the same
     ("harness/settings.py", EVERYTHING),
+    ("harness/stages.py", {SUMMARY, "report"}),  # its titles and its order; the rest is in the commands, and in what they read
 ])
 def test_an_edited_source_file_runs_again_what_imports_it(project, would_run, file, expected):
     path = project.folder / file

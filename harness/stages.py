@@ -1,0 +1,110 @@
+"""The stages, in the order in which data flows. All else that tells of them is derived from this table.
+
+A new stage is its module and an entry here.
+"""
+
+from dataclasses import dataclass, field
+
+IMPLEMENTATIONS = ("reimpl", "original_ref")
+GROUPS = {"whole": "_of_own_pretext", "clustering": "", "scan": "_alone", "selflabel": "_alone"}
+"""The groups that the arms of studies stand in, by what they run anew; and how DVC's names of their stages end, since a study may
+have arms of several."""
+TASKS = "reimpl.pretext"
+"""The package of the pretext tasks, a module each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One command, `python -m <implementation> <name>`: a module with `run(cell, inputs, out)`."""
+
+    name: str
+    implementations: tuple[str, ...]
+    sections: tuple[str, ...]
+    """What it reads of params/<data set>.yaml, by any implementation; {task} is the pretext task."""
+    inputs: dict[str, str] = field(default_factory=dict)
+    """Options of the command, besides `data` -> <stage>/<file>: whose folder is named, and what is read there."""
+    outputs: tuple[str, ...] = ()
+    """What it writes beside its record."""
+    option: str = ""
+    """That of the command which says on what, or as what, it runs, where there are several."""
+    variants: dict[str, str] = field(default_factory=dict)
+    """What that may be, and its title in the report; empty for a pretext task."""
+    seeds: str = ""
+    """pretext | clustering: runs once for each pretext seed, or for each clustering seed on each of them."""
+    groups: tuple[str, ...] = ()
+    """Those whose arms run it."""
+    named: bool = True
+    """Whether such an arm names it, with the settings of it that the arm changes, if only none."""
+    title: str = ""
+    """What the report calls its result."""
+    scored: bool = False
+    """Whether it assigns the test images to clusters."""
+    module: str = ""
+    """Within the implementation's package, where it is not called as the stage."""
+    reads_images: bool = True
+
+    @property
+    def folders(self):
+        """The options of the command that name a folder to read."""
+        return ("data", *self.inputs) if self.reads_images else ()
+
+    def runs_tasks(self, implementation):
+        """Whether its code is that of a pretext task, too; the authors' has one only."""
+        return implementation == "reimpl" and self.option == "task"
+
+    def code(self, implementation, task=""):
+        """What the file is called that has the hashes of its code."""
+        return f"{implementation}.{self.name}" + f".{task}" * self.runs_tasks(implementation)
+
+
+TASK = ("dataset", "network", "pretext.{task}")
+PIPELINE = (
+    Stage("listing", ("harness",), ("dataset",), reads_images=False),
+    Stage("dataset", ("harness",), ("dataset",), reads_images=False, module="datasets"),
+    Stage("pretext", IMPLEMENTATIONS, TASK, {}, ("model.pt",), option="task", seeds="pretext", groups=("whole",)),
+    Stage("neighbors", ("reimpl",), (*TASK, "neighbors"), {"pretext": "pretext/model.pt"}, ("neighbors.npz", "embeddings.npz"),
+          option="task", seeds="pretext", groups=("whole",), named=False),
+    Stage("kmeans", ("reimpl",), ("kmeans",), {"features": "neighbors/embeddings.npz"}, ("predictions.npz",), option="on",
+          variants={"pixels": "pixels + k-means", "embeddings": "pretext + k-means"}, seeds="pretext", scored=True),
+    Stage("scan", IMPLEMENTATIONS, ("dataset", "network", "scan", "augmentation"),
+          {"pretext": "pretext/model.pt", "neighbors": "neighbors/neighbors.npz"}, ("model.pt", "predictions.npz"),
+          seeds="clustering", groups=("whole", "clustering", "scan"), title="SCAN", scored=True),
+    Stage("selflabel", IMPLEMENTATIONS, ("dataset", "network", "selflabel", "augmentation"),
+          {"scan": "scan/model.pt"}, ("model.pt", "predictions.npz"),
+          seeds="clustering", groups=("whole", "clustering", "selflabel"), title="SCAN + self-label", scored=True),
+)
+MEASUREMENTS = (
+    Stage("augmentation", IMPLEMENTATIONS, ("dataset", "augmentation"), option="kind"),
+    Stage("operations", ("reimpl",), (*TASK, "scan"), option="task"),
+)
+"""What `make bench` runs besides."""
+TASK_TITLES = {"simclr": "SimCLR"}  # of those that are not called by their name
+STAGES = {stage.name: stage for stage in (*PIPELINE, *MEASUREMENTS)}
+SCORED = tuple(stage.name for stage in PIPELINE if stage.scored and stage.seeds == "clustering")
+"""The stages of arms whose predictions are scored."""
+BASELINES = tuple(f"{stage.name}/{variant}" for stage in PIPELINE if stage.scored for variant in stage.variants)
+"""Steps that all studies share and that are scored, too."""
+
+
+def of_group(group):
+    """The Stages that an arm of the group runs anew."""
+    return [stage for stage in PIPELINE if group in stage.groups]
+
+
+def made_from(name):
+    """The names of a stage and of those whose results it is made from."""
+    return {name}.union(*(made_from(path.split("/")[0]) for path in STAGES[name].inputs.values()))
+
+
+def shared_steps(tasks):
+    """The steps that all studies share, as folders under runs/<data set>/. Args: tasks: names of pretext tasks."""
+    ours = [f"{stage.name}/{variant}" for stage in PIPELINE if stage.seeds == "pretext" for variant in stage.variants or tasks]
+    return [*ours, "original_ref/pretext/simclr"]
+
+
+def title(step):
+    """What the report calls a stage's result, or that of a step which all studies share."""
+    *_, name, variant = ("", *step.split("/"))
+    if variant in STAGES:
+        return STAGES[variant].title
+    return STAGES[name].variants.get(variant) or TASK_TITLES.get(variant, variant)
