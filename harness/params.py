@@ -89,12 +89,12 @@ def find_arm(groups, arm, where):
 
 
 def check_arm(group, changes, where):
-    """Raise UserError unless an arm has a mapping of settings for each stage of its group, and nothing else."""
+    """Raise UserError unless an arm has a mapping of settings for each stage of its group that it names, and nothing else."""
     lookup(GROUPS, group, f"arms has groups of which one is '{group}', and the list of groups")
-    stages = [stage.name for stage in of_group(group) if stage.named]
-    for stage in stages:
-        if not isinstance(lookup(changes, stage, where), dict):
-            raise UserError(f"{where}.{stage} should be a mapping of settings, {{}} to change none")
+    stages = {stage.name: stage for stage in of_group(group) if stage.named}
+    for name, stage in stages.items():
+        if not isinstance({} if stage.optional and name not in (changes or ()) else lookup(changes, name, where), dict):
+            raise UserError(f"{where}.{name} should be a mapping of settings, {{}} to change none")
     for key in changes:
         if key not in stages:
             raise UserError(f"{where} has '{key}'; an arm of the group {group} changes settings of {', '.join(stages)} only")

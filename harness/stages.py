@@ -29,12 +29,16 @@ class Stage:
     """That of the command which says on what, or as what, it runs, where there are several."""
     variants: dict[str, str] = field(default_factory=dict)
     """What that may be, and its title in the report; empty for a pretext task."""
+    variant: str = ""
+    """The one of arms, unless it is their pretext task."""
     seeds: str = ""
     """pretext | clustering: runs once for each pretext seed, or for each clustering seed on each of them."""
     groups: tuple[str, ...] = ()
     """Those whose arms run it."""
     named: bool = True
     """Whether such an arm names it, with the settings of it that the arm changes, if only none."""
+    optional: bool = False
+    """Whether the arms of a group may do without it: it is run where they name it."""
     title: str = ""
     """What the report calls its result."""
     scored: bool = False
@@ -65,7 +69,8 @@ PIPELINE = (
     Stage("neighbors", ("reimpl",), (*TASK, "neighbors"), {"pretext": "pretext/model.pt"}, ("neighbors.npz", "embeddings.npz"),
           option="task", seeds="pretext", groups=("whole",), named=False),
     Stage("kmeans", ("reimpl",), ("kmeans",), {"features": "neighbors/embeddings.npz"}, ("predictions.npz",), option="on",
-          variants={"pixels": "pixels + k-means", "embeddings": "pretext + k-means"}, seeds="pretext", scored=True),
+          variants={"pixels": "pixels + k-means", "embeddings": "pretext + k-means"}, variant="embeddings", seeds="pretext",
+          groups=("whole",), optional=True, title="pretext + k-means", scored=True),
     Stage("scan", IMPLEMENTATIONS, ("dataset", "network", "scan", "augmentation"),
           {"pretext": "pretext/model.pt", "neighbors": "neighbors/neighbors.npz"}, ("model.pt", "predictions.npz"),
           seeds="clustering", groups=("whole", "clustering", "scan"), title="SCAN", scored=True),
@@ -80,14 +85,13 @@ MEASUREMENTS = (
 """What `make bench` runs besides."""
 TASK_TITLES = {"simclr": "SimCLR"}  # of those that are not called by their name
 STAGES = {stage.name: stage for stage in (*PIPELINE, *MEASUREMENTS)}
-SCORED = tuple(stage.name for stage in PIPELINE if stage.scored and stage.seeds == "clustering")
-"""The stages of arms whose predictions are scored."""
+SCORED = tuple(stage.name for stage in PIPELINE if stage.scored)
 BASELINES = tuple(f"{stage.name}/{variant}" for stage in PIPELINE if stage.scored for variant in stage.variants)
 """Steps that all studies share and that are scored, too."""
 
 
 def of_group(group):
-    """The Stages that an arm of the group runs anew."""
+    """The Stages that an arm of the group runs anew, or may."""
     return [stage for stage in PIPELINE if group in stage.groups]
 
 

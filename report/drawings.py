@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.stages import SCORED, title
+from harness.stages import SCORED, made_from, title
 from report import figures
 from report.statistics import by_unit, paired, t_interval
 from report.tables import IMPLEMENTATIONS, SCORES
@@ -45,7 +45,7 @@ def axis_drawings(summary):
     """Accuracy over the setting that the arms vary."""
     stage, _, key = summary.study.axis.partition(".")
     lines = []
-    for step in summary.study.stages():
+    for step in (step for step in summary.study.stages() if stage in made_from(step)):
         points = []
         for arm in summary.arms_run(step):
             setting = summary.cells(arm.step(step))[0]["record"]["settings"][stage][key]
@@ -138,17 +138,21 @@ def arms_drawings(summary):
         arms = [arm for arm in summary.arms_run(stage) if arm.implementation == "reimpl"]
         if len(arms) < 2 or not any(summary.by_seed(arm.step(stage), "acc") for arm in arms):
             continue
-        panels = [("Test accuracy", "epoch", "ACC in %", [(arm.name, *mean_curve(summary, arm.step(stage), "acc"))
-                                                          for arm in arms])]
+        panels = []
+        if any(cell["record"]["curves"] for arm in arms for cell in summary.cells(arm.step(stage))):
+            panels.append(("Test accuracy", "epoch", "ACC in %", [(arm.name, *mean_curve(summary, arm.step(stage), "acc"))
+                                                                  for arm in arms]))
         if stage == "selflabel":
             panels.append(("Confident images", "epoch", "% of training images",
                            [(arm.name, *mean_curve(summary, arm.step(stage), "confident")) for arm in arms]))
         panels.append(("Cluster sizes", "cluster, largest first", "% of test images",
                        [(arm.name, *cluster_sizes(summary, arm.step(stage))) for arm in arms]))
-        yield Drawing(f"arms-{stage}", f"{title(stage)}: the arms over the epochs, and their clusters",
-                      "A line an arm, the mean over its seeds: accuracy over the epochs" +
-                      (", the share of training images confident enough to be learned from" if stage == "selflabel" else "") +
-                      ", and the share of test images in each cluster, the largest cluster first.",
+        shown = {"Test accuracy": "accuracy over the epochs",
+                 "Confident images": "the share of training images confident enough to be learned from",
+                 "Cluster sizes": "the share of test images in each cluster, the largest cluster first"}
+        *others, last = [shown[panel] for panel, *_ in panels]
+        yield Drawing(f"arms-{stage}", f"{title(stage)}: the arms{' over the epochs' * bool(others)}, and their clusters",
+                      f"A line an arm, the mean over its seeds: {', and '.join([*filter(None, [', '.join(others)]), last])}.",
                       figures.arms_figure(panels))
 
 

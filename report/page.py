@@ -113,10 +113,13 @@ def headlines(table):
 def step_by_step(summary):
     """From step to step: (before, after, Spread of the differences by seed, in points of ACC, seeds higher)."""
     pairs = [BASELINES] if set(BASELINES) <= set(summary.study.shared) else []
-    for arm in summary.arms() if pairs else ():
-        if arm.implementation == "reimpl":  # k-means is on the rewrite's features
-            pairs += [(BASELINES[1], arm.step(stage)) for stage in SCORED]
-        pairs.append((arm.step("scan"), arm.step("selflabel")))
+    shared = BASELINES[1] if pairs else ""
+    for arm in summary.arms():
+        features = arm.step("kmeans") if summary.cells(arm.step("kmeans")) else shared
+        if features and arm.implementation == "reimpl":  # k-means is on the rewrite's features
+            pairs += [(features, arm.step(stage)) for stage in ("scan", "selflabel")]
+        if features:
+            pairs.append((arm.step("scan"), arm.step("selflabel")))
     found = []
     for before, after in pairs:
         values = paired(summary.percent(after, "acc"), summary.percent(before, "acc"))

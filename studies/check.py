@@ -11,7 +11,7 @@ from harness.files import read_text
 from harness.params import Section, clustering_seeds, dataset_name, pretext_seeds, pretext_tasks
 from harness.record import Cell
 from harness.settings import SECTIONS, Pretext
-from harness.stages import of_group, shared_steps
+from harness.stages import shared_steps
 from studies import check_settings
 from studies.confounded import notes
 from studies.pipeline import outdated
@@ -79,7 +79,7 @@ def of_references(name, study, studies):
         if other in names() and other not in studies:
             return  # what is wrong with that study is said already
         try:
-            run = [stage.name for stage in of_group(studies[other].group(implementation, chosen))]
+            run = [stage.name for stage in studies[other].run(implementation, studies[other].group(implementation, chosen))]
         except (KeyError, UserError):
             yield f"{where} is '{target}', which is no arm; it should be <study>/<implementation>/<arm> of another study"
             return

@@ -24,9 +24,10 @@ from harness.params import (
 from harness.record import Cell
 from harness.settings import SECTIONS, Dataset, InstanceDiscrimination, Pretext, build
 from harness.sources import DOWNLOADED, SPLITS, find_source
-from harness.stages import SCORED, TASKS
+from harness.stages import PIPELINE, TASKS
 from original_ref import config
 
+AUGMENTED = [stage.name for stage in PIPELINE if "augmentation" in stage.sections]
 KEYS = ("dataset", "pretext_seeds", "clustering_seeds", "looks", "pretext_tasks", "execution")
 
 
@@ -125,7 +126,7 @@ def of_cell(cell, tasks, counts=None):
     if problems:
         return problems
     problems.read(find_source, found["dataset"].source)
-    kinds = [getattr(found[stage], key, "") for stage in SCORED for key in
+    kinds = [getattr(found[stage], key, "") for stage in AUGMENTED for key in
              ("augmentation", "neighbor_augmentation", "target_augmentation")]
     for kind in dict.fromkeys(filter(None, kinds)):
         problems.read(read_augmentation, kind, cell)
@@ -157,7 +158,7 @@ def check_authors(cell, found):
     """Raise UserError for a setting of SCAN or self-labeling that the authors' code does not have."""
     config.scan(found["scan"])
     config.selflabel(found["selflabel"], clusters=0)
-    for stage in SCORED:
+    for stage in AUGMENTED:
         kind = found[stage].augmentation
         config.common(found["dataset"], 0, found[stage].training, 0)
         config.augmentation(kind, read_augmentation(kind, cell), found["dataset"], 0)

@@ -29,7 +29,7 @@ def gallery(dataset, found):
             rows = mined[queries, : 1 + NEIGHBORS]
             arrays[f"{place.step}/images"] = dataset.images("train")[rows]
             arrays[f"{place.step}/labels"] = labels_of(dataset, "train", rows)
-        elif (place.folder / "predictions.npz").exists() and not place.step.startswith("kmeans/"):
+        elif (place.folder / "predictions.npz").exists() and "kmeans" not in place.step.split("/"):
             predictions, chosen = predicted(place, dataset.counts["test"])
             match = matched(dataset, predictions, len(chosen))
             order = np.lexsort((np.arange(len(chosen)), match))

@@ -16,7 +16,8 @@ question: What does it change to draw neighbors from fewer candidates?
 reads: {{default: main/reimpl/default}}
 
 # An arm changes settings of params/<data set>.yaml. Its group says what it runs anew:
-#   whole       pretext task, neighbors, SCAN, self-labeling: {{pretext: {{simclr: {{dim: 32}}}}, scan: {{}}, selflabel: {{}}}}
+#   whole       pretext task, neighbors, SCAN, self-labeling: {{pretext: {{simclr: {{dim: 32}}}}, scan: {{}}, selflabel: {{}}}};
+#               and k-means on the features, if its arms name kmeans: {{}}, too
 #   clustering  SCAN and self-labeling, from the shared pretext task
 #   scan        SCAN alone
 #   selflabel   self-labeling alone, from the SCAN of main/reimpl/default

@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 
 from harness.files import writing
-from harness.stages import GROUPS, IMPLEMENTATIONS, of_group
+from harness.stages import GROUPS, IMPLEMENTATIONS
 from studies.study import load_study, names
 
 HEADER = "# Written from study.yaml by `python -m studies write`: what each arm runs, and for which seeds. Edit study.yaml.\n"
@@ -43,7 +43,7 @@ def stages(name, study):
     for implementation in IMPLEMENTATIONS:
         for group in (group for group in GROUPS if study.has(implementation, group)):
             found |= {dvc_name(stage, implementation, group): arm_stage(name, study, implementation, group, stage)
-                      for stage in of_group(group)}
+                      for stage in study.run(implementation, group)}
     return found | {"summary": summary_stage(name, study)}
 
 
@@ -65,7 +65,8 @@ def settings_stage(name):
 
 def arm_stage(name, study, implementation, group, stage):
     """A Stage of the arms of a group, for each of its seeds."""
-    own = {one.name: f"{RUNS}/{name}/{implementation}/${{item.arm}}/{SEED[one.seeds]}/{one.name}" for one in of_group(group)}
+    own = {one.name: f"{RUNS}/{name}/{implementation}/${{item.arm}}/{SEED[one.seeds]}/{one.name}"
+           for one in study.run(implementation, group)}
     folders = start(study, implementation) | own
     read = {option: path.split("/") for option, path in stage.inputs.items()}
     out = own[stage.name]
@@ -76,7 +77,7 @@ def arm_stage(name, study, implementation, group, stage):
         deps = [f"{folders[before]}/{file}" for before, file in read.values()]
         outs = [f"{out}/{file}" for file in (*stage.outputs, "metrics.json")]
     task = study.start["pretext"]
-    command = f"{implementation} {stage.name}" + f" --task {task}" * (stage.option == "task")
+    command = f"{implementation} {stage.name}" + f" --{stage.option} {stage.variant or task}" * bool(stage.option)
     inputs = " ".join(f"--{option} {folders[before]}" for option, (before, _) in read.items())
     return {
         "matrix": {"arm": f"${{arms.{implementation}.{group}}}", **MATRIX[stage.seeds]},

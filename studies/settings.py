@@ -14,7 +14,7 @@ from pathlib import Path
 from harness.command import guarded
 from harness.files import write_json
 from harness.params import Section
-from harness.stages import PIPELINE, of_group
+from harness.stages import PIPELINE
 from studies.study import load_study
 
 
@@ -41,7 +41,7 @@ def of_arms(name, dataset):
             for arm in arms or {}:
                 section = Section(dataset, name, implementation, arm)
                 found |= {f"{implementation}/{arm}/{stage.name}": of_stage(stage, section, study.start["pretext"])
-                          for stage in of_group(group)}
+                          for stage in study.run(implementation, group)}
     return found
 
 

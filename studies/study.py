@@ -7,7 +7,7 @@ from harness.errors import UserError
 from harness.files import read_yaml
 from harness.params import check_arm, clustering_seeds, lookup, mapping_of, pretext_seeds, seeds
 from harness.settings import NAME, build, check_name, need
-from harness.stages import GROUPS, IMPLEMENTATIONS, SCORED, of_group
+from harness.stages import GROUPS, IMPLEMENTATIONS, SCORED, STAGES, of_group
 
 KINDS = ("above", "equal", "same", "collapses")
 METRICS = ("acc", "acc_many_to_one", "acc_reference", "nmi", "ari", "train_accuracy", "test_accuracy")
@@ -142,9 +142,16 @@ class Study:
             raise UserError(f"the study “{self.title}” has no arm '{arm}' of {implementation}")
         return found
 
+    def run(self, implementation, group):
+        """The Stages that the arms of a group run anew."""
+        arms = self.arms.get(implementation, {}).get(group) or {}
+        return [stage for stage in of_group(group)
+                if arms and not stage.optional or any(stage.name in changes for changes in arms.values())]
+
     def stages(self):
         """The stages with predictions that the study is about, in the order of the method."""
-        run = {stage.name for groups in self.arms.values() for group, arms in groups.items() if arms for stage in of_group(group)}
+        run = {stage.name for implementation, groups in self.arms.items() for group in groups
+               for stage in self.run(implementation, group)}
         return [stage for stage in SCORED if stage in run]
 
 
@@ -208,6 +215,10 @@ def check_groups(groups, where):
                 raise UserError(f"{where} has the arm '{arm}' in the groups {group_of[arm]} and {group}")
             group_of[arm] = group
             check_arm(group, changes, f"{where}.{group}.{arm}")
+        for stage in (stage.name for stage in of_group(group) if stage.optional):
+            without = [arm for arm, changes in (arms or {}).items() if stage not in changes]
+            if without and len(without) < len(arms):
+                raise UserError(f"{where}.{group}.{without[0]} has no '{stage}'; all arms of the group name it, or none")
 
 
 def check_authors_arms(study, file):
@@ -225,7 +236,8 @@ def stages_of(target, where):
     """The stages of another study's arm, by name. Args: target: <study>/<implementation>/<arm>; where: the key that names it."""
     study, implementation, arm = target.split("/")
     try:
-        return [stage.name for stage in of_group(load_study(study).group(implementation, arm))]
+        found = load_study(study)
+        return [stage.name for stage in found.run(implementation, found.group(implementation, arm))]
     except UserError as error:
         raise UserError(f"{where} is {target!r}: {error}") from None
 
@@ -259,11 +271,12 @@ def places(study, name, dataset, seeds=None):
         run = stages_of(target, f"studies/{name}/{FILE}: reads.{arm}")
         implementation = target.split("/")[1]
         found += [Place(f"{implementation}/{arm}/{stage}", seed, root / target / seed / stage)
-                  for stage in study.stages() if stage in run for seed in both]
+                  for stage in study.stages() if stage in run for seed in (alone if STAGES[stage].seeds == "pretext" else both)]
     for implementation, groups in study.arms.items():
         for group, arms in groups.items():
             found += [Place(f"{implementation}/{arm}/{stage.name}", seed, root / name / implementation / arm / seed / stage.name)
-                      for arm in arms or {} for stage in of_group(group) for seed in (alone if stage.seeds == "pretext" else own)]
+                      for arm in arms or {} for stage in study.run(implementation, group)
+                      for seed in (alone if stage.seeds == "pretext" else own)]
     steps = [place.step for place in found]
     return sorted(found if seeds else once(found), key=lambda place: steps.index(place.step))
 

@@ -7,7 +7,6 @@ import yaml
 from harness.files import read_json, writing
 from harness.params import clustering_seeds, dataset_name, pretext_seeds
 from harness.record import FILE
-from harness.stages import of_group
 from harness.tracking import PROJECT, run_group
 from studies.pipeline import dvc_name
 from studies.plan import upstream
@@ -39,9 +38,12 @@ def cell(name, arm, seed):
     import wandb
 
     implementation, _, arm = arm.partition("/")
-    group = load_study(name).group(implementation, arm)
-    last = dvc_name(of_group(group)[-1], implementation, group)
-    bring(lambda steps: upstream(steps, [f"studies/{name}/dvc.yaml:{last}@{arm}-{seed}"]), 1)
+    study = load_study(name)
+    group = study.group(implementation, arm)
+    seeds = {"pretext": seed.split("-")[0], "clustering": seed}
+    wanted = [f"studies/{name}/dvc.yaml:{dvc_name(stage, implementation, group)}@{arm}-{seeds[stage.seeds]}"
+              for stage in study.run(implementation, group)]
+    bring(lambda steps: upstream(steps, wanted), 1)
     dataset = dataset_name()
     folder = Path("runs") / dataset / name / implementation / arm / seed
     run = wandb.init(project=PROJECT, group=run_group(dataset, name, implementation, arm), job_type="cell",

@@ -167,6 +167,23 @@ def test_steps_are_compared_within_an_arm_and_by_pretext_seed(authors):
     assert step_by_step(reading()) == []  # without k-means
 
 
+def test_an_arm_with_k_means_on_its_own_features_is_compared_with_that():
+    """By hand, in points; and it has a row of the table, and drawings without curves."""
+    about = made.study({"reimpl": {"whole": {arm: {"pretext": {}, "kmeans": {}, "scan": {}, "selflabel": {}} for arm in "ab"}}})
+    found = made.cells({"reimpl/a/kmeans": {"0": 0.5, "1": 0.7}, "reimpl/b/kmeans": {"0": 0.4, "1": 0.4}}) + made.cells({
+        "reimpl/a/scan": {"0-0": 0.6, "1-0": 0.6}, "reimpl/b/scan": {"0-0": 0.9, "1-0": 0.9}})
+    one = made.summary("s", about, found)
+    steps = [(before, after, round(change.mean, 6), higher) for before, after, change, higher in step_by_step(one)]
+    assert steps == [("pretext + k-means (rewrite: a)", "SCAN (rewrite: a)", 0.0, 1),
+                     ("pretext + k-means (rewrite: b)", "SCAN (rewrite: b)", 50.0, 2)]
+    table = clustering_table(one, "digits")
+    assert [(row.step, row.source) for row in table.rows] == [
+        ("pretext + k-means", "a"), ("pretext + k-means", "b"), ("SCAN", "a"), ("SCAN", "b")]
+    texts = {drawing.name: drawing.text for drawing in study_drawings(one, ["x", "y"], table)}
+    assert texts["arms-kmeans"] == (
+        "A line an arm, the mean over its seeds: the share of test images in each cluster, the largest cluster first.")
+
+
 def test_each_arm_is_compared_with_the_first_one_read_seed_by_seed(summary):
     """own - default: +10, 0, +20. other has no seed 2-0: 0, +30. The baseline itself is not among them."""
     found = {arm.name: (values, interval) for arm, values, interval in differences(reading(), "scan")}

@@ -33,6 +33,9 @@ STUDIES = {"main": MAIN, "other": OTHER}
     ("other", "reimpl/low/selflabel", "reimpl/both/selflabel", (), ()),
     ("other", "reimpl/wide/scan", "reimpl/default/scan", (), ()),
     ("other", "reimpl/wide/scan", "reimpl/default/scan", ("scan.heads",), ("pretext.simclr.dim",)),
+    ("other", "reimpl/wide/selflabel", "reimpl/wide/kmeans", (), ()),  # of what only one of them runs nothing counts
+    ("other", "reimpl/wide/kmeans", "reimpl/both/kmeans", (), ()),
+    ("other", "reimpl/wide/kmeans", "reimpl/both/kmeans", ("scan.heads",), ("pretext.simclr.dim",)),
     ("main", "reimpl/default/selflabel", "original_ref/default/selflabel", (), ()),
     ("main", "reimpl/default/selflabel", "reimpl/default/scan", (), ()),
     ("main", "reimpl/default/selflabel", "kmeans/embeddings", (), ()),

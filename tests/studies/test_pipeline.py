@@ -148,6 +148,21 @@ def test_arms_start_from_another_pretext_task_and_another_arm_where_the_study_sa
     assert "--scan 'runs/D/two/reimpl/x/P-C/scan' " in found["selflabel_alone"]["cmd"]
 
 
+def test_where_arms_name_k_means_it_runs_on_the_features_of_each():
+    """Once for each pretext seed, as the shared one; without its name a study has no such stage (EXPECTED)."""
+    found = rendered("s", study(arms={"reimpl": {"whole": {"w": {"pretext": {}, "kmeans": {"restarts": 2}, **BOTH}}}}))["stages"]
+    assert list(found) == ["settings", "pretext", "neighbors", "kmeans", "scan_of_own_pretext", "selflabel_of_own_pretext",
+                           "summary"]
+    assert found["kmeans"] == {
+        "matrix": {"arm": "${arms.reimpl.whole}", "pretext_seed": "${pretext_seeds}"},
+        "wdir": "../..",
+        "cmd": "python -m reimpl kmeans --on embeddings --study s --arm 'A' --dataset 'D' --seed 'P' --data 'data/D' --features "
+               "'runs/D/s/reimpl/A/P/neighbors' --out 'runs/D/s/reimpl/A/P/kmeans'",
+        "deps": ["runs/code/reimpl.kmeans.json", "runs/D/s/settings/reimpl/A/kmeans.json", "data/D",
+                 "runs/D/s/reimpl/A/P/neighbors/embeddings.npz"],
+        "outs": ["runs/D/s/reimpl/A/P/kmeans/predictions.npz", "runs/D/s/reimpl/A/P/kmeans/metrics.json"]}
+
+
 STUDY = {"title": "t", "question": "q", "arms": {"reimpl": {"scan": {"c": {"scan": {}}}}}}
 
 

@@ -60,6 +60,10 @@ def arms(**groups):
     (arms(scan=["a"]), ": arms.reimpl.scan should be a mapping of arms, not ['a']"),
     (arms(scan={"a": {"scan": {}, "selflabel": {}}}),
      ": arms.reimpl.scan.a has 'selflabel'; an arm of the group scan changes settings of scan only"),
+    (arms(whole={"a": {"pretext": {}, "kmeans": {}, **BOTH}, "b": {"pretext": {}, **BOTH}}),
+     ": arms.reimpl.whole.b has no 'kmeans'; all arms of the group name it, or none"),
+    (arms(whole={"a": {"pretext": {}, "kmeans": 3, **BOTH}}),
+     ": arms.reimpl.whole.a.kmeans should be a mapping of settings, {} to change none"),
     (arms(scan={"a": {"scan": {}}}, clustering={"a": BOTH}), ": arms.reimpl has the arm 'a' in the groups scan and clustering"),
     ({"arms": {"original_ref": {"scan": {"a": {"scan": {}}}}}},
      ": arms.original_ref.scan is not run; the authors' code has arms of the group clustering only"),
@@ -140,6 +144,15 @@ def test_the_cells_of_each_group_by_hand(write):
         *(("original_ref/a/scan", seed, f"s/original_ref/a/{seed}/scan") for seed in pairs),
         *(("original_ref/a/selflabel", seed, f"s/original_ref/a/{seed}/selflabel") for seed in pairs),
     ]
+
+
+def test_k_means_is_a_cell_of_arms_that_name_it(write):
+    write(RIGHT)
+    named = {"pretext": {}, "kmeans": {}, **BOTH}
+    study = Study(title="t", question="q", arms={"reimpl": {"whole": {"a": named, "b": named}}})
+    assert study.stages() == ["kmeans", "scan", "selflabel"]
+    assert [(seed, folder) for step, seed, folder in found(study) if step == "reimpl/b/kmeans"] == [
+        ("0", "s/reimpl/b/0/kmeans"), ("10", "s/reimpl/b/10/kmeans")]
 
 
 def test_an_arm_that_is_read_lies_where_the_other_study_ran_it_as_far_as_this_study_is_about_it(write):
