@@ -23,7 +23,8 @@ class Drawing:
 
     @property
     def kind(self):
-        """seeds | axis | forest | curves | arms | confusion | neighbors | prototypes: the part of the page that it belongs to."""
+        """The part of the page that it belongs to: seeds | axis | gain | forest | curves | arms | confusion | neighbors |
+        prototypes."""
         return self.name.split("-")[0]
 
 
@@ -31,7 +32,8 @@ def study_drawings(summary, classes, table):
     """All drawings of a study. Args: classes: names; table: the clustering table."""
     first = axis_drawings(summary) if summary.study.axis else seeds_drawings(table)
     detailed = [*curve_drawings(summary), *picture_drawings(summary, classes)] if len(summary.arms()) <= FEW else []
-    return [*first, *forest_drawings(summary), *detailed, *arms_drawings(summary), *confusion_drawings(summary, classes)]
+    return [*first, *gain_drawings(summary), *forest_drawings(summary), *detailed, *arms_drawings(summary),
+            *confusion_drawings(summary, classes)]
 
 
 def seeds_drawings(table):
@@ -59,6 +61,27 @@ def axis_drawings(summary):
                       "Accuracy in percent: a point a seed, the means as a line, 95 % intervals (t, over pretext seeds) as "
                       "bands, cut off at the figure's edge. Settings stand at equal distances.",
                       figures.axis_figure(lines, summary.study.axis, "ACC in percent"))
+
+
+def gain_drawings(summary):
+    """What SCAN and self-labeling gain over k-means on the same features, against how good the mined neighbors are."""
+    panels = []
+    for stage in (stage for stage in summary.study.stages() if stage != "kmeans"):
+        points = []
+        for arm in summary.arms_run(stage):
+            own = summary.cells(arm.step("kmeans"))  # an arm that is read from elsewhere stands on the shared pretext task
+            steps = (arm.step("kmeans"), arm.step("neighbors")) if own else ("kmeans/embeddings", "neighbors/simclr")
+            baseline, quality = summary.percent(steps[0], "acc"), summary.percent(steps[1], "train_accuracy")
+            reached = by_unit(summary.percent(arm.step(stage), "acc"))
+            seeds = [seed for seed in reached if seed in baseline and seed in quality]
+            if seeds:
+                points.append((arm.name, [(quality[seed], reached[seed] - baseline[seed]) for seed in seeds]))
+        if points:
+            panels.append((title(stage), points))
+    if panels and any(summary.cells(arm.step("kmeans")) for arm in summary.arms()):
+        yield Drawing("gain", "Gain over k-means against the quality of the neighbors",
+                      "Points of accuracy above k-means on the same features, against the share of the mined neighbors that are "
+                      "of their image's class: a dot for each pretext seed.", figures.gain_figure(panels))
 
 
 def differences(summary, stage, metric="acc"):

@@ -120,6 +120,27 @@ def axis_figure(series, label, unit):
         return as_svg(figure)
 
 
+def gain_figure(panels):
+    """Panels side by side, one scale: a cloud of points an arm, its name at the cloud.
+
+    Args: panels: (title, [(arm, [(share of neighbors, gain), ...]), ...]) each, shares in percent and gains in points.
+    """
+    with plt.rc_context(STYLE):
+        figure, row = plt.subplots(1, len(panels), figsize=(7.2, 3.4), sharey=True, squeeze=False)
+        for axes, (name, arms) in zip(row[0], panels):
+            axes.axhline(0, color=MUTED, linewidth=1)
+            for index, (arm, points) in enumerate(arms):
+                across, up = zip(*points)
+                color = COLORS[index % len(COLORS)]
+                axes.scatter(across, up, s=26, color=color, alpha=0.7, linewidths=0)
+                axes.annotate(arm, (np.mean(across), max(up)), (0, 6), textcoords="offset points", ha="center", color=color,
+                              fontsize=9)
+            axes.set_title(name)
+            axes.set_xlabel("neighbors of the same class, %")
+        row[0][0].set_ylabel("ACC above k-means, points")
+        return as_svg(figure)
+
+
 def growth_figure(series):
     """A line for each stage, on logarithmic axes. Args: series: stage to [(images, seconds), ...]."""
     with plt.rc_context(STYLE):

@@ -12,7 +12,7 @@ from studies.confounded import flat
 from studies.study import Study, load_study, names
 
 ORDER = ("main", "pretext_task", "num_neighbors", "strong_augmentation", "entropy_weight", "threshold", "one_sided",
-         "overclustering", "seeds", "divergences")  # the paper's; other studies follow
+         "overclustering", "pretext_quality", "seeds", "divergences")  # the paper's; other studies follow
 
 
 @dataclass(frozen=True)

@@ -276,6 +276,24 @@ def test_a_study_over_a_setting_has_a_curve_over_its_values():
     assert svg.index(">5<") < svg.index(">20<") < svg.index(">50<") and "scan.num_neighbors" in svg
 
 
+def test_gains_over_k_means_stand_over_the_neighbors_they_were_made_from(monkeypatch):
+    """Clustering seeds are averaged; the arm that is read stands on the shared features; seed 7 has no k-means."""
+    whole = {"pretext": {}, "kmeans": {}, "scan": {}, "selflabel": {}}
+    study = made.study({"reimpl": {"whole": {"short": whole}}}, reads={"default": "main/reimpl/default"})
+    found = made.cells({"kmeans/embeddings": {"3": 0.7}, "reimpl/short/kmeans": {"0": 0.4}, "reimpl/default/scan": {"3-0": 0.9},
+                        "reimpl/short/scan": {"0-0": 0.5, "0-1": 0.6, "7-0": 0.9}, "reimpl/short/selflabel": {"0-0": 0.3}})
+    found += [made.cell(step, seed, {"train_accuracy": share}) for step, seed, share in
+              (("neighbors/simclr", "3", 0.95), ("reimpl/short/neighbors", "0", 0.45), ("reimpl/short/neighbors", "7", 0.55))]
+    seen = []
+    monkeypatch.setattr(figures, "gain_figure", lambda panels, draw=figures.gain_figure: (seen.append(panels), draw(panels))[1])
+    svg = drawn(made.summary("x", study, found))["gain"].svg
+    (panels,) = seen
+    rounded = {title: [(arm, [(round(share), round(gain)) for share, gain in points]) for arm, points in arms]
+               for title, arms in panels}
+    assert rounded == {"SCAN": [("default", [(95, 20)]), ("short", [(45, 15)])], "SCAN + self-label": [("short", [(45, -10)])]}
+    assert ">default<" in svg and ">short<" in svg
+
+
 def test_confusion_is_summed_class_by_class():
     """Of two clusters for three classes, seed 0 finds classes 0 and 2, seed 1 classes 0 and 1."""
     seeds = [{"confusion": [[5, 0], [1, 1], [0, 4]], "match": [2, 0]}, {"confusion": [[6, 0], [0, 3], [1, 2]], "match": [0, 1]}]

@@ -42,7 +42,7 @@ def spoil(project, name, old, new):
 
 def test_the_studies_are_right(project, capsys):
     check.check()
-    assert capsys.readouterr().out.startswith("10 studies are right: divergences, ")
+    assert capsys.readouterr().out.startswith("11 studies are right: divergences, ")
 
 
 @pytest.mark.parametrize("study, old, new, says", [
@@ -140,7 +140,7 @@ def test_what_is_wrong_with_settings_is_named_with_its_line_and_nothing_runs_on_
      "params/my set.yaml, line 1: the data set is 'my set', and should be small letters, digits and underscores, beginning with "
      "a letter, 64 at most"),
     (lambda project: rewritten(project / "params/digits.yaml", scan=[1]),
-     "params/digits.yaml, line 72: scan should be a mapping of settings, not [1]"),
+     "params/digits.yaml, line 74: scan should be a mapping of settings, not [1]"),
 ])
 def test_a_file_that_cannot_be_used_is_one_line(project, spoil, says):
     spoil(project)
