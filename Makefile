@@ -1,5 +1,6 @@
 # make repro   run what is not up to date of the main studies, and build the report
 # make studies the same of all studies
+# make report  the report on all data sets, from what ran and from kept records: nothing is run
 # make test    lint and test
 # make bench   time the authors' code and the rewrite, side by side
 # make lock    pin and hash the newest versions that pyproject.toml allows
@@ -13,13 +14,17 @@ UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 READY := $(VENV)/.installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: repro studies test lint bench lock clean
+.PHONY: repro studies report test lint bench lock clean
 
 repro: STUDIES := $(MAIN_STUDIES)
 repro studies: $(READY)
 	[ ! -e runs/reference.json ] || python -m original_ref availability  # it may be within reach now
 	python -m studies run $(STUDIES) --jobs $(JOBS)
 	@echo "The reports:" report/output/*/index.html
+
+report: $(READY)
+	-python -m studies records  # what does not fit is named, and left out
+	python -m report
 
 test: lint  # two at a time, one thread each, which on two cores is quicker than one with two
 	OMP_NUM_THREADS=1 python -m pytest -n 2

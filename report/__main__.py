@@ -1,26 +1,48 @@
-"""python -m report --dataset D [--summaries FOLDER] [--out FOLDER]"""
+"""Reports from summaries, without anything being run.
+
+    python -m report                the page of each data set that has summaries, and the page over all of them
+    python -m report --dataset D    the page of one data set
+"""
 
 import argparse
 import sys
 from pathlib import Path
 
 from harness.command import guarded
+from harness.errors import UserError
 from harness.params import looks
-from report.page import build
+from report import overview, page
+
+RUNS, OUT = Path("runs"), Path("report/output")
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m report", description=__doc__)
-    parser.add_argument("--dataset", required=True)
-    parser.add_argument("--summaries", type=Path, metavar="FOLDER", help="runs/D/summary, where left out")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="report/output/D, where left out")
+    parser = argparse.ArgumentParser(prog="python -m report", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dataset", metavar="D")
+    parser.add_argument("--summaries", type=Path, metavar="FOLDER", help="of D; runs/D/summary, where left out")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help=f"{OUT}/D, or {OUT} without D, where left out")
     options = parser.parse_args()
-    out = options.out or Path("report/output") / options.dataset
-    summaries = options.summaries or Path("runs") / options.dataset / "summary"
-    code = guarded(lambda: build(options.dataset, summaries, out, looks=looks()))
-    if code == 0:
-        print(f"the report is {out / 'index.html'}")
-    return code
+    if options.summaries and not options.dataset:
+        parser.error("--summaries takes --dataset")
+    return guarded(one if options.dataset else everything, options)
+
+
+def one(options):
+    out = options.out or OUT / options.dataset
+    page.build(options.dataset, options.summaries or RUNS / options.dataset / "summary", out, looks=looks())
+    print(f"the report is {out / 'index.html'}")
+
+
+def everything(options):
+    folders = sorted({file.parent.parent for file in RUNS.glob("*/summary/*/cells.csv")})
+    if not folders:
+        raise UserError(f"{RUNS} has no summary of any data set: `make repro` or, of kept records, `python -m studies records` "
+                        "makes them")
+    out = options.out or OUT
+    found = [page.build(folder.parent.name, folder, out / folder.parent.name, looks=looks()) for folder in folders]
+    overview.build(found, out)
+    print(f"the report on {len(found)} data set{'s' if len(found) > 1 else ''} is {out / 'index.html'}")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from harness.files import write_csv
 from report.runs import merges
 from report.sequential import reached
+from report.summaries import data_set, read_summaries, studies_not_run
 from report.tables import UNSCORED
 from report.verdicts import NOT_TESTED, Finding, Side, Verdict, decide, judge, over_looks
 from studies.confounded import confounds
@@ -26,6 +27,40 @@ class Judged:
     confounds: tuple = ()
     merges: tuple = ()
     """A sentence on each of the claim's two steps of which some runs merge classes and some do not."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """What there is of one data set."""
+
+    facts: dict
+    """Of its dataset.json."""
+    summaries: list
+    """The Summary of each study that was run."""
+    missing: list
+    """(name, Study) of each that was not."""
+    claims: list
+    """A Judged for each claim of either, as judge_all has them."""
+
+    @property
+    def name(self):
+        return self.facts["name"]
+
+    def summary(self, name):
+        """The Summary of a study; None where it was not run."""
+        return next((one for one in self.summaries if one.name == name), None)
+
+    def cells(self):
+        """Every record once, of all studies: cells of records.json."""
+        found = {cell["path"]: cell for one in self.summaries for cell in one.records if not cell["record"]["not_run"]}
+        return list(found.values())
+
+
+def read_results(dataset, summaries, looks=()):
+    """The Results on a data set. Args: summaries: the folder that has them; looks: as in `measure`."""
+    found, facts = read_summaries(summaries), data_set(dataset)
+    missing = studies_not_run(found)
+    return Results(facts, found, missing, judge_all(found, missing, facts, looks))
 
 
 def judge_all(summaries, missing, facts, looks=()):
@@ -78,19 +113,25 @@ def two_kinds(summary, claim, classes):
 
 
 def write_claims(judged, file):
-    """A row for each claim, at full precision."""
+    """Write a row for each claim."""
+    write_csv(file, COLUMNS, claim_rows(judged))
+
+
+def claim_rows(judged):
+    """A mapping of COLUMNS for each claim, at full precision."""
     rows = []
     for one in judged:
         found, claim = one.verdict.finding.estimate, one.claim
         low, high = found.interval() if found else ("", "")
         rows.append({"study": one.study, "claim": claim.text, "source": claim.source, "of": claim.of, "than": claim.than,
-                     "figure": claim.figure, "word": one.verdict.word, "p": _number(one.verdict.p),
-                     "p_corrected": _number(one.verdict.corrected), "mean": found.mean if found else "", "low": low,
+                     "figure": claim.figure, "word": one.verdict.word, "p": or_empty(one.verdict.p),
+                     "p_corrected": or_empty(one.verdict.corrected), "mean": found.mean if found else "", "low": low,
                      "high": high, "n": one.verdict.finding.n, "std": found.std if found else "",
                      "image_error": found.image_error if found else "", "confounds": " ".join(one.confounds),
                      "reason": one.verdict.reason})
-    write_csv(file, COLUMNS, rows)
+    return rows
 
 
-def _number(value):
+def or_empty(value):
+    """What a table has for None."""
     return "" if value is None else value

@@ -1,22 +1,19 @@
 """The report's page: what is shown, in which order, and the evidence for it."""
 
 import os
-import re
 from pathlib import Path
-
-import jinja2
-from markupsafe import Markup, escape
 
 from harness.files import read_yaml, writing
 from harness.stages import BASELINES, SCORED, STAGES, title
-from report.claims import judge_all, write_claims
+from report.claims import read_results, write_claims
 from report.drawings import differences, study_drawings
 from report.published import published_tables
 from report.runs import merges
 from report.speed import FILE, read_speed
 from report.statistics import paired, spread, variance_shares
-from report.summaries import data_set, flat, made_on, read_summaries, studies_not_run
+from report.summaries import flat, made_on
 from report.tables import IMPLEMENTATIONS, PUBLISHED_ON, clustering_table, neighbor_table, write_table
+from report.templates import write_page
 from report.verdicts import FEWEST, WORDS
 
 HERE = Path(__file__).parent
@@ -26,33 +23,23 @@ SHARES = ("acc", "nmi", "ari", "train_accuracy", "test_accuracy", "confident")  
 
 
 def build(dataset, summaries, out, bench=FILE, looks=()):
-    """Write index.html, and per study tables (CSV, LaTeX) and figures (SVG), into `out`.
+    """Write index.html, and per study tables (CSV, LaTeX) and figures (SVG), into `out`. Returns the Results that are shown.
 
     Args: bench: what `make bench` wrote, if it ran; looks: numbers of seeds at which claims are looked at, of params.yaml.
     """
-    found, facts = read_summaries(summaries), data_set(dataset)
-    missing = studies_not_run(found)
-    claims = judge_all(found, missing, facts, looks)
+    results = read_results(dataset, summaries, looks)
+    found, facts, missing, claims = results.summaries, results.facts, results.missing, results.claims
     write_claims(claims, out / "claims.csv")
     studies = [study_section(summary, claims, facts, out / summary.name) for summary in found]
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True,
-                                     lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    environment.filters["breakable"] = breakable
-    page = environment.get_template("page.html.jinja").render(
-        facts=facts, studies=studies, missing=missing, claims=claims, words=WORDS, style=(HERE / "style.css").read_text(),
+    write_page(
+        "page.html.jinja", out / "index.html", facts=facts, studies=studies, missing=missing, claims=claims, words=WORDS,
         tested=sum(bool(judged.verdict.finding.tests) for judged in claims), fewest=FEWEST, looks=looks,
         titles={study["name"]: study["study"].title for study in studies} | {name: study.title for name, study in missing},
         divergences=read_yaml(DIVERGENCES), effects=effects(found), obstacles=read_yaml(OBSTACLES),
         published=published_tables(found, facts["name"], out), comparable=facts["name"] in PUBLISHED_ON,
-        published_on=PUBLISHED_ON["cifar10"], shares=SHARES, evidence=evidence(found), kept=kept_lines(found),
+        published_on=PUBLISHED_ON["cifar10"], shares=SHARES, evidence=evidence(found), kept=kept_lines(results),
         speed=read_speed(bench), implementations=IMPLEMENTATIONS, to_root=os.path.relpath(".", out))
-    with writing(out / "index.html") as temporary:
-        temporary.write_text(page)
-
-
-def breakable(text):
-    """Text as HTML, in which a narrow column breaks a name like `scan.entropy_over` between its words."""
-    return Markup(re.sub(r"(?<=[a-z])([._])(?=[a-z])", r"\1<wbr>", str(escape(text))))
+    return results
 
 
 def study_section(summary, claims, facts, out):
@@ -181,9 +168,9 @@ def machines(cells):
             for (hardware, packages, revision, kept), count in found.items()]
 
 
-def kept_lines(summaries):
+def kept_lines(results):
     """(how many, machines and revisions as text) of the kept records of all studies; None where there are none."""
-    cells = list({cell["path"]: cell for summary in summaries for cell in summary.records if cell.get("kept")}.values())
+    cells = [cell for cell in results.cells() if cell.get("kept")]
     return (len(cells), made_on(cells)) if cells else None
 
 

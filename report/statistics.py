@@ -14,6 +14,8 @@ ENUMERATED_VALUES = 6
 """Up to this many values, all n^n resamples are taken (46,656 for 6)."""
 DRAWS = 10_000
 """Resamples drawn where there are too many to take all."""
+
+
 @dataclass(frozen=True)
 class Spread:
     """values: one a seed, in the order of the seeds; std: of the sample (n - 1 in the denominator), None for one seed."""
@@ -25,15 +27,6 @@ class Spread:
     @property
     def n(self):
         return len(self.values)
-
-
-@dataclass(frozen=True, slots=True)
-class Improvement:
-    """probability: from 0 to 1; low, high: its 95 % interval, None where either side has one value only."""
-
-    probability: float
-    low: float | None
-    high: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +52,7 @@ def spread(values):
     """The Spread of a sequence of floats. Raises ValueError for an empty one."""
     if len(values) == 0:
         raise ValueError("no values")
-    array = _array(values)
+    array = finite(values)
     return Spread(tuple(array.tolist()), float(array.mean()), float(array.std(ddof=1)) if len(array) > 1 else None)
 
 
@@ -81,13 +74,13 @@ def bootstrap_interval(values, level=LEVEL):
     """
     if len(values) < 2:
         return None
-    array = _array(values)
+    array = finite(values)
     n = len(array)
     if n <= ENUMERATED_VALUES:
         picks = np.indices((n,) * n).reshape(n, -1).T
     else:
         picks = np.random.default_rng(0).integers(n, size=(DRAWS, n))
-    return _percentiles(array[picks].mean(axis=1), level)
+    return percentiles(array[picks].mean(axis=1), level)
 
 
 def pairs(after, before):
@@ -118,26 +111,7 @@ def by_unit(values):
 def paired(after, before):
     """after - before by pretext seed, a tuple of floats. Args: two mappings of seed to value, keys as in `pairs`."""
     runs = {max(high, low, key=len): after[high] - before[low] for high, low in pairs(after, before)}
-    return tuple(_array(list(by_unit(runs).values())).tolist())
-
-
-def improvement(after, before):
-    """The Improvement of one sequence of values over another (Agarwal et al., NeurIPS 2021, section 4.3).
-
-    probability: of `after` above `before` plus half that of equal, over all pairs of a value of each, unpaired. Its interval
-    is the percentile bootstrap of 10,000 draws, each side by itself, and too narrow for few seeds: where every value of one
-    side exceeds every one of the other, it has no width. Raises ValueError for an empty sequence.
-    """
-    if len(after) == 0 or len(before) == 0:
-        raise ValueError("no values")
-    high, low = _array(after)[:, None], _array(before)[None, :]
-    wins = (high > low) + 0.5 * (high == low)
-    probability = float(wins.mean())
-    if min(wins.shape) < 2:
-        return Improvement(probability, None, None)
-    generator = np.random.default_rng(0)
-    rows, columns = (generator.multinomial(n, [1 / n] * n, size=DRAWS) / n for n in wins.shape)
-    return Improvement(probability, *_percentiles((rows @ wins * columns).sum(axis=1), LEVEL))
+    return tuple(finite(list(by_unit(runs).values())).tolist())
 
 
 def variance_shares(groups):
@@ -152,7 +126,7 @@ def variance_shares(groups):
     for key, values in groups.items():
         if len(values) < 2:
             raise ValueError(f"group {key} has {len(values)} values, and at least 2 are needed")
-    arrays = [_array(values) for values in groups.values()]
+    arrays = [finite(values) for values in groups.values()]
     sizes = np.array([len(array) for array in arrays])
     k, total = len(arrays), int(sizes.sum())
     balanced = len(set(sizes.tolist())) == 1
@@ -178,7 +152,8 @@ def _share_interval(among, within, k, m):
     return (max(low, 0.0), high) if high >= 0 else (None, None)
 
 
-def _array(values):
+def finite(values):
+    """The values as a float array. Raises ValueError for one that is not finite."""
     array = np.asarray(values, float)
     if not np.isfinite(array).all():
         raise ValueError(f"{array[~np.isfinite(array)][0]} among the values, which should be finite")
@@ -187,13 +162,13 @@ def _array(values):
 
 def moments(values):
     """(n, mean, std), where equal values have a deviation of exactly 0."""
-    array = _array(values)
+    array = finite(values)
     if array.min() == array.max():  # summing rounds, and a spread of 1e-17 would pass for one
         return len(array), float(array[0]), 0.0
     return len(array), float(array.mean()), float(array.std(ddof=1))
 
 
-def _percentiles(draws, level):
+def percentiles(draws, level=LEVEL):
     """(low, high) that leave (1 - level) / 2 of the draws on either side."""
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], method="averaged_inverted_cdf")
     return float(low), float(high)

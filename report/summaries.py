@@ -115,7 +115,7 @@ def read_summaries(folder):
     """Every summary under `folder`, which has a folder a study, in the paper's order. Raises UserError where there is none."""
     found = []
     folder = existing(folder, "dvc repro` or, of kept records, `python -m studies records")
-    for path in sorted(folder.iterdir(), key=lambda path: _order(path.name)):
+    for path in sorted(folder.iterdir(), key=lambda path: order(path.name)):
         if (path / "cells.csv").exists():
             found.append(Summary(path.name, build(Study, read_json(path / "study.json"), str(path / "study.json")),
                                  read_csv(path / "cells.csv"), read_json(path / "records.json"),
@@ -134,8 +134,9 @@ def data_set(name):
 
 def studies_not_run(summaries):
     """(name, Study) of the studies that have no summary."""
-    return [(name, load_study(name)) for name in sorted(names(), key=_order) if name not in {one.name for one in summaries}]
+    return [(name, load_study(name)) for name in sorted(names(), key=order) if name not in {one.name for one in summaries}]
 
 
-def _order(name):
+def order(name):
+    """What studies are sorted by: the paper's order, then their names."""
     return ORDER.index(name) if name in ORDER else len(ORDER), name

@@ -16,12 +16,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from report.aggregates import Aggregate, improvement
 from report.estimates import Estimate, estimate, image_error, shares_error
 from report.multiplicity import corrected
 from report.power import FEWEST, MOST, seeds_to_differ, seeds_to_equate
 from report.runs import collapsed
 from report.sequential import spent
-from report.statistics import Improvement, by_unit, improvement, pairs, spread
+from report.statistics import by_unit, pairs, spread
 
 LEVEL = 0.05
 """The chance of any false word on a page is at most this."""
@@ -69,7 +70,7 @@ class Finding:
     """Arguments of `_forecast`, if there are tests."""
     looks: int = 1
     """At how many numbers of seeds it is looked at, which share the level."""
-    improvement: Improvement | None = None
+    improvement: Aggregate | None = None
     """For `above` another step: how probable it is that a run of the one exceeds a run of the other."""
 
 
@@ -124,7 +125,7 @@ def judge(claim, after, before=None, matters=1.0, confusions=None, dataset="", n
         return Finding(f"{reason}; a decision takes at least {FEWEST}", ours=ours, n=len(units), estimate=found)
     margin, target = claim.margin or matters, claim.value if claim.kind == "equal" else 0.0
     two = claim.kind == "above" and claim.than
-    better = improvement(*(list(by_unit(side.percent).values()) for side in (after, before))) if two else None
+    better = improvement([[list(by_unit(side.percent).values()) for side in (after, before)]]) if two else None
     return Finding(reason, UNDECIDED, ours, len(units), found, _tests(claim, found, target, margin),
                    (claim.kind, found, target, margin, after.images), improvement=better)
 

@@ -57,7 +57,7 @@ def test_what_is_kept_is_small_and_says_what_it_is(away):
 def test_a_checkout_without_runs_and_data_reports_what_was_kept(clone, away):
     """With the seeds that were kept, though params.yaml has others; and marked as what it is."""
     assert "6 of 6 kept records are right" in clone.run("studies", "records").stdout
-    clone.run("report", "--dataset", "digits")
+    clone.run("report")
     assert not (clone.folder / "data").exists() and not list(clone.folder.glob("runs/digits/*/**/metrics.json"))
     with open(clone.folder / "runs/digits/summary/main/cells.csv", newline="") as file:
         ours = {(row["step"], row["seed"], row["metric"]): row["value"] for row in csv.DictReader(file)}
@@ -67,6 +67,8 @@ def test_a_checkout_without_runs_and_data_reports_what_was_kept(clone, away):
     revision = json.loads((clone.folder / SCAN / "metrics.json").read_text())["evidence"]["revision"]
     assert f"kept record, NVIDIA H200, revision {revision[:7]}" in page and "6 kept records:</b>" in page
     assert f'../../../{SCAN}/metrics.json"' in page and "Prototypes" not in page  # for want of images
+    overview = (clone.folder / "report/output/index.html").read_text()
+    assert "6 records, all kept" in overview and 'href="digits/index.html"' in overview
 
 
 def test_a_plan_tells_what_is_kept_and_what_is_missing(clone):

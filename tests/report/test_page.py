@@ -1,7 +1,6 @@
 """The page from hand-made summaries: every number of ours leads to its record in two clicks, and no link leads nowhere."""
 
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -10,58 +9,12 @@ import yaml
 from harness.errors import UserError
 from harness.files import write_json
 from report import page
+from report.templates import breakable
 from studies.study import Claim
 from tests.report import made
+from tests.report.parsed import Element, Tree
 
-VOID = ("meta", "br", "wbr", "link", "img", "input", "hr")
 SEEDS = ("0-0", "1-0", "2-0")
-
-
-class Element:
-    """One element of a page: its tag, attributes, the elements and texts in it."""
-
-    def __init__(self, tag, attributes, parent):
-        self.tag, self.attributes, self.parent, self.children = tag, dict(attributes), parent, []
-
-    def all(self, tag=None, **attributes):
-        """Every element within with this tag and these attributes (`class_` for class), in the page's order."""
-        wanted = {key.rstrip("_"): value for key, value in attributes.items()}
-        for child in self.children:
-            if isinstance(child, Element):
-                if tag in (None, child.tag) and wanted.items() <= child.attributes.items():
-                    yield child
-                yield from child.all(tag, **attributes)
-
-    def text(self):
-        parts = (child if isinstance(child, str) else child.text() for child in self.children)
-        return re.sub(r"\s+", " ", "".join(parts))
-
-
-class Tree(HTMLParser):
-    """Parses a page into `root`; an element that is not closed, or closed out of turn, is an error."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.root = self.here = Element("", [], None)
-        self.feed(text)
-        self.close()
-        assert self.here is self.root, f"<{self.here.tag}> is not closed"
-
-    def handle_starttag(self, tag, attrs):
-        element = Element(tag, attrs, self.here)
-        self.here.children.append(element)
-        if tag not in VOID:
-            self.here = element
-
-    def handle_startendtag(self, tag, attrs):
-        self.here.children.append(Element(tag, attrs, self.here))
-
-    def handle_endtag(self, tag):
-        assert self.here.tag == tag, f"</{tag}> closes <{self.here.tag}>"
-        self.here = self.here.parent
-
-    def handle_data(self, data):
-        self.here.children.append(data)
 
 
 def claim(text, **fields):
@@ -161,9 +114,9 @@ def claims_table(root):
 
 
 def test_names_break_between_their_words_and_nothing_else_does():
-    assert page.breakable("decay_of_all") == "decay_<wbr>of_<wbr>all"
-    assert page.breakable("scan.entropy_over") == "scan.<wbr>entropy_<wbr>over"
-    assert page.breakable("k5 <0.99>, here: a b_2") == "k5 &lt;0.99&gt;, here: a b_2"
+    assert breakable("decay_of_all") == "decay_<wbr>of_<wbr>all"
+    assert breakable("scan.entropy_over") == "scan.<wbr>entropy_<wbr>over"
+    assert breakable("k5 <0.99>, here: a b_2") == "k5 &lt;0.99&gt;, here: a b_2"
 
 
 def test_every_id_is_given_once(root):

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
+from report.aggregates import improvement, interquartile_mean
 from report.estimates import estimate
 from report.statistics import (
     bootstrap_interval,
-    improvement,
     paired,
     pairs,
     spread,
@@ -60,8 +60,8 @@ def test_bootstrap_of_few_values_by_hand():
 @pytest.mark.parametrize("value", (math.nan, math.inf))
 @pytest.mark.parametrize("function", (
     spread, t_interval, bootstrap_interval, lambda values: paired(dict(zip("01", values)), {"0": 1.0, "1": 1.0}),
-    lambda values: estimate(values, 0.0), lambda values: improvement(values, [1.0]),
-    lambda values: variance_shares({"0": values, "1": [1.0, 2.0]})))
+    lambda values: estimate(values, 0.0), lambda values: improvement([(values, [1.0])]),
+    lambda values: interquartile_mean([values]), lambda values: variance_shares({"0": values, "1": [1.0, 2.0]})))
 def test_a_value_that_is_not_finite_is_refused(function, value):
     with pytest.raises(ValueError, match=f"{value} among the values, which should be finite"):
         function([1.0, value])
@@ -87,31 +87,6 @@ def test_k_means_of_a_pretext_seed_pairs_with_each_clustering_run_on_it():
     assert paired(runs, {"0": 1.0, "1": 2.0}) == (4.5, 6.0)
     assert pairs(runs, {"0": 1.0, "1": 2.0}) == (("0-0", "0"), ("0-1", "0"), ("1-0", "1"))
     assert paired({"0": 1.0, "1": 2.0}, runs) == (-6.0, -4.5)
-
-
-def test_improvement_by_hand():
-    # 2 > 1, 2 = 2, 4 > 1, 4 > 2: three and a half of four
-    assert improvement([2, 4], [1, 2]).probability == 3.5 / 4
-    assert improvement([1, 2], [2, 4]).probability == 0.5 / 4
-    separate = improvement([5, 6, 7], [1, 2])
-    assert (separate.probability, separate.low, separate.high) == (1, 1, 1)
-    single = improvement([5, 6, 7], [6])
-    assert (single.probability, single.low, single.high) == (0.5, None, None)
-    with pytest.raises(ValueError, match="no values"):
-        improvement([], [1.0])
-
-
-def test_improvement_is_mann_whitneys_u_and_its_interval_scipys_bootstrap():
-    after, before = np.round(draw(9, 1, 1.0), 1), np.round(draw(7, 2, 0.0), 1)
-    found = improvement(after, before)
-    assert found.probability == pytest.approx(stats.mannwhitneyu(after, before).statistic / 63)
-
-    def share(one, other, axis):
-        return (np.sign(one[..., :, None] - other[..., None, :]).mean((-2, -1)) + 1) / 2
-
-    oracle = stats.bootstrap((after, before), share, n_resamples=50_000, batch=5_000, method="percentile", rng=1)
-    assert (found.low, found.high) == pytest.approx(tuple(oracle.confidence_interval), abs=0.02)
-    assert found == improvement(after, before)
 
 
 def test_variance_shares_of_a_textbook_example():

@@ -274,6 +274,6 @@ def test_a_claim_about_another_data_set_is_not_tested():
 def test_the_probability_of_improvement_stands_beside_a_verdict_on_two_steps():
     """By hand: of the nine pairs of 81, 79, 85 and 80, 80, 82, five are higher: 81 twice, 85 three times."""
     better = found(ABOVE, by_seed(81.0, 79.0, 85.0), by_seed(80.0, 80.0, 82.0)).finding.improvement
-    assert better.probability == pytest.approx(5 / 9) and better.low < 5 / 9 < better.high
+    assert better.value == pytest.approx(5 / 9) and better.low < 5 / 9 < better.high
     assert found(EXCEEDS, by_seed(81.0, 82.0, 83.0)).finding.improvement is None
     assert found(SAME, by_seed(81.0, 82.0, 83.0), by_seed(81.0, 82.0, 83.0)).finding.improvement is None

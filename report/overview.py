@@ -1,0 +1,172 @@
+"""The page over all data sets: each claim on each of them, and what three comparisons come to over all."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.files import write_csv
+from harness.params import SETTINGS_FOLDER
+from report.aggregates import Aggregate, improvement, interquartile_mean
+from report.claims import COLUMNS, claim_rows, or_empty
+from report.drawings import Drawing
+from report.figures import forest_figure
+from report.statistics import by_unit, paired
+from report.summaries import order
+from report.templates import write_page
+from report.verdicts import NOT_TESTED, UNDECIDED, WORDS
+from studies.study import Claim
+
+DECIDED = tuple(word for word in WORDS if word not in (UNDECIDED, NOT_TESTED))
+DIFFERENT = "different from one data set to another"
+READINGS = (*DECIDED, DIFFERENT, UNDECIDED, NOT_TESTED)
+COMPARISONS = (
+    ("SCAN", "k-means on the same features", "reimpl/default/scan", "kmeans/embeddings"),
+    ("SCAN + self-label", "SCAN", "reimpl/default/selflabel", "reimpl/default/scan"),
+    ("The rewrite", "the authors' code, both SCAN + self-label", "reimpl/default/selflabel", "original_ref/default/selflabel"),
+)
+"""What is compared with what over all data sets, in words, and the steps of the study `main`."""
+FOREST = ("Points of accuracy on the same seed: a point a seed, the mean as a diamond, its 95 % interval as a bar, cut off at "
+          "the figure's edge.")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A claim of a study, with what it came to on each data set: a Judged, or None where its summaries do not have it."""
+
+    study: str
+    title: str
+    claim: Claim
+    cells: tuple
+
+    @property
+    def confounds(self):
+        return next((cell.confounds for cell in self.cells if cell), ())
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One of COMPARISONS in accuracy over all data sets that have both steps.
+
+    seeds: of each such data set, how many have both. The Aggregates are in percent, points and from 0 to 1, and None where there
+    is no such data set; each side is of all its seeds, a difference is paired by seed.
+    """
+
+    of: str
+    than: str
+    seeds: dict
+    one: Aggregate | None = None
+    other: Aggregate | None = None
+    difference: Aggregate | None = None
+    improvement: Aggregate | None = None
+    drawing: Drawing | None = None
+
+
+def build(found, out):
+    """Write index.html, claims.csv and aggregates.csv into `out`, which has the page of each data set in a folder of its name.
+
+    Args: found: the Results on each data set, at least one.
+    """
+    found = sorted(found, key=lambda results: (results.facts["images"]["train"], results.name))
+    lines, compared = claim_lines(found), [compare(found, *comparison) for comparison in COMPARISONS]
+    names = [results.name for results in found]
+    anywhere = [line for line in lines if not line.claim.dataset]
+    one_set = sorted((line for line in lines if line.claim.dataset),
+                     key=lambda line: (line.claim.dataset not in names, line.claim.dataset))
+    write_csv(out / "claims.csv", ("dataset", *COLUMNS),
+              [{"dataset": results.name, **row} for results in found for row in claim_rows(results.claims)])
+    write_aggregates(compared, out / "aggregates.csv")
+    write_page("overview.html.jinja", out / "index.html", names=names,
+               tiles=[tile(results) for results in found], anywhere=anywhere, compared=compared, readings=READINGS,
+               one_set=one_set, read=[reading(line) for line in anywhere],
+               shown=shown, not_summed=not_summed(found), not_run=not_run(found))
+
+
+def claim_lines(found):
+    """A Line for each claim of any data set, by study in the paper's order; one whose entry was edited between two data sets'
+    summaries is two claims."""
+    titles = {summary.name: summary.study.title for results in found for summary in results.summaries} | {
+        name: study.title for results in found for name, study in results.missing}
+    of_set = [{(judged.study, judged.claim): judged for judged in results.claims} for results in found]
+    keys = dict.fromkeys(key for judged in of_set for key in judged)
+    return [Line(study, titles[study], claim, tuple(judged.get((study, claim)) for judged in of_set))
+            for study, claim in sorted(keys, key=lambda key: order(key[0]))]
+
+
+def reading(line):
+    """What a claim comes to over all data sets: the word of those that decide it, if they agree; one of READINGS."""
+    words = {cell.verdict.word for cell in line.cells if cell}
+    decided = words & set(DECIDED)
+    if len(decided) == 1:
+        return decided.pop()
+    return DIFFERENT if decided else UNDECIDED if UNDECIDED in words else NOT_TESTED
+
+
+def tile(results):
+    """What stands of a data set by itself, as a mapping for the template: how many of the claims about any data set came to each
+    word and are decided, on how many pretext seeds at most, and how many records there are, of which so many are kept."""
+    words = [judged.verdict.word for judged in results.claims if not judged.claim.dataset]
+    cells = results.cells()
+    return {"name": results.name, "facts": results.facts, "words": {word: words.count(word) for word in WORDS},
+            "decided": sum(word in DECIDED for word in words), "claims": len(words), "records": len(cells),
+            "seeds": max((judged.verdict.finding.n for judged in results.claims), default=0),
+            "kept": sum(bool(cell.get("kept")) for cell in cells)}
+
+
+def shown(judged):
+    """The difference and its interval, as text: in points, from the claim's figure where it has one.
+
+    Where there is no difference, it is what was measured; empty where nothing was.
+    """
+    finding, claim = judged.verdict.finding, judged.claim
+    if finding.estimate is None:
+        return finding.ours
+    target = claim.value if claim.kind == "equal" else 0.0
+    low, high = finding.estimate.interval()
+    return f"{finding.estimate.mean - target:+z.1f} [{low - target:z.1f}, {high - target:z.1f}]"
+
+
+def compare(found, of, than, after, before):
+    """The Compared of one of COMPARISONS."""
+    sides, differences, lines = [], [], []
+    for results in found:
+        main = results.summary("main")
+        high, low = (main.percent(step, "acc") if main else {} for step in (after, before))
+        if values := paired(high, low):
+            sides.append([list(by_unit(side).values()) for side in (high, low)])
+            differences.append(values)
+            lines.append((results.name, values, interval(results, after, before)))
+    seeds = {name: len(values) for name, values, _ in lines}
+    if not seeds:
+        return Compared(of, than, seeds)
+    drawing = Drawing("forest", f"{of} against {than}", FOREST, forest_figure(lines, "points of ACC"))
+    return Compared(of, than, seeds, *map(interquartile_mean, zip(*sides)), interquartile_mean(differences), improvement(sides),
+                    drawing)
+
+
+def interval(results, after, before):
+    """The interval of a difference in accuracy, as the claim on it has it; None where no claim is on it, or it has none."""
+    for judged in results.claims:
+        claim, estimate = judged.claim, judged.verdict.finding.estimate
+        if (claim.of, claim.than, claim.figure) == (after, before, "acc") and estimate:
+            return estimate.interval()
+    return None
+
+
+def write_aggregates(compared, file):
+    """A row for each aggregate of each comparison, at full precision."""
+    names = {"one": "interquartile mean of the one", "other": "interquartile mean of the other",
+             "difference": "interquartile mean of the differences", "improvement": "probability of improvement"}
+    write_csv(file, ("comparison", "aggregate", "value", "low", "high", "datasets", "seeds"), [
+        {"comparison": f"{each.of} against {each.than}", "aggregate": name, "value": found.value, "low": or_empty(found.low),
+         "high": or_empty(found.high), "datasets": " ".join(each.seeds), "seeds": " ".join(map(str, each.seeds.values()))}
+        for each in compared for key, name in names.items() if (found := getattr(each, key))])
+
+
+def not_summed(found):
+    """The data sets that have kept records and no summary of them."""
+    return sorted({file.parent.name for file in Path("records").glob("*/SHA256SUMS")} - {results.name for results in found})
+
+
+def not_run(found):
+    """The data sets that have settings, and neither a summary nor kept records."""
+    known = {file.stem for file in SETTINGS_FOLDER.glob("*.yaml")}
+    return sorted(known - {results.name for results in found} - {*not_summed(found)})

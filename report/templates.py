@@ -1,0 +1,32 @@
+"""Pages from their templates. A page holds its style, so that it can be moved about by itself."""
+
+import re
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup, escape
+
+from harness.files import writing
+
+HERE = Path(__file__).parent
+
+
+def write_page(template, file, **values):
+    """Render report/<template> with some values into `file`. Raises jinja2.UndefinedError for a value that is not given."""
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True,
+                                     lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment.filters["breakable"] = breakable
+    environment.globals |= {"verdict": verdict, "style": Markup((HERE / "style.css").read_text())}
+    page = environment.get_template(template).render(values)
+    with writing(file) as temporary:
+        temporary.write_text(page)
+
+
+def breakable(text):
+    """Text as HTML, in which a narrow column breaks a name like `scan.entropy_over` between its words."""
+    return Markup(re.sub(r"(?<=[a-z])([._])(?=[a-z])", r"\1<wbr>", str(escape(text))))
+
+
+def verdict(word):
+    """The word of a verdict in its colour."""
+    return Markup('<span class="verdict {}">{}</span>').format(word.replace(" ", "-"), word)
