@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from harness.files import sha256
 from studies import kept
 from studies.keep import reduced, write_sums
 from studies.study import Place
+from tests.pipeline.conftest import ROOT
 
 SCAN = "records/digits/main/reimpl/default/0-0/scan"
 KMEANS = "records/digits/kmeans/pixels/0"
@@ -190,6 +192,15 @@ def test_the_command_leaves_out_what_does_not_fit_and_fails(clone):
     with open(clone.folder / "runs/digits/summary/main/cells.csv", newline="") as file:
         steps = {row["step"] for row in csv.DictReader(file)}
     assert "reimpl/default/selflabel" in steps and not {"reimpl/default/scan", "kmeans/pixels"} & steps
+
+
+def test_make_report_reports_what_fits_and_names_the_rest(clone):
+    rewritten(metrics__acc=0.9999)(clone)
+    shutil.copy(ROOT / "Makefile", clone.folder)
+    done = subprocess.run(["make", "--assume-old", ".venv/.installed", "report"], cwd=clone.folder, env=clone.environment(),
+                          capture_output=True, text=True)
+    assert done.returncode == 0 and "5 of 6 kept records are right" in done.stdout and "1 thing wrong with records" in done.stderr
+    assert "5 records, all kept" in (clone.folder / "report/output/index.html").read_text()
 
 
 def test_what_ran_here_wins(clone, away, monkeypatch):
