@@ -66,7 +66,7 @@ def improvement(strata):
 
 
 def _filled(strata):
-    if not strata or not all(map(len, strata)):
+    if min(map(len, strata), default=0) == 0:
         raise ValueError("no values")
     return [finite(values) for values in strata]
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from report.aggregates import improvement, interquartile_mean
 from report.estimates import Estimate, image_error, shares_error
 from report.multiplicity import corrected
 from report.power import chance_to_equate, seeds_to_differ, seeds_to_equate
@@ -167,6 +168,22 @@ def test_looks_while_seeds_are_added_err_in_5_percent_at_most_over_all_of_them(r
     habit = np.any([np.abs(found.mean) > found.half_width() for found in looks], axis=0).mean()
     rates("the same looks at 5 % each (not done)", shape, habit)
     assert max(wrong, equated) <= at_most(0.05) and habit > 0.08
+
+
+@pytest.mark.parametrize("n", (3, 10))
+def test_intervals_of_aggregates_are_too_narrow_where_seeds_are_few(rng, rates, n):
+    """Two equal methods on two data sets that lie ten deviations apart: how often the bootstrap's interval says otherwise. With
+    10 seeds its spread is sqrt(9 / 10) of what it should be, so that 1.96 is 1.86 of them, which 6.3 % exceed."""
+    draws = 300
+    differences = rng.normal(0, 1, (draws, 2, n)) - rng.normal(0, 1, (draws, 2, n))
+    runs = rng.normal(0, 1, (draws, 2, 2, n)) + np.array([0, 10])[:, None, None]  # [draw, data set, side, seed]
+    means = [interquartile_mean(of_draw) for of_draw in differences]
+    chances = [improvement(of_draw) for of_draw in runs]
+    wrong, likely = (np.mean([not found.low <= truth <= found.high for found in each])
+                     for each, truth in ((means, 0), (chances, 0.5)))
+    rates("aggregates, which decide nothing: interquartile mean of differences", f"2 data sets, {n} seeds", wrong)
+    rates("aggregates, which decide nothing: probability of improvement", f"2 data sets, {n} seeds", likely)
+    assert wrong > at_most(0.05, draws) if n == 3 else max(wrong, likely) <= at_most(0.063, draws)
 
 
 def test_forecasts_have_a_chance_of_80_percent(rng, rates):
