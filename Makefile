@@ -34,7 +34,7 @@ lint: $(READY)
 	ruff check .
 
 bench: $(READY)
-	python -m studies.bench
+	python -m harness.bench
 
 lock: | $(UV)
 	$(UV) pip compile --quiet --universal --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url \

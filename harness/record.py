@@ -16,11 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.files import sha256, write_json
+from harness.files import read_json, sha256, write_json
 from harness.params import Section
 
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "faiss-gpu", "faiss-cpu", "pillow")
 FILE = "metrics.json"
+AVAILABILITY = Path("runs/reference.json")
+"""Whether the authors' code can be had: written once, so that a network that does not answer is waited for once."""
 NO_CODE = ("**dvc.lock", "records", "params.yaml", "params")
 
 
@@ -95,8 +97,17 @@ def write_record(out, cell, *, settings, metrics, curves, degenerate, inputs, se
 
 def write_not_run(out, cell, reason):
     """Write the record of a stage that could not run: the reason, and nothing else."""
-    write_json(Path(out) / FILE, {"cell": asdict(cell), "not_run": reason, "metrics": {}, "degenerate": [], "curves": [],
-                                  "settings": {}, "evidence": {"revision": revision()}})
+    write_json(Path(out) / FILE, {"cell": asdict(cell), **nothing(reason), "evidence": {"revision": revision()}})
+
+
+def nothing(reason):
+    """The record of a cell that has none."""
+    return {"not_run": reason, "metrics": {}, "degenerate": [], "curves": [], "settings": {}, "evidence": {}}
+
+
+def reason_not_run():
+    """Why the authors' code cannot run here, as the pipeline has found out; None where it can, or where nothing was found out."""
+    return read_json(AVAILABILITY)["not_run"] if AVAILABILITY.exists() else None
 
 
 def hashes(folders):

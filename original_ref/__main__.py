@@ -17,11 +17,12 @@ def fetch(arguments):
 
 
 def availability(arguments):
+    from harness.record import AVAILABILITY
     from original_ref import checkout
 
     parser = argparse.ArgumentParser(prog="python -m original_ref availability",
                                      description="Fetch if need be, and write down whether the authors' code can be had.")
-    parser.add_argument("--out", type=Path, default=checkout.AVAILABILITY)
+    parser.add_argument("--out", type=Path, default=AVAILABILITY)
     options = parser.parse_args(arguments)
     found = checkout.record_availability(options.out)
     print(found["not_run"] or f"the authors' code is at hand, at commit {found['commit']}")

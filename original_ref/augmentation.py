@@ -6,11 +6,11 @@ from PIL import Image
 
 from harness.augmentations import read_augmentation
 from harness.datasets import PreparedDataset
-from harness.record import write_not_run
+from harness.record import reason_not_run, write_not_run
 from harness.session import Session
 from harness.settings import Dataset
 from original_ref import adapters, config
-from original_ref.checkout import fetch, reason_not_run
+from original_ref.checkout import fetch
 from original_ref.launch import import_from
 from original_ref.shims import apply_shims
 

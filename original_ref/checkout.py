@@ -7,15 +7,13 @@ import tempfile
 from pathlib import Path
 
 from harness.errors import UserError
-from harness.files import read_json, write_json
+from harness.files import write_json
 
 COMMIT = "952ec31eee2c38e7233d8ad3ac0de39bb031877a"
 REPOSITORY = "https://github.com/wvangansbeke/Unsupervised-Classification"
 SOURCE = "SCAN_REFERENCE"
 """Environment variable that names another place to fetch from: a clone or a mirror on this machine, or a URL."""
 SECONDS_TO_ANSWER = 15
-AVAILABILITY = Path("runs/reference.json")
-"""Written once by the pipeline, so that a network that does not answer is waited for once and not by every stage."""
 
 
 def folder():
@@ -85,11 +83,6 @@ def record_availability(out):
     found = availability()
     write_json(out, found)
     return found
-
-
-def reason_not_run():
-    """Why the authors' code cannot run here, as the pipeline has found out; None where it can, or where nothing was found out."""
-    return read_json(AVAILABILITY)["not_run"] if AVAILABILITY.exists() else None
 
 
 def _git(*arguments, source, timeout=600, mend=f"set {SOURCE} to a clone or mirror"):

@@ -22,11 +22,11 @@ from harness.errors import UserError
 from harness.files import read_json, sha256, writing
 from harness.metrics import degeneracies, empty_clusters, score
 from harness.progress import Progress
-from harness.record import FILE, score_metrics, write_not_run
+from harness.record import FILE, reason_not_run, score_metrics, write_not_run
 from harness.session import CHECKPOINTS
 from harness.tracking import Tracker
 from original_ref import adapters, config
-from original_ref.checkout import fetch, reason_not_run
+from original_ref.checkout import fetch
 from original_ref.shims import apply_shims
 from original_ref.watch import Watch, read_rows
 

@@ -3,13 +3,13 @@
 from dataclasses import dataclass, replace
 
 from harness.files import write_csv
+from harness.pipeline.confounded import confounds
+from harness.pipeline.study import Claim
 from report.runs import merges
 from report.sequential import reached
 from report.summaries import data_set, read_summaries, studies_not_run
 from report.tables import UNSCORED
 from report.verdicts import NOT_TESTED, Finding, Side, Verdict, decide, judge, over_looks
-from studies.confounded import confounds
-from studies.study import Claim
 
 COLUMNS = ("study", "claim", "source", "of", "than", "figure", "word", "p", "p_corrected", "mean", "low", "high", "n", "std",
            "image_error", "confounds", "reason")

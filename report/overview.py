@@ -5,6 +5,7 @@ from pathlib import Path
 
 from harness.files import write_csv
 from harness.params import SETTINGS_FOLDER
+from harness.pipeline.study import Claim
 from report.aggregates import Aggregate, improvement, interquartile_mean
 from report.claims import COLUMNS, claim_rows, or_empty
 from report.drawings import Drawing
@@ -13,7 +14,6 @@ from report.statistics import by_unit, paired
 from report.summaries import order
 from report.templates import write_page
 from report.verdicts import NOT_TESTED, UNDECIDED, WORDS
-from studies.study import Claim
 
 DECIDED = tuple(word for word in WORDS if word not in (UNDECIDED, NOT_TESTED))
 DIFFERENT = "different from one data set to another"

@@ -1,4 +1,4 @@
-"""The summaries of all studies on one data set, as the report reads them (written by studies/summary.py)."""
+"""The summaries of all studies on one data set, as the report reads them (written by harness/results/summary.py)."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,10 +6,10 @@ from pathlib import Path
 from harness.errors import UserError
 from harness.files import existing, read_csv, read_json, read_npz
 from harness.params import matters
+from harness.pipeline.confounded import flat
+from harness.pipeline.study import Study, load_study, names
 from harness.settings import build
 from report.runs import right
-from studies.confounded import flat
-from studies.study import Study, load_study, names
 
 ORDER = ("main", "pretext_task", "num_neighbors", "strong_augmentation", "entropy_weight", "threshold", "one_sided",
          "overclustering", "pretext_quality", "seeds", "divergences")  # the paper's; other studies follow

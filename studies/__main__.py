@@ -18,17 +18,16 @@ import sys
 from pathlib import Path
 
 from harness.command import guarded
+from harness.engine.run import plan, run
+from harness.engine.sweep import run_cell, sweep
 from harness.errors import UserError
 from harness.params import dataset_name, settings_file
-from studies.check import check, check_run
-from studies.keep import coverage, keep, records
-from studies.kept import cells
-from studies.new import new
-from studies.pipeline import outdated, write
-from studies.plan import plan
-from studies.run import run
-from studies.study import names
-from studies.sweep import cell, sweep
+from harness.pipeline.check import check, check_run
+from harness.pipeline.new import new
+from harness.pipeline.pipeline import outdated, write
+from harness.pipeline.study import names
+from harness.results.archive import coverage, keep, records
+from harness.results.verify import kept_folders
 
 
 def main():
@@ -106,7 +105,7 @@ def planned(studies, jobs, dataset):
     to_run = dataset_name()
     if dataset == to_run:
         plan(studies, jobs)
-    if cells(dataset) or dataset != to_run:
+    if kept_folders(dataset) or dataset != to_run:
         coverage(studies, dataset)
 
 
@@ -114,7 +113,7 @@ def ran(options):
     studies = current(options.studies)
     if not options.until_decided:
         return run(studies, options.jobs)
-    from studies.decide import until_decided  # imports the report, which other commands do not need
+    from report.until_decided import until_decided  # imports the report, which other commands do not need
 
     if len(studies) != 1:
         raise UserError("--until-decided takes one STUDY")
@@ -122,7 +121,7 @@ def ran(options):
 
 
 def powered(options):
-    from studies.power import power  # as above
+    from report.forecasts import power  # as above
 
     power(known(options.studies), options.dataset or dataset_name())
 
@@ -142,7 +141,7 @@ COMMANDS = {
     "keep": lambda options: keep(known(options.studies), options.dataset or dataset_name()),
     "records": lambda options: records(options.dataset),
     "sweep": swept,
-    "cell": lambda options: cell(*known([options.study]), options.arm, options.seed),
+    "cell": lambda options: run_cell(*known([options.study]), options.arm, options.seed),
 }
 
 if __name__ == "__main__":

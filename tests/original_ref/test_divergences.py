@@ -8,10 +8,10 @@ import pytest
 
 from harness.files import read_yaml
 from harness.params import Execution, Section
+from harness.pipeline.study import load_study
 from harness.settings import InstanceDiscrimination, KMeans, Optimizer, Scan, SelfLabel, Training
 from original_ref.checkout import folder
 from report.summaries import flat
-from studies.study import load_study
 
 LIST = read_yaml("original_ref/divergences.yaml")
 entries = pytest.mark.parametrize("name", LIST)

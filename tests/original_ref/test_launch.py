@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from harness.errors import UserError
+from harness.pipeline.study import Claim
 from harness.record import Cell
+from harness.results.summary import rows
 from harness.settings import Optimizer, Training
 from original_ref import adapters, launch
 from report.summaries import Summary
 from report.verdicts import Side, decide, judge
-from studies.study import Claim
-from studies.summary import rows
 from tests.report import made
 
 DONE = []  # the epochs that the script has done

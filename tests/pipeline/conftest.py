@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from studies import pipeline
+from harness.pipeline import pipeline
 
 ROOT = Path(__file__).parent.parent.parent
 ROOMS = ("harness", "reimpl", "original_ref", "studies", "report")

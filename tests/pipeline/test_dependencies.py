@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from harness.files import read_yaml, sha256
-from studies import code, pipeline
-from studies.code import source_files
+from harness.pipeline import code, pipeline
+from harness.pipeline.code import source_files
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -24,7 +24,7 @@ def stages():
 def test_the_stage_code_depends_on_every_source_file_of_every_command():
     deps = set(stages()["dvc.yaml:code"]["deps"])
     needed = {file for modules in code.commands().values() for file in source_files(modules, ROOT)}
-    needed |= set(source_files(["studies.code"], ROOT))  # what it runs itself
+    needed |= set(source_files(["harness.pipeline.code"], ROOT))  # what it runs itself
     covered = {file for file in needed if deps & {file, *map(str, Path(file).parents)}}
     used = {dep for dep in deps if any(file == dep or file.startswith(f"{dep}/") for file in needed)}
     assert covered == needed and used == deps, (
@@ -40,8 +40,8 @@ def file_of(command):
 
 
 @pytest.mark.parametrize("command, file", [
-    ("python -m studies.summary --study main --dataset d", "runs/code/studies.summary.json"),
-    ("python -m studies.settings --dataset d --out o", "runs/code/studies.settings.json"),
+    ("python -m harness.results.summary --study main --dataset d", "runs/code/harness.results.summary.json"),
+    ("python -m harness.pipeline.resolve --dataset d --out o", "runs/code/harness.pipeline.resolve.json"),
     ("python -m report --dataset d", "runs/code/report.json"),
     ("python -m reimpl kmeans --on pixels --dataset d", "runs/code/reimpl.kmeans.json"),
     ("python -m reimpl neighbors --task ${item.task} --seed 0", "runs/code/reimpl.neighbors.${item.task}.json"),

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from harness.files import sha256
-from studies import kept
-from studies.keep import reduced, write_sums
-from studies.study import Place
+from harness.pipeline.cells import Result
+from harness.results import verify
+from harness.results.archive import reduced, write_sums
 from tests.pipeline.conftest import ROOT
 
 SCAN = "records/digits/main/reimpl/default/0-0/scan"
@@ -174,13 +174,13 @@ def arm(project):
 ])
 def test_what_does_not_fit_is_named_and_does_not_count(clone, monkeypatch, spoil, folder, says):
     monkeypatch.chdir(clone.folder)
-    place = Place("s", "0", kept.RUNS / "digits" / folder.removeprefix("records/digits/"))
-    assert kept.problems(kept.Path(folder)) == [] and kept.located(place).kept
+    result = Result("s", "0", verify.RUNS / "digits" / folder.removeprefix("records/digits/"))
+    assert verify.problems(verify.Path(folder)) == [] and verify.located(result).kept
     spoil(clone)
-    found = kept.problems(kept.Path(folder))
+    found = verify.problems(verify.Path(folder))
     assert any(re.search(says, message) for message in found), found
     assert all(message.startswith("records/digits/") and "\n" not in message for message in found)
-    assert kept.located(place) == place
+    assert verify.located(result) == result
 
 
 def test_the_command_leaves_out_what_does_not_fit_and_fails(clone):
@@ -206,13 +206,13 @@ def test_make_report_reports_what_fits_and_names_the_rest(clone):
 def test_what_ran_here_wins(clone, away, monkeypatch):
     """And a stage that could not run here did not run."""
     monkeypatch.chdir(clone.folder)
-    place = Place("s", "0", kept.RUNS / "digits/kmeans/pixels/0")
-    place.folder.mkdir(parents=True)
+    result = Result("s", "0", verify.RUNS / "digits/kmeans/pixels/0")
+    result.folder.mkdir(parents=True)
     record = json.loads((away.folder / "runs/digits/kmeans/pixels/0/metrics.json").read_text())
-    (place.folder / "metrics.json").write_text(json.dumps(record | {"settings": {}, "not_run": "no reason"}))
-    assert kept.located(place).kept
-    (place.folder / "metrics.json").write_text(json.dumps(record))
-    assert kept.located(place) == place
+    (result.folder / "metrics.json").write_text(json.dumps(record | {"settings": {}, "not_run": "no reason"}))
+    assert verify.located(result).kept
+    (result.folder / "metrics.json").write_text(json.dumps(record))
+    assert verify.located(result) == result
 
 
 def test_a_record_that_would_not_count_is_not_kept_and_replaces_none(project):

@@ -145,9 +145,9 @@ def test_an_edited_setting_runs_again_what_depends_on_it(project, would_run, fil
     ("report/figures.py", {"report"}),
     ("report/published.yaml", {"report"}),
     ("report/style.css", {"report"}),
-    ("studies/gallery.py", {SUMMARY, "report"}),
-    ("studies/study.py", {SUMMARY, "report"}),
-    ("studies/run.py", set()),
+    ("harness/results/examples.py", {SUMMARY, "report"}),
+    ("harness/pipeline/study.py", {SUMMARY, "report"}),
+    ("harness/engine/run.py", set()),
     ("harness/listing.py", set()),  # it lists the same
     ("harness/settings.py", EVERYTHING),
     ("harness/stages.py", {SUMMARY, "report"}),  # its titles and its order; the rest is in the commands, and in what they read

@@ -132,7 +132,7 @@ def set_at(index, value):
 COMMANDS = STAGES | {
     "kmeans": ["reimpl", "kmeans", "--on", "embeddings", "--dataset", "digits", "--seed", "0", "--data", "data/digits",
                "--features", "runs/digits/neighbors/simclr/0", "--out", "runs/digits/kmeans/embeddings/0"],
-    "summary": ["studies.summary", "--study", "main", "--dataset", "digits", "--out", "runs/digits/summary/main"],
+    "summary": ["harness.results.summary", "--study", "main", "--dataset", "digits", "--out", "runs/digits/summary/main"],
 }
 MINED, PREDICTED = "runs/digits/neighbors/simclr/0/neighbors.npz", f"{CELL}/scan/predictions.npz"
 PRETEXT, SCAN = "runs/digits/pretext/simclr/0/model.pt", f"{CELL}/scan/model.pt"
@@ -223,7 +223,8 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_files(project):
     ([*STAGES["scan"][:7], "cifar11", *STAGES["scan"][8:]], "params/ has no 'cifar11.yaml'; it has digits.yaml"),
     ([*STAGES["pretext"][:3], "jigsaw", *STAGES["pretext"][4:]], "the pretext task is 'jigsaw'"),
     (["report", "--dataset", "digits", "--summaries", "runs/digits/nowhere", "--out", "x"], "nowhere is missing"),
-    (["studies.summary", "--study", "nothing", "--dataset", "digits", "--out", "x"], "studies/nothing/study.yaml is missing"),
+    (["harness.results.summary", "--study", "nothing", "--dataset", "digits", "--out", "x"],
+     "studies/nothing/study.yaml is missing"),
     (["studies", "plan", "nothing"], "error: there is no study 'nothing'; there are main"),
 ])
 def test_a_wrong_name_is_one_line(finished, call, arguments, says):

@@ -11,8 +11,8 @@ import time
 import pytest
 import yaml
 
-from studies.mend import sweep
-from studies.plan import pending, read_steps
+from harness.engine.plan import pending, read_steps
+from harness.engine.repair import repair
 
 from .conftest import CELL, Project
 from .test_repro import EVERYTHING, FIRST, MAIN, SCAN, SUMMARY, ran
@@ -238,7 +238,7 @@ def test_a_lock_that_is_being_written_is_left_alone(project, monkeypatch):
     with subprocess.Popen([sys.executable, "-c", WRITING], cwd=project.folder) as other:
         while not (project.folder / "writing").exists() and other.poll() is None:
             time.sleep(0.05)
-        sweep()
+        repair()
     assert other.returncode == 0 and (project.folder / "studies/main/dvc.lock").read_text() == whole
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from harness.files import read_yaml
+from harness.pipeline.cells import results
+from harness.pipeline.check import METRICS
+from harness.pipeline.study import load_study, names
 from harness.stages import STAGES, title
 from report.tables import SCORES
-from studies.check import METRICS
-from studies.study import load_study, names, places
 
 ROOT = Path(__file__).parent.parent.parent
 STUDIES = sorted(file.parent.name for file in ROOT.glob("studies/*/study.yaml"))
@@ -48,15 +49,15 @@ def test_whatever_a_stage_reads_of_runs_another_one_writes(paths):
 @studies
 def test_each_cell_that_a_study_reports_is_written_by_a_stage(paths, name):
     made = set().union(*paths[1].values())
-    for place in places(load_study(name), name, DATASET):
-        record = place.folder / "metrics.json"
-        assert record in made or place.folder in made, f"no stage writes {record}"
+    for result in results(load_study(name), name, DATASET):
+        record = result.folder / "metrics.json"
+        assert record in made or result.folder in made, f"no stage writes {record}"
 
 
 @studies
 def test_each_claim_and_published_figure_is_of_a_step_that_the_study_has(name):
     study = load_study(name)
-    steps = {place.step for place in places(study, name, DATASET)}
+    steps = {result.step for result in results(study, name, DATASET)}
     for claim in study.claims:
         assert {claim.of, claim.than or claim.of} <= steps and claim.figure in METRICS, claim.text
     for figure in study.published:

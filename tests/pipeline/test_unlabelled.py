@@ -11,7 +11,7 @@ from .conftest import CELL, STAGES
 KMEANS = {on: ["reimpl", "kmeans", "--on", on, "--dataset", "digits", "--seed", "0", "--data", "data/digits",
                "--features", features, "--out", f"runs/digits/kmeans/{on}/0"]
           for on, features in (("pixels", "data/digits"), ("embeddings", "runs/digits/neighbors/simclr/0"))}
-LAST = [["studies.summary", "--study", "main", "--dataset", "digits", "--out", "runs/digits/summary/main"],
+LAST = [["harness.results.summary", "--study", "main", "--dataset", "digits", "--out", "runs/digits/summary/main"],
         ["report", "--dataset", "digits", "--summaries", "runs/digits/summary", "--out", "report/output/digits"]]
 SCORES = {"acc", "nmi", "ari", "confusion", "acc_many_to_one", "acc_reference", "match", "train_accuracy", "test_accuracy"}
 

@@ -1,8 +1,8 @@
-"""Studies with made-up figures: summaries as studies/summary.py would write them, without anything having run."""
+"""Studies with made-up figures: summaries as harness/results/summary.py would write them, without anything having run."""
 
 from harness.files import write_csv, write_json, write_npz
+from harness.pipeline.study import Study
 from report.summaries import Summary
-from studies.study import Study
 
 COLUMNS = ("step", "seed", "metric", "value", "record")
 EVIDENCE = {"revision": "0" * 40, "packages": {"python": "3.11"}, "hardware": {"cores": 2, "threads": 1}, "seconds": 90.0,

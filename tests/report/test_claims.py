@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from harness.pipeline.study import Claim
 from report.claims import judge_all, write_claims
-from studies.study import Claim
 from tests.report import made
 
 

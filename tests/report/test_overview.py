@@ -10,12 +10,12 @@ import pytest
 from scipy import stats
 
 from harness.files import write_json
+from harness.pipeline.study import Claim
 from report import __main__ as command
 from report.claims import Judged
 from report.estimates import Estimate
 from report.overview import DIFFERENT, Line, reading, shown
 from report.verdicts import Finding, Verdict
-from studies.study import Claim
 from tests.report import made
 from tests.report.parsed import Element, Tree
 

@@ -8,9 +8,9 @@ import yaml
 
 from harness.errors import UserError
 from harness.files import write_json
+from harness.pipeline.study import Claim
 from report import page
 from report.templates import breakable
-from studies.study import Claim
 from tests.report import made
 from tests.report.parsed import Element, Tree
 

@@ -5,9 +5,9 @@ import pytest
 from scipy import stats
 
 from harness.errors import UserError
+from harness.pipeline.study import Claim
 from harness.settings import build
 from report.verdicts import Side, decide, judge
-from studies.study import Claim
 
 COMMON = {"text": "t", "source": "s", "of": "reimpl/default/selflabel"}
 ABOVE = Claim(kind="above", than="reimpl/default/scan", **COMMON)

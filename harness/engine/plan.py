@@ -1,0 +1,99 @@
+"""Which jobs there are, which are to run, and how long they take by what earlier records say. It knows no backend."""
+
+import json
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.record import FILE
+
+UNKNOWN = 30.0  # seconds, for a stage that has never run: only the order of work depends on it
+
+
+@dataclass(frozen=True)
+class Job:
+    """A stage at an arm and its seeds, or one that serves all of them: what is scheduled.
+
+    name: as in `dvc repro NAME`; before: the names of the jobs whose outputs it reads; outs: the paths that it writes; stale:
+    whether its own inputs have changed since it last ran, or it never ran.
+    """
+
+    name: str
+    before: frozenset
+    outs: tuple
+    stale: bool
+
+    @property
+    def kind(self):
+        """The stage without its arm and seeds: those of one kind take about as long."""
+        return self.name.split("@")[0]
+
+    @property
+    def is_cell(self):
+        """Whether it is one of a kind for each seed, and leaves a record: else it serves all of them."""
+        return "@" in self.name
+
+    @property
+    def record(self):
+        """Where a cell's record is, or would be: the stage writes it, or the folder that holds it."""
+        paths = list(map(Path, self.outs))
+        return next(iter([path for path in paths if path.name == FILE] or [path / FILE for path in paths]), None)
+
+
+def pending(jobs):
+    """The names of the jobs that are stale or come after one that is."""
+    found = set()
+    for job in jobs.values():
+        if job.stale or job.before & found:
+            found.add(job.name)
+    return found
+
+
+def upstream(jobs, names):
+    """`names` and all that they need."""
+    found, waiting = set(), list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting.extend(jobs[name].before)
+    return found
+
+
+def of_studies(jobs, studies):
+    """The names of the jobs of some studies, with all that they need, and the report. Args: studies: empty for all."""
+    chosen = {name for name in jobs if not studies or Path(name).parent.name in studies}
+    return upstream(jobs, chosen) | {"report"}
+
+
+def seconds(jobs):
+    """How long each job takes: by the record of its last run, else by those of its kind, else a guess (UNKNOWN)."""
+    took = {name: _seconds(job) for name, job in jobs.items()}
+    kinds = {}
+    for name, value in took.items():
+        if value is not None:
+            kinds.setdefault(jobs[name].kind, []).append(value)
+    return {name: value if value is not None else statistics.median(kinds.get(jobs[name].kind, [UNKNOWN]))
+            for name, value in took.items()}
+
+
+def _seconds(job):
+    return json.loads(job.record.read_text())["evidence"].get("seconds") if job.record and job.record.exists() else None
+
+
+def tell(jobs, todo, at_once):
+    """Print the jobs that would run, a line for each kind, and how long they take in all."""
+    took = seconds(jobs)
+    for kind in dict.fromkeys(jobs[name].kind for name in jobs if name in todo):
+        names = [name for name in jobs if name in todo and jobs[name].kind == kind]
+        cells = ", ".join(name.partition("@")[2] for name in names if "@" in name)
+        print(f"{kind}: {len(names)} to run, about {clock(sum(took[name] for name in names))}{f'  ({cells})' if cells else ''}")
+    total = sum(took[name] for name in todo)
+    print(f"{len(todo)} of {len(jobs)} stages to run, about {clock(total / at_once)} with {at_once} at a time")
+
+
+def clock(count):
+    """Seconds as h:mm:ss or m:ss."""
+    minutes, rest = divmod(round(count), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

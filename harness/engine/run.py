@@ -1,0 +1,112 @@
+"""What `python -m studies plan` and `run` do: bring studies and the report up to date, the authors' code last."""
+
+import contextlib
+from pathlib import Path
+
+from harness.engine.board import Board
+from harness.engine.local import first, read_jobs, refresh, repro
+from harness.engine.plan import of_studies, pending, tell, upstream
+from harness.engine.repair import make_ready
+from harness.engine.scheduler import Scheduler
+from harness.errors import UserError
+from harness.files import alone, read_json, write_json
+from harness.params import execution
+from harness.record import FILE, nothing, reason_not_run
+from harness.server import started
+
+BEFORE = "before"  # in a record that says why there is none: the one that was there
+LATER = "not run yet: the authors' code runs last, and then this report is made anew"
+INTERIM = "The report is made of what the rewrite computes. The authors' code runs now, which takes longer; then it is made anew."
+
+
+def plan(studies, at_once):
+    """Print what would run of some studies (all, where empty), and how long it takes with so many jobs at a time."""
+    refresh()
+    jobs = read_jobs()
+    tell(jobs, pending(jobs) & of_studies(jobs, studies), at_once)
+
+
+def run(studies, at_once):
+    """Bring some studies (all, where empty) and the report up to date, so many jobs at a time, once no other run is at work.
+
+    Raises UserError as bring does.
+    """
+    with alone("runs"):
+        bring(lambda jobs: of_studies(jobs, studies), at_once)
+
+
+def bring(choose, at_once):
+    """Bring jobs up to date, so many at a time. Args: choose: from all jobs to the names of those that are wanted.
+
+    The authors' code takes several times as long as the rewrite, so it runs last, and the summaries and the report are made
+    before and after it. A cell that fails does not stop the others; what comes after it is left out, but the summaries and the
+    report are made of the cells that there are. Raises UserError that names what failed, what was left out, and what is not as
+    its stage left it.
+    """
+    make_ready()
+    put_back()
+    known = [*first(), "reference"]  # what they find decides what else is stale
+    repro(known, Board(len(known), 1), 0)
+    jobs = read_jobs()
+    todo = pending(jobs) & choose(jobs)
+    ends = [{name for name in todo if jobs[name].kind.endswith(":summary")}, todo & {"report"}]
+    cells = todo.difference(*ends)
+    later = of_the_authors(cells)
+    board, failed, unsummed = Board(len(todo), at_once), {}, {}
+    for part in filter(None, (cells - later, later)) if cells else [cells]:
+        put_back()
+        with started(execution().device):
+            failed |= Scheduler(jobs, part, at_once, board, repro).run()
+        absent = failed | dict.fromkeys(later - part - board.done, LATER)
+        if absent:
+            give_reasons(read_jobs(), cells, absent)
+        if all(jobs[name].is_cell for name in failed):  # else there is nothing to sum up
+            unsummed = {}
+            for end in ends:
+                unsummed |= Scheduler(jobs, end, at_once, board, repro).run()
+            if later - part:
+                board.print(INTERIM)
+    failed |= unsummed
+    now = read_jobs() if todo else {}  # DVC goes on, with a line, where it could not copy an output into its cache
+    spoilt = {name for name in board.done if now[name].stale}
+    left_out = todo - board.done - set(failed)
+    board.done -= spoilt
+    board.close()
+    wrong = {"failed": failed, "left out": left_out, "not in DVC's cache as their stages left them (is the disk full?)": spoilt}
+    if any(wrong.values()):
+        raise UserError("; ".join(f"{what}: {', '.join(sorted(names))}" for what, names in wrong.items() if names)
+                        + "; `dvc repro STAGE` shows why")
+
+
+def of_the_authors(cells):
+    """The names of the cells that the authors' code is to compute, where it is within reach: else they take no time."""
+    return {name for name in cells if "original_" in name.split("@")[0].rpartition(":")[2]} if reason_not_run() is None else set()
+
+
+def give_reasons(jobs, cells, failed):
+    """Put a record that says why in the place of each of some cells that is not up to date.
+
+    What was there before is left to DVC's cache, as where DVC runs a stage; but a stage of the authors' code clears its folder
+    itself, since it may find its own result again, and so its record is kept within the new one.
+
+    Args: failed: why each job failed that did, by name.
+    """
+    for name in pending({name: job for name, job in jobs.items() if name in cells}):
+        record = jobs[name].record
+        if jobs[name].is_cell:
+            causes = sorted(upstream(jobs, [name]) & set(failed))
+            found = nothing(failed.get(name) or f"not run, since {' and '.join(causes)} failed")
+            if str(record.parent) in jobs[name].outs:
+                found |= {BEFORE: read_json(record)} if record.exists() else {}
+            else:
+                for out in jobs[name].outs:
+                    Path(out).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a full disk; the summary then says that there is no record
+                write_json(record, found)
+
+
+def put_back():
+    """Bring back the records that an earlier run has put aside."""
+    for file in Path("runs").glob(f"**/original_ref/**/{FILE}"):
+        if before := read_json(file).get(BEFORE):
+            write_json(file, before)

@@ -1,0 +1,54 @@
+"""A study as a W&B sweep: a grid over its arms and seeds, whose agents each run one cell through DVC."""
+
+from pathlib import Path
+
+import yaml
+
+from harness.engine.plan import upstream
+from harness.engine.run import bring
+from harness.files import read_json, writing
+from harness.params import clustering_seeds, dataset_name, pretext_seeds
+from harness.pipeline.pipeline import dvc_name
+from harness.pipeline.study import load_study
+from harness.record import FILE
+from harness.tracking import PROJECT, run_group
+
+
+def sweep(name, out):
+    """Write the file for `wandb sweep`."""
+    study = load_study(name)
+    clustering = study.clustering_seeds or clustering_seeds()
+    text = yaml.safe_dump({
+        "project": PROJECT, "name": name, "method": "grid",
+        "command": ["${env}", "${interpreter}", "-m", "studies", "cell", "${args}"],
+        "parameters": {
+            "study": {"value": name},
+            "arm": {"values": [f"{implementation}/{arm}" for implementation, groups in study.arms.items()
+                               for names in groups.values() for arm in names or {}]},
+            "seed": {"values": [f"{pretext}-{seed}" for pretext in pretext_seeds() for seed in clustering]},
+        },
+    }, sort_keys=False)
+    with writing(out) as temporary:
+        temporary.write_text(text)
+    print(f"{out}: `wandb sweep {out}` registers it, and `wandb agent` as often as wanted runs its cells")
+
+
+def run_cell(name, arm, seed):
+    """Run one cell, with all that it needs, and log its figures to the W&B run of the sweep's agent."""
+    import wandb
+
+    implementation, _, arm = arm.partition("/")
+    study = load_study(name)
+    group = study.group(implementation, arm)
+    seeds = {"pretext": seed.split("-")[0], "clustering": seed}
+    wanted = [f"studies/{name}/dvc.yaml:{dvc_name(stage, implementation, group)}@{arm}-{seeds[stage.seeds]}"
+              for stage in study.run(implementation, group)]
+    bring(lambda jobs: upstream(jobs, wanted), 1)
+    dataset = dataset_name()
+    folder = Path("runs") / dataset / name / implementation / arm / seed
+    run = wandb.init(project=PROJECT, group=run_group(dataset, name, implementation, arm), job_type="cell",
+                     config={"dataset": dataset, "study": name, "implementation": implementation, "arm": arm, "seed": seed})
+    for file in sorted(folder.glob(f"*/{FILE}")):
+        figures = read_json(file)["metrics"].items()
+        run.summary.update({f"{file.parent.name}/{key}": value for key, value in figures if isinstance(value, float)})
+    run.finish()

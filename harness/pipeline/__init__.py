@@ -1,0 +1,1 @@
+"""From study.yaml to what is run: cells, settings files, dvc.yaml; and whether all of it is right."""

@@ -1,0 +1,174 @@
+"""What is wrong with params.yaml and params/<data set>.yaml, as far as can be told without running a stage."""
+
+import importlib
+from dataclasses import fields, replace
+from pathlib import Path
+
+from harness import ROOT
+from harness.augmentations import read_augmentation
+from harness.datasets import need_images, prepare
+from harness.errors import UserError
+from harness.files import read_yaml
+from harness.params import (
+    PARAMS,
+    SETTINGS_FOLDER,
+    Section,
+    clustering_seeds,
+    dataset_name,
+    execution,
+    looks,
+    matters,
+    pretext_seeds,
+    pretext_tasks,
+    settings_file,
+)
+from harness.record import Cell
+from harness.settings import SECTIONS, Dataset, InstanceDiscrimination, Pretext, build
+from harness.sources import DOWNLOADED, SPLITS, find_source
+from harness.stages import PIPELINE, TASKS
+
+AUGMENTED = [stage.name for stage in PIPELINE if "augmentation" in stage.sections]
+KEYS = ("dataset", "pretext_seeds", "clustering_seeds", "looks", "pretext_tasks", "execution")
+
+
+class Problems(list):
+    """What is wrong, each as text. `read` returns what a function does, or keeps what its UserError says and returns None."""
+
+    def read(self, function, *arguments):
+        try:
+            return function(*arguments)
+        except UserError as error:
+            if str(error) not in self:
+                self.append(str(error))
+
+
+def all_problems(data_sets=()):
+    """(file, what is wrong) of params.yaml, of the settings of some data sets (all, where empty), and of the one that is run."""
+    problems = Problems()
+    for read in (check_keys, check_data_set, pretext_seeds, clustering_seeds, looks, check_tasks, execution):
+        problems.read(read)
+    found = [(PARAMS, message) for message in problems]
+    for name in data_sets or sorted(file.stem for file in SETTINGS_FOLDER.glob("*.yaml")):
+        found += [(SETTINGS_FOLDER / f"{name}.yaml", message) for message in of_data_set(name)]
+    return found or [(settings_file(dataset_name()), message) for message in of_run()]
+
+
+def check_keys():
+    for key in read_yaml(PARAMS):
+        if key not in KEYS:
+            raise UserError(f"{PARAMS}: unknown setting '{key}'; known are {', '.join(KEYS)}")
+
+
+def check_data_set():
+    """There are settings for the data set that is run."""
+    known = [file.stem for file in sorted(SETTINGS_FOLDER.glob("*.yaml"))]
+    if dataset_name() not in known:
+        raise UserError(f"{PARAMS}: dataset is '{dataset_name()}'; {SETTINGS_FOLDER}/ has {', '.join(known) or 'none'}")
+
+
+def check_tasks():
+    """The pretext tasks are ones that the rewrite has, simclr among them."""
+    folder = Path(*TASKS.split("."))
+    known = sorted(file.stem for file in (ROOT / folder).glob("*.py") if file.stem != "__init__")
+    for task in pretext_tasks():
+        if task not in known:
+            raise UserError(f"{PARAMS}: pretext_tasks has '{task}'; {folder}/ has {', '.join(known)}")
+    if "simclr" not in pretext_tasks():
+        raise UserError(f"{PARAMS}: pretext_tasks lacks simclr, on which the baselines and the study main stand")
+
+
+def of_data_set(name):
+    """What is wrong with the settings of a data set."""
+    problems, known = Problems(), (*SECTIONS, "pretext", "augmentation", "matters")
+    section = problems.read(Section, name)
+    if section is None:
+        return problems
+    for key in section.base:
+        if key not in known:
+            problems.append(f"{section.file}: unknown section '{key}'; known are {', '.join(known)}")
+    problems.read(matters, name)
+    cell = Cell("reimpl", "scan", name, "0")
+    for kind in problems.read(section.mapping, "augmentation") or ():
+        problems.read(read_augmentation, kind, cell)
+    problems += of_cell(cell, problems.read(section.mapping, "pretext") or ())
+    return list(dict.fromkeys(problems))
+
+
+def of_run():
+    """What is wrong with the data set that is run: tasks without settings, images that are not there or too few."""
+    problems, cell = Problems(), Cell("reimpl", "scan", dataset_name(), "0")
+    for task in pretext_tasks():
+        problems.read(cell.section.mapping, f"pretext.{task}")
+    counts = problems.read(images_of, dataset_name())
+    return problems or of_cell(cell, pretext_tasks(), counts)
+
+
+def images_of(name):
+    """How many images each split of a data set has, by split; those alone of which that is known without a download."""
+    settings = Section(name).read("dataset", Dataset)
+    asked = {split: getattr(settings, f"{split}_images") for split in SPLITS}
+    if settings.source in DOWNLOADED:
+        return {split: count for split, count in asked.items() if count}
+    there = prepare(replace(settings, train_images=0, test_images=0)).images
+    for split, count in asked.items():
+        need_images(f"dataset.{split}_images", count, split, len(there[split]))
+    return {split: count or len(there[split]) for split, count in asked.items()}
+
+
+def of_cell(cell, tasks, counts=None):
+    """What is wrong with the settings in force of a data set or, where the cell has one, of an arm.
+
+    Args: tasks: its pretext tasks; counts: images by split, as far as they are known.
+    """
+    problems = Problems()
+    found = {key: problems.read(cell.settings, key, settings) for key, settings in SECTIONS.items()}
+    found |= {f"pretext.{task}": problems.read(read_pretext, cell, task) for task in tasks}
+    if problems:
+        return problems
+    problems.read(find_source, found["dataset"].source)
+    kinds = [getattr(found[stage], key, "") for stage in AUGMENTED for key in
+             ("augmentation", "neighbor_augmentation", "target_augmentation")]
+    for kind in dict.fromkeys(filter(None, kinds)):
+        problems.read(read_augmentation, kind, cell)
+    if cell.implementation == "original_ref":
+        problems.read(check_authors, cell, found)
+    elif found["scan"].num_neighbors > found["neighbors"].train:
+        problems.append(f"scan.num_neighbors is {found['scan'].num_neighbors}, but only {found['neighbors'].train} are mined; "
+                        "raise neighbors.train or lower it")
+    for asked in asked_for(found, counts or {}):
+        problems.read(need_images, *asked)
+    return problems
+
+
+def read_pretext(cell, task):
+    """The settings of a pretext task, once its augmentation's are right, too."""
+    section = f"pretext.{task}"
+    if task == "simclr":
+        found = cell.settings(section, InstanceDiscrimination)
+    else:  # those that every task has: its own are known to its module, which imports torch
+        shared = [field.name for field in fields(Pretext)]
+        mapping = cell.section.mapping(section)
+        found = build(Pretext, {key: mapping[key] for key in mapping if key in shared}, cell.section.where(section))
+    (kind,) = found.augmentation
+    read_augmentation(kind, cell, f"{section}.augmentation")
+    return found
+
+
+def check_authors(cell, found):
+    """Raise UserError for a setting of SCAN or self-labeling that the authors' code does not have."""
+    config = importlib.import_module("original_ref.config")  # as the command line picks a stage's module
+    config.scan(found["scan"])
+    config.selflabel(found["selflabel"], clusters=0)
+    for stage in AUGMENTED:
+        kind = found[stage].augmentation
+        config.common(found["dataset"], 0, found[stage].training, 0)
+        config.augmentation(kind, read_augmentation(kind, cell), found["dataset"], 0)
+
+
+def asked_for(found, counts):
+    """The arguments of need_images for each setting that asks for a number of images."""
+    asked = [(f"{key}.training.batch_size", settings.training.batch_size, "train", 0)
+             for key, settings in found.items() if hasattr(settings, "training")]
+    asked += [("kmeans.clusters", found["kmeans"].clusters, "train", 0)]
+    asked += [(f"neighbors.{split}", getattr(found["neighbors"], split), split, 1) for split in SPLITS]
+    return [(key, value, split, counts[split], spare) for key, value, split, spare in asked if split in counts]

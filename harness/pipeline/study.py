@@ -1,0 +1,221 @@
+"""A study, as its study.yaml describes it."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from harness.errors import UserError
+from harness.files import read_yaml
+from harness.params import check_arm, lookup, mapping_of, seeds
+from harness.settings import NAME, build, check_name, need
+from harness.stages import GROUPS, IMPLEMENTATIONS, SCORED, of_group
+
+KINDS = ("above", "equal", "same", "collapses")
+METRICS = ("acc", "acc_many_to_one", "acc_reference", "nmi", "ari", "train_accuracy", "test_accuracy")
+"""The figures of records that are shown in percent."""
+TAKEN = ("kmeans", "neighbors", "original_ref", "pretext", "settings", "summary")
+"""What no study can be called, since runs/<data set>/ has these folders for what all studies share."""
+SHARES = ("acc", "acc_many_to_one", "acc_reference", "train_accuracy", "test_accuracy")
+"""Figures that are shares of images: of those alone it is known how much the draw of the test images adds to their error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One thing that a paper says about a step, in a form that runs can bear out or not."""
+
+    text: str
+    """The claim in a sentence."""
+    source: str
+    """Where it is made."""
+    kind: str
+    """above: more than another step, or than `value` | equal: within `margin` of `value` | same: within `margin` of another
+    step | collapses: every run is at chance, or uses fewer than half of its clusters (report/runs.py)."""
+    of: str
+    """The step that the claim is about: `reimpl/default/selflabel`, say."""
+    figure: str = "acc"
+    """The metric, one of SHARES."""
+    than: str = ""
+    """The other step, for `above` and `same`."""
+    value: float = 0.0
+    """In percent: the published mean, for `equal`, or what is exceeded, for `above`. 0 is none."""
+    margin: float = 0.0
+    """In points: how far off still counts as equal or same, or as no difference where kind is above. 0: what matters."""
+    about: tuple[str, ...] = ()
+    """The settings that the claim is about, such as scan.num_neighbors, where its two arms differ in more than one; what else
+    they differ in confounds it."""
+    dataset: str = ""
+    """The data set that the claim is about, as in params.yaml; empty where it is about any."""
+    published: str = ""
+    """Published figures, as text to stand beside ours: "87.6 ± 0.4 against 81.8 ± 0.3, CIFAR-10", say."""
+
+    def __post_init__(self):
+        need(self.kind in KINDS, "kind", repr(self.kind), "above, equal, same or collapses")
+        for key in ("text", "source", "of", "figure"):
+            need(getattr(self, key), key, repr(getattr(self, key)), "some text")
+        where = f"where kind is {self.kind}"
+        need(-100 <= self.value <= 100, "value", self.value, "a percentage")
+        need(self.figure in SHARES, "figure", repr(self.figure), f"a share of images: {', '.join(SHARES)}")
+        need(self.margin >= 0, "margin", self.margin, "above 0, or left out for what matters in general")
+        if self.kind == "collapses":
+            need(self.margin == 0, "margin", self.margin, f"left out {where}")
+        if self.kind == "above":
+            need(bool(self.than) != bool(self.value), "than", repr(self.than), f"a step, or a value given instead, {where}")
+        elif self.kind == "same":
+            need(self.than, "than", repr(self.than), f"a step {where}")
+        else:
+            need(not self.than, "than", repr(self.than), f"left out {where}")
+        if self.kind == "equal":
+            need(self.value, "value", self.value, f"the published mean in percent {where}")
+        elif self.kind != "above":
+            need(not self.value, "value", self.value, f"left out {where}")
+        need(self.than != self.of, "than", repr(self.than), "another step than `of`")
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Published figures of one step, in percent: of each metric a mean, or a mean and a deviation."""
+
+    source: str
+    dataset: str
+    step: str
+    """As in Claim; or the stage alone, where they are of no arm."""
+    n: int = 0
+    """How many runs they are the mean of; 0 where that is not known."""
+    acc: tuple[float, ...] = ()
+    acc_many_to_one: tuple[float, ...] = ()
+    acc_reference: tuple[float, ...] = ()
+    nmi: tuple[float, ...] = ()
+    ari: tuple[float, ...] = ()
+    train_accuracy: tuple[float, ...] = ()
+    test_accuracy: tuple[float, ...] = ()
+
+    def __post_init__(self):
+        need(self.n >= 0, "n", self.n, "how many runs, or left out")
+        for key in METRICS:
+            figure = getattr(self, key)
+            need(len(figure) <= 2 and all(-100 <= value <= 100 for value in figure), key, list(figure),
+                 "a mean in percent, or a mean and a deviation")
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """The fields of a study.yaml."""
+
+    title: str
+    question: str
+    arms: dict
+    """Implementation -> group (harness.stages.GROUPS) -> arm -> stage -> the settings that the arm changes."""
+    shared: tuple[str, ...] = ()
+    """What all studies share and this one reports, as folders under runs/<dataset>/: `neighbors/simclr`, say."""
+    start: dict[str, str] = field(default_factory=dict)
+    """What the arms start from: `pretext`, a pretext task [simclr]; `scan`, for the group selflabel, another study's arm as
+    `<study>/<implementation>/<arm>` [main/reimpl/default]."""
+    reads: dict[str, str] = field(default_factory=dict)
+    """Arm -> the arm of another study, as above, that is the same cell and so is not run again."""
+    scores: tuple[str, ...] = ("acc", "nmi", "ari")
+    """The figures of its table."""
+    axis: str = ""
+    """The setting that the arms vary, such as scan.num_neighbors, where they make a curve."""
+    clustering_seeds: tuple[int, ...] = ()
+    """Where the study has its own instead of those of params.yaml."""
+    published: tuple[dict, ...] = ()
+    """Published figures, each as Figures has them."""
+    claims: tuple[Claim, ...] = ()
+    matters: float = 0.0
+    """The smallest difference that matters here, in points, where a claim has no margin of its own. 0: the data set's."""
+
+    def __post_init__(self):
+        need(0 <= self.matters < 100, "matters", self.matters, "a number of points, or left out for what matters on the data set")
+
+    def has(self, implementation, group):
+        """Whether there are arms of the group."""
+        return bool(self.arms.get(implementation, {}).get(group))
+
+    def has_arms(self):
+        """Whether there are any: else the study reads what others run."""
+        return any(arms for groups in self.arms.values() for arms in groups.values())
+
+    def group(self, implementation, arm):
+        """The group that an arm stands in. Raises UserError where there is no such arm."""
+        groups = self.arms.get(implementation, {})
+        found = next((group for group, arms in groups.items() if arm in (arms or {})), None)
+        if found is None:
+            raise UserError(f"the study “{self.title}” has no arm '{arm}' of {implementation}")
+        return found
+
+    def run(self, implementation, group):
+        """The Stages that the arms of a group run anew."""
+        arms = self.arms.get(implementation, {}).get(group) or {}
+        return [stage for stage in of_group(group)
+                if arms and not stage.optional or any(stage.name in changes for changes in arms.values())]
+
+    def stages(self):
+        """The stages with predictions that the study is about, in the order of the method."""
+        run = {stage.name for implementation, groups in self.arms.items() for group in groups
+               for stage in self.run(implementation, group)}
+        return [stage for stage in SCORED if stage in run]
+
+
+START = {"pretext": "simclr", "scan": "main/reimpl/default"}
+FILE = "study.yaml"
+
+
+def names():
+    """Every study: the folders of studies/ with a study.yaml."""
+    return sorted(file.parent.name for file in Path("studies").glob(f"*/{FILE}"))
+
+
+def load_study(name):
+    """The Study in studies/<name>/study.yaml. Raises UserError, naming file and key, for whatever is wrong with it."""
+    file = Path("studies") / name / FILE
+    check_name(name, f"{file}: the name of the study", TAKEN)
+    mapping = read_yaml(file)
+    study = build(Study, mapping, str(file))
+    study = replace(study, start=START | study.start)
+    for key in study.start:
+        if key not in START:
+            raise UserError(f"{file}: start has '{key}'; it has {' and '.join(START)} only")
+    check_name(study.start["pretext"], f"{file}: start.pretext")
+    arms_elsewhere = {"start.scan": study.start["scan"]} | {f"reads.{arm}": target for arm, target in study.reads.items()}
+    for key, target in arms_elsewhere.items():
+        if not all(NAME.fullmatch(part) for part in target.split("/")) or target.count("/") != 2:
+            raise UserError(f"{file}: {key} is {target!r}, and should be <study>/<implementation>/<arm>")
+    for arm in study.reads:
+        check_name(arm, f"{file}: reads: the name of an arm")
+    for index, figures in enumerate(study.published):
+        build(Figures, figures, f"{file}: published.{index}")
+    for implementation, groups in study.arms.items():
+        if implementation not in IMPLEMENTATIONS:
+            raise UserError(f"{file}: arms.{implementation} is unknown; known are {', '.join(IMPLEMENTATIONS)}")
+        check_groups(groups, f"{file}: arms.{implementation}")
+    check_authors_arms(study, file)
+    if "clustering_seeds" in mapping:
+        seeds("clustering_seeds", mapping, file)
+    return study
+
+
+def check_groups(groups, where):
+    """Raise UserError unless an implementation's arms stand in groups that there are, each arm once and with its stages."""
+    group_of = {}
+    for group, arms in mapping_of("groups of arms", groups, where).items():
+        lookup(GROUPS, group, f"{where}.{group} is unknown; the list of groups")
+        for arm, changes in mapping_of("arms", arms, f"{where}.{group}").items():
+            check_name(arm, f"{where}.{group}: the name of an arm")
+            if arm in group_of:
+                raise UserError(f"{where} has the arm '{arm}' in the groups {group_of[arm]} and {group}")
+            group_of[arm] = group
+            check_arm(group, changes, f"{where}.{group}.{arm}")
+        for stage in (stage.name for stage in of_group(group) if stage.optional):
+            without = [arm for arm, changes in (arms or {}).items() if stage not in changes]
+            if without and len(without) < len(arms):
+                raise UserError(f"{where}.{group}.{without[0]} has no '{stage}'; all arms of the group name it, or none")
+
+
+def check_authors_arms(study, file):
+    """Raise UserError for arms of the authors' code that no stage would run."""
+    groups = [group for group, arms in study.arms.get("original_ref", {}).items() if arms]
+    for group in groups:
+        if group != "clustering":
+            raise UserError(f"{file}: arms.original_ref.{group} is not run; "
+                            "the authors' code has arms of the group clustering only")
+    if groups and study.start["pretext"] != "simclr":
+        raise UserError(f"{file}: start.pretext is {study.start['pretext']!r}, and the authors' code has simclr only")

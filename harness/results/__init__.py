@@ -1,0 +1,1 @@
+"""What came out: summed up, kept, and verified."""

@@ -1,0 +1,157 @@
+"""Keeping records in the repository, verifying them, summing them up, and telling which cells have one."""
+
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from harness.datasets import read_predictions
+from harness.errors import UserError
+from harness.files import existing, read_npz, sha256, write_npz, writing
+from harness.params import clustering_seeds, pretext_seeds
+from harness.pipeline.cells import once, results, start_results
+from harness.pipeline.study import load_study, names
+from harness.record import FILE
+from harness.results.examples import prototypes
+from harness.results.summary import summarise
+from harness.results.verify import (
+    FACTS,
+    LABELS,
+    PREDICTIONS,
+    RECORDS,
+    RUNS,
+    SUMS,
+    altered,
+    kept_folders,
+    located,
+    problems,
+    ran_here,
+    sums,
+)
+
+
+def keep(studies, dataset):
+    """Copy the records of some studies (all, where empty), with what these started from, from runs/ into records/.
+
+    What would not count is not kept and replaces nothing that was. Raises UserError where there was any, or nothing has run.
+    """
+    root, data = RECORDS / dataset, Path("data") / dataset
+    chosen = {name: load_study(name) for name in studies or names()}
+    found = {result.folder for name, study in chosen.items() for result in
+             (*results(study, name, dataset, seeds(dataset)), *start_results(study, dataset, seeds(dataset)))}
+    folders = sorted(folder for folder in found if ran_here(folder))
+    if not folders:
+        raise UserError(f"{RUNS / dataset} has no record of {', '.join(studies) or 'any study'}: `dvc repro` makes them")
+    existing(data / FACTS, "dvc repro dataset")
+    for name in (FACTS, LABELS):
+        if (root / name).exists() and (data / name).exists() and sha256(root / name) != sha256(data / name):
+            raise UserError(f"{data / name} is not that of the records in {root}: remove that folder to keep others")
+        if (data / name).exists():
+            copy(data / name, root / name)
+    wrong = []
+    with tempfile.TemporaryDirectory() as temporary:
+        before = shutil.copytree(root, Path(temporary) / "before")
+        for folder in folders:
+            keep_one(folder, RECORDS / folder.relative_to(RUNS))
+        write_sums(root)
+        for folder in folders:
+            kept = RECORDS / folder.relative_to(RUNS)
+            if messages := problems(kept):
+                wrong += messages
+                shutil.rmtree(kept)
+                if (old := before / kept.relative_to(root)).exists():
+                    shutil.copytree(old, kept)
+    write_sums(root)
+    print(f"{root}: {len(kept_folders(dataset))} records, {sum(file.stat().st_size for file in sums(root)) / 2**20:.1f} MiB")
+    complain(wrong, "not kept")
+
+
+def keep_one(folder, kept):
+    """Copy a record, and of the predictions what the summary needs."""
+    shutil.rmtree(kept, ignore_errors=True)
+    copy(folder / FILE, kept / FILE)
+    if (folder / PREDICTIONS).exists():
+        found = read_npz(folder / PREDICTIONS)
+        kept_part = found if "clusters" in found else reduced(*read_predictions(folder / PREDICTIONS))
+        write_npz(kept / PREDICTIONS, compressed=True, **kept_part)
+
+
+def reduced(probabilities, features):
+    """Of predictions float32 [n, clusters] and [n, dim]: clusters uint8 [n] (uint16 where there are more than 256), confidence
+    float16 [n], and prototypes int32 [clusters], -1 for an empty cluster."""
+    kind = np.uint8 if probabilities.shape[1] <= 256 else np.uint16
+    return {"clusters": probabilities.argmax(1).astype(kind), "confidence": probabilities.max(1).astype(np.float16),
+            "prototypes": prototypes(probabilities, features).astype(np.int32)}
+
+
+def copy(source, target):
+    with writing(target) as temporary:
+        shutil.copyfile(source, temporary)
+
+
+def write_sums(root):
+    """Write SHA256SUMS, a line for each file under `root`, by path."""
+    files = sorted(file for file in root.rglob("*") if file.is_file() and file.name != SUMS)
+    with writing(root / SUMS) as temporary:
+        temporary.write_text("".join(f"{sha256(file)}  {file.relative_to(root)}\n" for file in files))
+
+
+def records(datasets):
+    """Verify the kept records of some data sets (all, where empty), and write the summaries of what counts and what ran here."""
+    wrong, datasets = [], datasets or sorted(path.parent.name for path in RECORDS.glob(f"*/{SUMS}"))
+    if not datasets:
+        print(f"{RECORDS} holds no records: `python -m studies keep` puts some there")
+    for dataset in datasets:
+        root = RECORDS / dataset
+        existing(root / SUMS, f"python -m studies keep --dataset {dataset}")
+        found = {folder: problems(folder) for folder in kept_folders(dataset)}
+        gone = {file.parent for file in sums(root) if file.name == FILE} - set(found)
+        messages = list(dict.fromkeys(message for folder in found for message in found[folder]))
+        messages += [message for folder in sorted(gone) for message in altered(root, [], folder)]
+        print(f"{dataset}: {sum(not any(one) for one in found.values())} of {len(found) + len(gone)} kept records are right")
+        wrong += messages
+        for name in names():
+            wanted = results(load_study(name), name, dataset, seeds(dataset))
+            there = once([one for one in (located(result, found.get) for result in wanted) if (one.folder / FILE).exists()])
+            if any(name in result.folder.parts for result in there):  # an arm of its own
+                summarise(name, dataset, RUNS / dataset / "summary" / name, there)
+                print(f"  {name}: {len(there)} records, {sum(result.kept for result in there)} of them kept")
+        print(f"  `python -m report --dataset {dataset}` makes the report of them")
+    complain(wrong, "left out")
+
+
+def complain(messages, what):
+    for message in messages:
+        print(message)
+    if messages:
+        raise UserError(f"{len(messages)} thing{'s' if len(messages) > 1 else ''} wrong with records, which were {what}")
+
+
+def seeds(dataset):
+    """(pretext seeds, clustering seeds): those of params.yaml, and those that there are records of."""
+    found = pretext_seeds(), clustering_seeds()
+    for root in (RECORDS / dataset, RUNS / dataset):
+        for file in root.rglob(FILE):
+            for part in file.parts:
+                if re.fullmatch(r"\d+(-\d+)?", part):
+                    for known, seed in zip(found, part.split("-")):
+                        known += [int(seed)] * (int(seed) not in known)
+    return tuple(map(sorted, found))
+
+
+def coverage(studies, dataset):
+    """A line for each study: how many cells of the seeds of params.yaml have run here, how many are kept, which are missing."""
+    for name in studies or names():
+        here, kept, missing = 0, 0, {}
+        for result in map(located, results(load_study(name), name, dataset)):
+            if result.kept:
+                kept += 1
+            elif ran_here(result.folder):
+                here += 1
+            else:
+                missing.setdefault(result.step, []).append(result.seed)
+        steps = "; ".join(f"{step} ({', '.join(found)})" for step, found in missing.items())
+        print(f"{name} on {dataset}: {here} ran here, {kept} kept, {sum(map(len, missing.values()))} missing"
+              f"{f': {steps}' if steps else ''}")

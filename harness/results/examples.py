@@ -1,0 +1,83 @@
+"""Images worth looking at: what the pretext task takes for neighbors, and what each cluster stands for."""
+
+import numpy as np
+
+from harness.datasets import read_neighbors, read_predictions
+from harness.files import checked, read_npz
+from harness.metrics import count, hungarian_match
+
+QUERIES, NEIGHBORS = 8, 8
+CONFIDENT = 0.1  # share of a cluster's images, the most confident ones, whose mean is the cluster's
+
+
+def gallery(dataset, found):
+    """Images and labels for the report, from the first seed's cells among `found` (a list of Result).
+
+    Returns arrays: per pretext task, `neighbors/<task>/images` uint8 [queries, 1 + neighbors, h, w, c], the query first, and
+    `.../labels` alike; per step with predictions, `prototypes/<step>/images` uint8 [clusters, h, w, c], `.../labels`,
+    `.../classes` and `.../clusters` int64 [clusters]: the prototype's own label, the class that its cluster is matched to (-1:
+    none), and the cluster's number. Without labels, every label and class is -1.
+    """
+    arrays = {}
+    firsts = {result.step: result for result in reversed(found)}.values()
+    for result in firsts:
+        if not any(result.folder.glob("*.npz")):
+            continue
+        if result.step.startswith("neighbors/") or result.step.endswith("/neighbors"):
+            mined, _ = read_neighbors(result.folder / "neighbors.npz", dataset)
+            queries = np.random.default_rng(0).choice(len(mined), QUERIES, replace=False)
+            rows = mined[queries, : 1 + NEIGHBORS]
+            arrays[f"{result.step}/images"] = dataset.images("train")[rows]
+            arrays[f"{result.step}/labels"] = labels_of(dataset, "train", rows)
+        elif (result.folder / "predictions.npz").exists() and "kmeans" not in result.step.split("/"):
+            predictions, chosen = predicted(result, dataset.counts["test"])
+            match = matched(dataset, predictions, len(chosen))
+            order = np.lexsort((np.arange(len(chosen)), match))
+            present = order[chosen[order] >= 0]
+            rows = chosen[present]
+            arrays[f"prototypes/{result.step}/images"] = dataset.images("test")[rows]
+            arrays[f"prototypes/{result.step}/labels"] = labels_of(dataset, "test", rows)
+            arrays[f"prototypes/{result.step}/classes"] = match[present]
+            arrays[f"prototypes/{result.step}/clusters"] = present
+    return arrays
+
+
+def predicted(result, count):
+    """The cluster of each of `count` test images, and the prototype of each cluster, which a kept record holds."""
+    file = result.folder / "predictions.npz"
+    if result.kept:
+        clusters, chosen = read_npz(file, "clusters", "prototypes")
+        checked(chosen, f"{file}: prototypes", "int", (None,), least=-1, below=count)
+        return checked(clusters, f"{file}: clusters", "uint", (count,), below=len(chosen)), chosen
+    probabilities, features = read_predictions(file, count)
+    return probabilities.argmax(1), prototypes(probabilities, features)
+
+
+def labels_of(dataset, split, rows):
+    """The labels at some rows, int64 alike; -1 where the split has none."""
+    labels = dataset.labels(split)
+    return np.full(rows.shape, -1) if labels is None else labels[rows]
+
+
+def matched(dataset, predictions, clusters):
+    """The class that each cluster of int64 [n] predictions is matched to, int64 [clusters]; -1 for those without one."""
+    labels = dataset.labels("test")
+    return np.full(clusters, -1) if labels is None else hungarian_match(
+        count(labels, predictions, len(dataset.classes), clusters))
+
+
+def prototypes(probabilities, features):
+    """For each cluster, the image nearest to the mean feature of its most confident images (the paper's section 3.4).
+
+    Args: probabilities float32 [n, clusters]; features float32 [n, dim], compared by angle.
+    Returns: int64 [clusters], -1 for an empty cluster.
+    """
+    predictions, confidence = probabilities.argmax(1), probabilities.max(1)
+    unit = features / np.linalg.norm(features, axis=1, keepdims=True).clip(1e-12)
+    chosen = np.full(probabilities.shape[1], -1)
+    for cluster in range(probabilities.shape[1]):
+        members = np.flatnonzero(predictions == cluster)
+        if len(members):
+            surest = members[np.argsort(-confidence[members], kind="stable")[: max(1, round(CONFIDENT * len(members)))]]
+            chosen[cluster] = members[np.argmax(unit[members] @ unit[surest].mean(0))]
+    return chosen

@@ -1,0 +1,91 @@
+"""The last stage of a study: its records, gathered into one folder that the report can be built from alone.
+
+    python -m harness.results.summary --study S --dataset D --out FOLDER
+
+    study.json     study.yaml as it was read
+    cells.csv      a row per cell and figure: step, seed, metric, value, record
+    records.json   the records themselves, each with its path and hash, and whether it was kept from elsewhere; of a cell without
+                   one, why it has none
+    gallery.npz    images for the report: nearest neighbors, and a prototype of each cluster
+    clusters.npz   the cluster of each test image in each run, and the images' labels
+
+cells.csv holds nothing that differs between two runs of the same seeds on the same machine.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from harness.command import guarded
+from harness.datasets import PreparedDataset
+from harness.errors import UserError
+from harness.files import read_json, sha256, write_csv, write_json, write_npz
+from harness.pipeline.cells import results
+from harness.pipeline.study import load_study
+from harness.record import FILE, nothing
+from harness.results.clusters import clusters
+from harness.results.examples import gallery
+from harness.results.verify import located, pictured
+
+COLUMNS = ("step", "seed", "metric", "value", "record")
+NO_RECORD = "there is no record: it has not run, or its stage failed"
+
+
+def rows(cells):
+    """A row for each figure (whole and real numbers) of each record, in the order given."""
+    return [
+        {"step": cell["step"], "seed": cell["seed"], "metric": metric, "value": json.dumps(value), "record": cell["path"]}
+        for cell in cells
+        for metric, value in cell["record"]["metrics"].items()
+        if isinstance(value, (int, float)) and not isinstance(value, bool)
+    ]
+
+
+def collect(found):
+    """The records of some Results, each with its path and hash; of one that cannot be had, the reason, and no hash.
+
+    `kept` says whether one is of what ran elsewhere.
+    """
+    cells = []
+    for result in found:
+        file = result.folder / FILE
+        try:
+            record, digest = read_json(file), sha256(file)
+        except UserError as error:
+            record, digest = nothing(str(error) if file.exists() else NO_RECORD), None
+        cells.append({"step": result.step, "seed": result.seed, "path": str(file), "sha256": digest, "kept": result.kept,
+                      "record": record})
+    return cells
+
+
+def summarise(name, dataset, out, found=None):
+    """Write the summary of study `name` on `dataset` into the folder `out`, of the records that there are.
+
+    Args: found: the cells to sum up, as Result; all of the study's where left out, those that have not run here being kept
+    records, as far as there are any that count.
+    """
+    study = load_study(name)
+    found = found or list(map(located, results(study, name, dataset)))
+    cells = collect(found)
+    shown = [result for result, cell in zip(found, cells) if not cell["record"]["not_run"] and pictured(result, dataset)]
+    pictures = gallery(PreparedDataset(f"data/{dataset}"), shown) if shown else {}
+    write_json(out / "study.json", asdict(study))
+    write_npz(out / "gallery.npz", **pictures)
+    write_npz(out / "clusters.npz", compressed=True, **clusters(found, dataset))
+    write_json(out / "records.json", cells)
+    write_csv(out / "cells.csv", COLUMNS, rows(cells))
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m harness.results.summary", description=__doc__.splitlines()[0])
+    parser.add_argument("--study", required=True)
+    parser.add_argument("--dataset", required=True)
+    parser.add_argument("--out", required=True, type=Path)
+    options = parser.parse_args()
+    return guarded(summarise, options.study, options.dataset, options.out)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

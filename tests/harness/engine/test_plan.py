@@ -1,0 +1,101 @@
+"""What would run, on hand-made stages: what is stale and what comes after it, what a study needs, how long it takes."""
+
+import json
+import random
+
+import pytest
+
+from harness.engine.plan import UNKNOWN, Job, clock, of_studies, pending, seconds, tell, upstream
+
+MAIN, OTHER = "studies/main/dvc.yaml:", "studies/other/dvc.yaml:"
+
+
+def jobs(stages):
+    """Jobs by name from {name: (before, ...)}, upstream first; none is stale."""
+    return {name: Job(name, frozenset(before), (), False) for name, before in stages.items()}
+
+
+def stale(found, *names):
+    return {name: Job(name, job.before, job.outs, name in names) for name, job in found.items()}
+
+
+STAGES = jobs({
+    "code": (), "dataset": ("code",), "pretext@simclr-0": ("code", "dataset"), "pretext@rotation-0": ("code", "dataset"),
+    f"{MAIN}scan@a-0-0": ("pretext@simclr-0",), f"{MAIN}scan@b-0-0": ("pretext@simclr-0",),
+    f"{OTHER}scan@c-0-0": ("pretext@rotation-0",), f"{MAIN}summary": (f"{MAIN}scan@a-0-0", f"{MAIN}scan@b-0-0"),
+    f"{OTHER}summary": (f"{OTHER}scan@c-0-0", f"{MAIN}scan@a-0-0"), "report": (f"{MAIN}summary", f"{OTHER}summary"),
+})
+
+
+def test_what_is_stale_is_to_run_and_all_that_comes_after_it():
+    assert pending(STAGES) == set()
+    assert pending(stale(STAGES, "report")) == {"report"}
+    assert pending(stale(STAGES, f"{MAIN}scan@b-0-0")) == {f"{MAIN}scan@b-0-0", f"{MAIN}summary", "report"}
+    assert pending(stale(STAGES, "pretext@rotation-0")) == {
+        "pretext@rotation-0", f"{OTHER}scan@c-0-0", f"{OTHER}summary", "report"}
+    assert pending(stale(STAGES, "code")) == set(STAGES)
+
+
+def test_upstream_is_all_that_is_needed():
+    assert upstream(STAGES, ["code"]) == {"code"}
+    assert upstream(STAGES, [f"{MAIN}scan@a-0-0", "pretext@rotation-0"]) == {
+        "code", "dataset", "pretext@simclr-0", "pretext@rotation-0", f"{MAIN}scan@a-0-0"}
+
+
+def test_a_study_needs_its_own_stages_what_they_read_and_the_report():
+    """The other study reads an arm of main, and so needs that one, but not main's other arm nor its summary."""
+    assert of_studies(STAGES, ["other"]) == {
+        "code", "dataset", "pretext@rotation-0", "pretext@simclr-0", f"{OTHER}scan@c-0-0", f"{MAIN}scan@a-0-0",
+        f"{OTHER}summary", "report"}
+    assert of_studies(STAGES, ["main"]) == set(STAGES) - {"pretext@rotation-0", f"{OTHER}scan@c-0-0", f"{OTHER}summary"}
+    assert of_studies(STAGES, []) == of_studies(STAGES, ["main", "other"]) == set(STAGES)
+
+
+def test_pending_and_upstream_agree_with_a_naive_search_on_any_graph():
+    """A stage is pending where any stage reachable from it, itself included, is stale."""
+    for seed in range(20):
+        draw = random.Random(seed)
+        names = [f"s{index}" for index in range(12)]
+        found = jobs({name: draw.sample(names[:index], min(index, draw.randrange(3))) for index, name in enumerate(names)})
+        found = stale(found, *draw.sample(names, 2))
+
+        def needs(name, found=found):
+            return {name}.union(*(needs(before) for before in found[name].before))
+
+        assert pending(found) == {name for name in names if any(found[other].stale for other in needs(name))}
+        assert all(upstream(found, [name]) == needs(name) for name in names)
+
+
+@pytest.mark.parametrize("count, text", [(0, "0:00"), (59.4, "0:59"), (59.6, "1:00"), (61, "1:01"), (3599.6, "1:00:00"),
+                                         (3725, "1:02:05"), (36000, "10:00:00")])
+def test_a_clock_shows_minutes_and_hours(count, text):
+    assert clock(count) == text
+
+
+@pytest.fixture
+def timed(tmp_path, monkeypatch):
+    """Two scans with a record each and one without; a stage whose record is in its folder; one that could not run; a summary."""
+    monkeypatch.chdir(tmp_path)
+    for file, evidence in {"a/metrics.json": {"seconds": 10.0}, "b/metrics.json": {"seconds": 30.0},
+                           "theirs/metrics.json": {"seconds": 50.0}, "refused/metrics.json": {"revision": "x"}}.items():
+        (tmp_path / file).parent.mkdir()
+        (tmp_path / file).write_text(json.dumps({"evidence": evidence}))
+    outs = {"scan@a": ("a/model.pt", "a/metrics.json"), "scan@b": ("b/metrics.json",), "scan@c": ("c/metrics.json",),
+            "original_scan@a": ("theirs",), "original_scan@b": ("refused",), "summary": ("nowhere",)}
+    return {name: Job(name, frozenset(), paths, name != "scan@a") for name, paths in outs.items()}
+
+
+def test_a_stage_takes_as_long_as_its_last_run_or_as_others_of_its_kind(timed):
+    assert seconds(timed) == {"scan@a": 10, "scan@b": 30, "scan@c": 20, "original_scan@a": 50, "original_scan@b": 50,
+                              "summary": UNKNOWN}
+
+
+def test_the_plan_has_a_line_for_each_kind_and_a_sum(timed, capsys):
+    jobs = timed | {"report": Job("report", frozenset(), (), False)}
+    tell(jobs, pending(jobs), 2)
+    assert capsys.readouterr().out.splitlines() == [
+        "scan: 2 to run, about 0:50  (b, c)",
+        "original_scan: 2 to run, about 1:40  (a, b)",
+        "summary: 1 to run, about 0:30",
+        "5 of 7 stages to run, about 1:30 with 2 at a time",
+    ]
