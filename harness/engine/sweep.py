@@ -45,7 +45,7 @@ def run_cell(name, arm, seed):
               for stage in study.run(implementation, group)]
     bring(lambda jobs: upstream(jobs, wanted), 1)
     dataset = dataset_name()
-    folder = Path("runs") / dataset / name / implementation / arm / seed
+    folder = Path("runs") / dataset / "studies" / name / implementation / arm / seed
     run = wandb.init(project=PROJECT, group=run_group(dataset, name, implementation, arm), job_type="cell",
                      config={"dataset": dataset, "study": name, "implementation": implementation, "arm": arm, "seed": seed})
     for file in sorted(folder.glob(f"*/{FILE}")):

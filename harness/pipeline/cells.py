@@ -39,7 +39,8 @@ def start_results(study, dataset, seeds):
     if study.has("reimpl", "selflabel"):
         _, implementation, arm = study.start["scan"].split("/")
         both = [f"{first}-{second}" for first in pretext for second in seeds[1]]
-        found += [Result(f"{implementation}/{arm}/scan", seed, root / study.start["scan"] / seed / "scan") for seed in both]
+        found += [Result(f"{implementation}/{arm}/scan", seed, root / "studies" / study.start["scan"] / seed / "scan")
+                  for seed in both]
     return found
 
 
@@ -58,11 +59,12 @@ def results(study, name, dataset, seeds=None):
     for arm, target in study.reads.items():
         run = stages_of(target, f"studies/{name}/{FILE}: reads.{arm}")
         implementation = target.split("/")[1]
-        found += [Result(f"{implementation}/{arm}/{stage}", seed, root / target / seed / stage)
+        found += [Result(f"{implementation}/{arm}/{stage}", seed, root / "studies" / target / seed / stage)
                   for stage in study.stages() if stage in run for seed in (alone if STAGES[stage].seeds == "pretext" else both)]
     for implementation, groups in study.arms.items():
         for group, arms in groups.items():
-            found += [Result(f"{implementation}/{arm}/{stage.name}", seed, root / name / implementation / arm / seed / stage.name)
+            own_root = root / "studies" / name / implementation
+            found += [Result(f"{implementation}/{arm}/{stage.name}", seed, own_root / arm / seed / stage.name)
                       for arm in arms or {} for stage in study.run(implementation, group)
                       for seed in (alone if stage.seeds == "pretext" else own)]
     steps = [result.step for result in found]

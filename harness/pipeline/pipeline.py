@@ -10,6 +10,7 @@ from harness.stages import GROUPS, IMPLEMENTATIONS
 
 HEADER = "# Written from study.yaml by `python -m studies write`: what each arm runs, and for which seeds. Edit study.yaml.\n"
 RUNS = "runs/${dataset}"
+STUDIES = f"{RUNS}/studies"
 MATRIX = {"pretext": {"pretext_seed": "${pretext_seeds}"},
           "clustering": {"pretext_seed": "${pretext_seeds}", "seed": "${clustering_seeds}"}}
 SEED = {"pretext": "${item.pretext_seed}", "clustering": "${item.pretext_seed}-${item.seed}"}
@@ -54,7 +55,7 @@ def dvc_name(stage, implementation, group):
 
 def settings_stage(name):
     """The settings in force for each stage of each arm, a file each."""
-    out = f"{RUNS}/{name}/settings"
+    out = f"{STUDIES}/{name}/settings"
     return {
         "wdir": "../..",
         "cmd": quoted(f"python -m harness.pipeline.resolve --dataset ${{dataset}} --study {name} --out {out}"),
@@ -65,7 +66,7 @@ def settings_stage(name):
 
 def arm_stage(name, study, implementation, group, stage):
     """A Stage of the arms of a group, for each of its seeds."""
-    own = {one.name: f"{RUNS}/{name}/{implementation}/${{item.arm}}/{SEED[one.seeds]}/{one.name}"
+    own = {one.name: f"{STUDIES}/{name}/{implementation}/${{item.arm}}/{SEED[one.seeds]}/{one.name}"
            for one in study.run(implementation, group)}
     folders = start(study, implementation) | own
     read = {option: path.split("/") for option, path in stage.inputs.items()}
@@ -85,14 +86,14 @@ def arm_stage(name, study, implementation, group, stage):
         "cmd": quoted(f"python -m {command} --study {name} --arm ${{item.arm}} --dataset ${{dataset}} "
                       f"--seed {SEED[stage.seeds]} --data data/${{dataset}} {inputs} --out {out}"),
         "deps": [f"runs/code/{stage.code(implementation, task)}.json",
-                 f"{RUNS}/{name}/settings/{implementation}/${{item.arm}}/{stage.name}.json", "data/${dataset}", *deps],
+                 f"{STUDIES}/{name}/settings/{implementation}/${{item.arm}}/{stage.name}.json", "data/${dataset}", *deps],
         "outs": outs,
     }
 
 
 def start(study, implementation):
     """The folder of each stage that arms may start from, by the stage's name."""
-    scan = {"scan": f"{RUNS}/{study.start['scan']}/{SEED['clustering']}/scan"}
+    scan = {"scan": f"{STUDIES}/{study.start['scan']}/{SEED['clustering']}/scan"}
     if implementation == "original_ref":  # whose pretext task mines the neighbors, too
         return scan | dict.fromkeys(("pretext", "neighbors"), f"{RUNS}/original_ref/pretext/simclr/{SEED['pretext']}")
     return scan | {stage: f"{RUNS}/{stage}/{study.start['pretext']}/{SEED['pretext']}" for stage in ("pretext", "neighbors")}
@@ -109,12 +110,13 @@ def summary_stage(name, study):
         "cmd": quoted(f"python -m harness.results.summary --study {name} --dataset ${{dataset}} --out {RUNS}/summary/{name}"),
         "params": ["pretext_seeds", "clustering_seeds"],
         "deps": ["runs/code/harness.results.summary.json", f"studies/{name}/study.yaml", "data/${dataset}", "records",
-                 *(f"{RUNS}/{folder}" for folder in summarised(name, study))],
+                 *summarised(name, study)],
         "outs": [f"{RUNS}/summary/{name}"],
     }
 
 
 def summarised(name, study):
-    """The folders under runs/<dataset>/ whose records the summary of a study collects."""
+    """The folders whose records the summary of a study collects."""
     own = [f"{name}/{implementation}" for implementation, groups in study.arms.items() if any(groups.values())]
-    return list(dict.fromkeys([*study.shared, *study.reads.values(), *own]))
+    of_arms = [f"{STUDIES}/{folder}" for folder in (*study.reads.values(), *own)]
+    return list(dict.fromkeys([*(f"{RUNS}/{folder}" for folder in study.shared), *of_arms]))

@@ -12,8 +12,6 @@ from harness.stages import GROUPS, IMPLEMENTATIONS, SCORED, of_group
 KINDS = ("above", "equal", "same", "collapses")
 METRICS = ("acc", "acc_many_to_one", "acc_reference", "nmi", "ari", "train_accuracy", "test_accuracy")
 """The figures of records that are shown in percent."""
-TAKEN = ("kmeans", "neighbors", "original_ref", "pretext", "settings", "summary")
-"""What no study can be called, since runs/<data set>/ has these folders for what all studies share."""
 SHARES = ("acc", "acc_many_to_one", "acc_reference", "train_accuracy", "test_accuracy")
 """Figures that are shares of images: of those alone it is known how much the draw of the test images adds to their error."""
 
@@ -167,7 +165,7 @@ def names():
 def load_study(name):
     """The Study in studies/<name>/study.yaml. Raises UserError, naming file and key, for whatever is wrong with it."""
     file = Path("studies") / name / FILE
-    check_name(name, f"{file}: the name of the study", TAKEN)
+    check_name(name, f"{file}: the name of the study")
     mapping = read_yaml(file)
     study = build(Study, mapping, str(file))
     study = replace(study, start=START | study.start)

@@ -24,6 +24,7 @@ from harness.results.verify import (
     RUNS,
     SUMS,
     altered,
+    kept_folder,
     kept_folders,
     located,
     problems,
@@ -54,10 +55,10 @@ def keep(studies, dataset):
     with tempfile.TemporaryDirectory() as temporary:
         before = shutil.copytree(root, Path(temporary) / "before")
         for folder in folders:
-            keep_one(folder, RECORDS / folder.relative_to(RUNS))
+            keep_one(folder, kept_folder(folder))
         write_sums(root)
         for folder in folders:
-            kept = RECORDS / folder.relative_to(RUNS)
+            kept = kept_folder(folder)
             if messages := problems(kept):
                 wrong += messages
                 shutil.rmtree(kept)

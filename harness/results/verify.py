@@ -29,9 +29,15 @@ def ran_here(folder):
     return (folder / FILE).exists() and bool(read_json(folder / FILE)["settings"])
 
 
+def kept_folder(folder):
+    """Where what a folder of runs/ holds is kept, or would be: beside what all studies share, which has other names."""
+    dataset, *rest = folder.relative_to(RUNS).parts
+    return RECORDS.joinpath(dataset, *rest[rest[0] == "studies":])
+
+
 def located(result, problems_of=None):
     """A pipeline.cells.Result where its record is: where it ran here, else where one is kept that counts, else as it was."""
-    kept = replace(result, folder=RECORDS / result.folder.relative_to(RUNS), kept=True)
+    kept = replace(result, folder=kept_folder(result.folder), kept=True)
     if ran_here(result.folder) or not (kept.folder / FILE).exists():
         return result
     return result if (problems_of or problems)(kept.folder) else kept

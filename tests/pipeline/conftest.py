@@ -16,7 +16,7 @@ from harness.pipeline import pipeline
 ROOT = Path(__file__).parent.parent.parent
 ROOMS = ("harness", "reimpl", "original_ref", "studies", "report")
 PATIENCE = 1200  # seconds; a stage may take many times as long on a busy machine as on an idle one
-CELL = "runs/digits/main/reimpl/default/0-0"
+CELL = "runs/digits/studies/main/reimpl/default/0-0"
 
 # The folders that a stage reads and writes, in the order in which data flows.
 STAGES = {

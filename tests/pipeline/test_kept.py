@@ -50,7 +50,7 @@ def test_what_is_kept_is_small_and_says_what_it_is(away):
         "SHA256SUMS", "dataset.json", "test_labels.npy", "metrics.json", "predictions.npz"}
     names = (root / "SHA256SUMS").read_text().splitlines()
     assert len(names) == 2 + 6 + 4 and all(sha256(root / line[66:]) == line[:64] for line in names)
-    whole = np.load(away.folder / "runs/digits/main/reimpl/default/0-0/scan/predictions.npz")["probabilities"]
+    whole = np.load(away.folder / "runs/digits/studies/main/reimpl/default/0-0/scan/predictions.npz")["probabilities"]
     few = np.load(away.folder / SCAN / "predictions.npz")
     assert few["clusters"].dtype == np.uint8 and (few["clusters"] == whole.argmax(1)).all()
     np.testing.assert_allclose(few["confidence"], whole.max(1), rtol=1e-3)
@@ -174,7 +174,7 @@ def arm(project):
 ])
 def test_what_does_not_fit_is_named_and_does_not_count(clone, monkeypatch, spoil, folder, says):
     monkeypatch.chdir(clone.folder)
-    result = Result("s", "0", verify.RUNS / "digits" / folder.removeprefix("records/digits/"))
+    result = Result("s", "0", verify.RUNS / folder.replace("main", "studies/main").removeprefix("records/"))
     assert verify.problems(verify.Path(folder)) == [] and verify.located(result).kept
     spoil(clone)
     found = verify.problems(verify.Path(folder))
@@ -216,7 +216,7 @@ def test_what_ran_here_wins(clone, away, monkeypatch):
 
 
 def test_a_record_that_would_not_count_is_not_kept_and_replaces_none(project):
-    file = project.folder / "runs/digits/main/reimpl/default/0-0/scan/metrics.json"
+    file = project.folder / "runs/digits/studies/main/reimpl/default/0-0/scan/metrics.json"
     right = file.read_text()
     record = json.loads(right)
     record["metrics"]["acc"] = 0.9999

@@ -94,8 +94,8 @@ def test_a_record_has_the_settings_that_its_stage_depends_on(finished):
     """Of augmentations one, of a section's settings also those that are left at their defaults."""
     for stage, file in {"pretext/simclr/0": "settings/pretext.simclr", "neighbors/simclr/0": "settings/neighbors.simclr",
                         "kmeans/pixels/0": "settings/kmeans", "kmeans/embeddings/0": "settings/kmeans",
-                        "main/reimpl/default/0-0/scan": "main/settings/reimpl/default/scan",
-                        "main/reimpl/default/0-0/selflabel": "main/settings/reimpl/default/selflabel"}.items():
+                        "studies/main/reimpl/default/0-0/scan": "studies/main/settings/reimpl/default/scan",
+                        "studies/main/reimpl/default/0-0/selflabel": "studies/main/settings/reimpl/default/selflabel"}.items():
         read = json.loads((finished.folder / f"runs/digits/{stage}/metrics.json").read_text())["settings"]
         given = {key.removesuffix(".simclr"): value
                  for key, value in json.loads((finished.folder / f"runs/digits/{file}.json").read_text()).items()}
@@ -161,7 +161,7 @@ def test_an_edited_source_file_runs_again_what_imports_it(project, would_run, fi
 def test_the_report_is_one_file_with_every_number_of_the_summary(finished):
     page = (finished.folder / "report/output/digits/index.html").read_text()
     assert not re.search(r'(src|href)="https?:|@import|url\((?!#)', page)  # opens from disk, needs no network
-    for step in ("kmeans/pixels/0", "neighbors/simclr/0", "main/reimpl/default/0-0/selflabel"):
+    for step in ("kmeans/pixels/0", "neighbors/simclr/0", "studies/main/reimpl/default/0-0/selflabel"):
         record = json.loads((finished.folder / f"runs/digits/{step}/metrics.json").read_text())
         figure = record["metrics"].get("acc", record["metrics"].get("test_accuracy"))
         assert f"{100 * figure:.1f}" in page and f"runs/digits/{step}/metrics.json" in page
@@ -212,7 +212,7 @@ def test_an_arm_is_one_entry_and_runs_its_own_cells_alone(project):
         k5={"scan": {"num_neighbors": 5, "augmentation": "simclr"}, "selflabel": {}}))
     log = project.run("dvc", "repro").stdout
     assert ran(log) - {"listing"} == {MAIN + "settings", MAIN + "scan@k5-0-0", MAIN + "selflabel@k5-0-0", SUMMARY, "report"}
-    record = json.loads((project.folder / "runs/digits/main/reimpl/k5/0-0/scan/metrics.json").read_text())
+    record = json.loads((project.folder / "runs/digits/studies/main/reimpl/k5/0-0/scan/metrics.json").read_text())
     assert record["settings"]["scan"]["num_neighbors"] == 5 and record["settings"]["augmentation"]["jitter"] == 0.8
     assert "rewrite, here: k5" in (project.folder / "report/output/digits/index.html").read_text()
     written = (project.folder / "studies/main/dvc.yaml").read_bytes()

@@ -250,7 +250,7 @@ def test_the_stages_are_read_upstream_first_with_what_they_need_and_write(finish
     order = list(steps)
     assert all(order.index(before) < order.index(name) for name, step in steps.items() for before in step.before)
     assert steps[SCAN].before == {"code", MAIN + "settings", "dataset", "pretext@simclr-0", "neighbors@simclr-0"}
-    assert set(steps[SCAN].outs) == {f"runs/digits/main/reimpl/default/0-0/scan/{name}" for name in (
+    assert set(steps[SCAN].outs) == {f"runs/digits/studies/main/reimpl/default/0-0/scan/{name}" for name in (
         "model.pt", "predictions.npz", "metrics.json")}
     assert steps["report"].before == {"code", "dataset", SUMMARY}
 

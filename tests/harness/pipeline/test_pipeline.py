@@ -42,36 +42,37 @@ FILES = ("model.pt", "predictions.npz", "metrics.json")
 EXPECTED = {
     # name: (implementation, group, seeds, command, inputs, code, settings, further deps, folder and files written)
     "pretext": ("reimpl", "whole", "P", "pretext --task simclr", "", "pretext.simclr", "pretext", [],
-                "runs/D/s/reimpl/A/P/pretext", ["model.pt", "metrics.json"]),
-    "neighbors": ("reimpl", "whole", "P", "neighbors --task simclr", "--pretext runs/D/s/reimpl/A/P/pretext",
-                  "neighbors.simclr", "neighbors", ["runs/D/s/reimpl/A/P/pretext/model.pt"],
-                  "runs/D/s/reimpl/A/P/neighbors", ["neighbors.npz", "embeddings.npz", "metrics.json"]),
+                "runs/D/studies/s/reimpl/A/P/pretext", ["model.pt", "metrics.json"]),
+    "neighbors": ("reimpl", "whole", "P", "neighbors --task simclr", "--pretext runs/D/studies/s/reimpl/A/P/pretext",
+                  "neighbors.simclr", "neighbors", ["runs/D/studies/s/reimpl/A/P/pretext/model.pt"],
+                  "runs/D/studies/s/reimpl/A/P/neighbors", ["neighbors.npz", "embeddings.npz", "metrics.json"]),
     "scan_of_own_pretext": ("reimpl", "whole", "P-C", "scan",
-                            "--pretext runs/D/s/reimpl/A/P/pretext --neighbors runs/D/s/reimpl/A/P/neighbors", "scan", "scan",
-                            ["runs/D/s/reimpl/A/P/pretext/model.pt", "runs/D/s/reimpl/A/P/neighbors/neighbors.npz"],
-                            "runs/D/s/reimpl/A/P-C/scan", FILES),
-    "selflabel_of_own_pretext": ("reimpl", "whole", "P-C", "selflabel", "--scan runs/D/s/reimpl/A/P-C/scan",
-                                 "selflabel", "selflabel", ["runs/D/s/reimpl/A/P-C/scan/model.pt"],
-                                 "runs/D/s/reimpl/A/P-C/selflabel", FILES),
+                            "--pretext runs/D/studies/s/reimpl/A/P/pretext --neighbors runs/D/studies/s/reimpl/A/P/neighbors",
+                            "scan", "scan", ["runs/D/studies/s/reimpl/A/P/pretext/model.pt",
+                                             "runs/D/studies/s/reimpl/A/P/neighbors/neighbors.npz"],
+                            "runs/D/studies/s/reimpl/A/P-C/scan", FILES),
+    "selflabel_of_own_pretext": ("reimpl", "whole", "P-C", "selflabel", "--scan runs/D/studies/s/reimpl/A/P-C/scan",
+                                 "selflabel", "selflabel", ["runs/D/studies/s/reimpl/A/P-C/scan/model.pt"],
+                                 "runs/D/studies/s/reimpl/A/P-C/selflabel", FILES),
     "scan": ("reimpl", "clustering", "P-C", "scan", "--pretext runs/D/pretext/simclr/P --neighbors runs/D/neighbors/simclr/P",
              "scan", "scan", ["runs/D/pretext/simclr/P/model.pt", "runs/D/neighbors/simclr/P/neighbors.npz"],
-             "runs/D/s/reimpl/A/P-C/scan", FILES),
-    "selflabel": ("reimpl", "clustering", "P-C", "selflabel", "--scan runs/D/s/reimpl/A/P-C/scan",
-                  "selflabel", "selflabel", ["runs/D/s/reimpl/A/P-C/scan/model.pt"],
-                  "runs/D/s/reimpl/A/P-C/selflabel", FILES),
+             "runs/D/studies/s/reimpl/A/P-C/scan", FILES),
+    "selflabel": ("reimpl", "clustering", "P-C", "selflabel", "--scan runs/D/studies/s/reimpl/A/P-C/scan",
+                  "selflabel", "selflabel", ["runs/D/studies/s/reimpl/A/P-C/scan/model.pt"],
+                  "runs/D/studies/s/reimpl/A/P-C/selflabel", FILES),
     "scan_alone": ("reimpl", "scan", "P-C", "scan", "--pretext runs/D/pretext/simclr/P --neighbors runs/D/neighbors/simclr/P",
                    "scan", "scan", ["runs/D/pretext/simclr/P/model.pt", "runs/D/neighbors/simclr/P/neighbors.npz"],
-                   "runs/D/s/reimpl/A/P-C/scan", FILES),
-    "selflabel_alone": ("reimpl", "selflabel", "P-C", "selflabel", "--scan runs/D/main/reimpl/default/P-C/scan",
-                        "selflabel", "selflabel", ["runs/D/main/reimpl/default/P-C/scan/model.pt"],
-                        "runs/D/s/reimpl/A/P-C/selflabel", FILES),
+                   "runs/D/studies/s/reimpl/A/P-C/scan", FILES),
+    "selflabel_alone": ("reimpl", "selflabel", "P-C", "selflabel", "--scan runs/D/studies/main/reimpl/default/P-C/scan",
+                        "selflabel", "selflabel", ["runs/D/studies/main/reimpl/default/P-C/scan/model.pt"],
+                        "runs/D/studies/s/reimpl/A/P-C/selflabel", FILES),
     "original_scan": ("original_ref", "clustering", "P-C", "scan",
                       "--pretext runs/D/original_ref/pretext/simclr/P --neighbors runs/D/original_ref/pretext/simclr/P",
                       "scan", "scan", ["runs/reference.json", "runs/D/original_ref/pretext/simclr/P"],
-                      "runs/D/s/original_ref/A/P-C/scan", None),
-    "original_selflabel": ("original_ref", "clustering", "P-C", "selflabel", "--scan runs/D/s/original_ref/A/P-C/scan",
-                           "selflabel", "selflabel", ["runs/reference.json", "runs/D/s/original_ref/A/P-C/scan"],
-                           "runs/D/s/original_ref/A/P-C/selflabel", None),
+                      "runs/D/studies/s/original_ref/A/P-C/scan", None),
+    "original_selflabel": ("original_ref", "clustering", "P-C", "selflabel", "--scan runs/D/studies/s/original_ref/A/P-C/scan",
+                           "selflabel", "selflabel", ["runs/reference.json", "runs/D/studies/s/original_ref/A/P-C/scan"],
+                           "runs/D/studies/s/original_ref/A/P-C/selflabel", None),
 }
 
 
@@ -82,9 +83,9 @@ def test_each_group_with_arms_has_its_stages_and_the_summary_comes_last(everythi
 def test_the_settings_are_those_of_the_data_set_and_of_the_studys_arms(everything):
     assert everything["settings"] == {
         "wdir": "../..",
-        "cmd": "python -m harness.pipeline.resolve --dataset 'D' --study s --out 'runs/D/s/settings'",
+        "cmd": "python -m harness.pipeline.resolve --dataset 'D' --study s --out 'runs/D/studies/s/settings'",
         "deps": ["runs/code/harness.pipeline.resolve.json", "params/D.yaml", "studies/s/study.yaml"],
-        "outs": ["runs/D/s/settings"],
+        "outs": ["runs/D/studies/s/settings"],
     }
 
 
@@ -97,8 +98,8 @@ def test_a_stage_by_hand(everything, name):
         "matrix": {"arm": f"${{arms.{implementation}.{group}}}", "pretext_seed": "${pretext_seeds}",
                    **({"seed": "${clustering_seeds}"} if seed == "P-C" else {})},
         "wdir": "../..",
-        "deps": [f"runs/code/{implementation}.{code}.json", f"runs/D/s/settings/{implementation}/A/{settings}.json", "data/D",
-                 *deps],
+        "deps": [f"runs/code/{implementation}.{code}.json",
+                 f"runs/D/studies/s/settings/{implementation}/A/{settings}.json", "data/D", *deps],
         "outs": [{out: {"persist": True}}] if files is None else [f"{out}/{file}" for file in files],
     }
 
@@ -120,7 +121,8 @@ def test_the_summary_reads_what_the_study_shares_reads_and_runs_each_once():
         "cmd": "python -m harness.results.summary --study s --dataset 'D' --out 'runs/D/summary/s'",
         "params": ["pretext_seeds", "clustering_seeds"],
         "deps": ["runs/code/harness.results.summary.json", "studies/s/study.yaml", "data/D", "records", "runs/D/kmeans/pixels",
-                 "runs/D/neighbors/simclr", "runs/D/main/reimpl/default", "runs/D/two/reimpl/x", "runs/D/s/reimpl"],
+                 "runs/D/neighbors/simclr", "runs/D/studies/main/reimpl/default", "runs/D/studies/two/reimpl/x",
+                 "runs/D/studies/s/reimpl"],
         "outs": ["runs/D/summary/s"],
     }
 
@@ -128,7 +130,7 @@ def test_the_summary_reads_what_the_study_shares_reads_and_runs_each_once():
 def test_a_study_that_runs_nothing_of_its_own_is_a_summary():
     for arms in ({}, {"reimpl": {}}, {"reimpl": {"clustering": None, "scan": {}}}):
         found = rendered("s", study(arms=arms, reads={"default": "main/reimpl/default"}))["stages"]
-        assert list(found) == ["summary"] and found["summary"]["deps"][4:] == ["runs/D/main/reimpl/default"]
+        assert list(found) == ["summary"] and found["summary"]["deps"][4:] == ["runs/D/studies/main/reimpl/default"]
 
 
 def test_clustering_seeds_of_its_own_take_the_place_of_those_of_params_yaml():
@@ -145,7 +147,7 @@ def test_arms_start_from_another_pretext_task_and_another_arm_where_the_study_sa
     assert "python -m reimpl pretext --task rotation " in found["pretext"]["cmd"]
     assert "runs/code/reimpl.neighbors.rotation.json" in found["neighbors"]["deps"]
     assert {"runs/D/pretext/rotation/P/model.pt", "runs/D/neighbors/rotation/P/neighbors.npz"} <= set(found["scan"]["deps"])
-    assert "--scan 'runs/D/two/reimpl/x/P-C/scan' " in found["selflabel_alone"]["cmd"]
+    assert "--scan 'runs/D/studies/two/reimpl/x/P-C/scan' " in found["selflabel_alone"]["cmd"]
 
 
 def test_where_arms_name_k_means_it_runs_on_the_features_of_each():
@@ -157,10 +159,10 @@ def test_where_arms_name_k_means_it_runs_on_the_features_of_each():
         "matrix": {"arm": "${arms.reimpl.whole}", "pretext_seed": "${pretext_seeds}"},
         "wdir": "../..",
         "cmd": "python -m reimpl kmeans --on embeddings --study s --arm 'A' --dataset 'D' --seed 'P' --data 'data/D' --features "
-               "'runs/D/s/reimpl/A/P/neighbors' --out 'runs/D/s/reimpl/A/P/kmeans'",
-        "deps": ["runs/code/reimpl.kmeans.json", "runs/D/s/settings/reimpl/A/kmeans.json", "data/D",
-                 "runs/D/s/reimpl/A/P/neighbors/embeddings.npz"],
-        "outs": ["runs/D/s/reimpl/A/P/kmeans/predictions.npz", "runs/D/s/reimpl/A/P/kmeans/metrics.json"]}
+               "'runs/D/studies/s/reimpl/A/P/neighbors' --out 'runs/D/studies/s/reimpl/A/P/kmeans'",
+        "deps": ["runs/code/reimpl.kmeans.json", "runs/D/studies/s/settings/reimpl/A/kmeans.json", "data/D",
+                 "runs/D/studies/s/reimpl/A/P/neighbors/embeddings.npz"],
+        "outs": ["runs/D/studies/s/reimpl/A/P/kmeans/predictions.npz", "runs/D/studies/s/reimpl/A/P/kmeans/metrics.json"]}
 
 
 STUDY = {"title": "t", "question": "q", "arms": {"reimpl": {"scan": {"c": {"scan": {}}}}}}

@@ -25,7 +25,7 @@ def folder(tmp_path, monkeypatch):
 
 def ran(arm, seed, **record):
     """A record, and where it lies."""
-    return (f"runs/d/s/reimpl/{arm}/{seed}/scan/metrics.json",
+    return (f"runs/d/studies/s/reimpl/{arm}/{seed}/scan/metrics.json",
             json.dumps({"not_run": None, "metrics": {}, "settings": {"scan": {}}, **record}))
 
 
