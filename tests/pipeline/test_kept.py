@@ -155,7 +155,7 @@ def arm(project):
     (lambda project: (project.folder / SCAN / "model.pt").touch(), SCAN, "model.pt: is not named in records/digits/SHA256SUMS"),
     (setting("scan", "entropy_weight", value=4.0), SCAN,
      "scan.entropy_weight was 5.0, and by params/digits.yaml with studies/main/study.yaml it is 4.0 today; run and keep"),
-    (setting("scan", "training", "optimizer", "lr", value=0.5), SCAN, "scan.training.optimizer.lr was 0.005, and"),
+    (setting("scan", "training", "optimizer", "lr", value=0.5), SCAN, "scan.training.optimizer.lr was 0.0004, and"),
     (setting("augmentation", "strong", "cutout", value=2), SCAN, "augmentation.cutout was 3, and by params/digits.yaml"),
     (setting("kmeans", "restarts", value=3), KMEANS, "kmeans.restarts was 1, and by params/digits.yaml it is 3 today"),
     (arm, SCAN, "scan.num_neighbors was 10, and by params/digits.yaml with studies/main/study.yaml it is 3 today"),
