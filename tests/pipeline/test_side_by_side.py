@@ -11,7 +11,8 @@ import time
 import pytest
 import yaml
 
-from harness.engine.plan import pending, read_steps
+from harness.engine.local import read_jobs
+from harness.engine.plan import pending
 from harness.engine.repair import repair
 
 from .conftest import CELL, Project
@@ -245,7 +246,7 @@ def test_a_lock_that_is_being_written_is_left_alone(project, monkeypatch):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of DVC's own libraries
 def test_the_stages_are_read_upstream_first_with_what_they_need_and_write(finished, monkeypatch):
     monkeypatch.chdir(finished.folder)
-    steps = read_steps()
+    steps = read_jobs()
     assert set(steps) == EVERYTHING | FIRST and pending(steps) == set()
     order = list(steps)
     assert all(order.index(before) < order.index(name) for name, step in steps.items() for before in step.before)
