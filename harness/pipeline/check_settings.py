@@ -1,10 +1,9 @@
 """What is wrong with params.yaml and params/<data set>.yaml, as far as can be told without running a stage."""
 
 import importlib
-from dataclasses import fields, replace
-from pathlib import Path
+from dataclasses import replace
 
-from harness import ROOT
+from harness import tasks
 from harness.augmentations import read_augmentation
 from harness.datasets import need_images, prepare
 from harness.errors import UserError
@@ -23,7 +22,7 @@ from harness.params import (
     settings_file,
 )
 from harness.record import Cell
-from harness.settings import SECTIONS, Dataset, InstanceDiscrimination, Pretext, build
+from harness.settings import SECTIONS, Dataset
 from harness.sources import DOWNLOADED, SPLITS, find_source
 from harness.stages import PIPELINE, TASKS
 
@@ -68,11 +67,9 @@ def check_data_set():
 
 def check_tasks():
     """The pretext tasks are ones that the rewrite has, simclr among them."""
-    folder = Path(*TASKS.split("."))
-    known = sorted(file.stem for file in (ROOT / folder).glob("*.py") if file.stem != "__init__")
     for task in pretext_tasks():
-        if task not in known:
-            raise UserError(f"{PARAMS}: pretext_tasks has '{task}'; {folder}/ has {', '.join(known)}")
+        if task not in tasks.known():
+            raise UserError(f"{PARAMS}: pretext_tasks has '{task}'; {TASKS.replace('.', '/')}/ has {', '.join(tasks.known())}")
     if "simclr" not in pretext_tasks():
         raise UserError(f"{PARAMS}: pretext_tasks lacks simclr, on which the baselines and the study main stand")
 
@@ -143,12 +140,7 @@ def of_cell(cell, tasks, counts=None):
 def read_pretext(cell, task):
     """The settings of a pretext task, once its augmentation's are right, too."""
     section = f"pretext.{task}"
-    if task == "simclr":
-        found = cell.settings(section, InstanceDiscrimination)
-    else:  # those that every task has: its own are known to its module, which imports torch
-        shared = [field.name for field in fields(Pretext)]
-        mapping = cell.section.mapping(section)
-        found = build(Pretext, {key: mapping[key] for key in mapping if key in shared}, cell.section.where(section))
+    found = cell.settings(section, tasks.settings_of(task))
     (kind,) = found.augmentation
     read_augmentation(kind, cell, f"{section}.augmentation")
     return found

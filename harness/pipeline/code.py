@@ -11,7 +11,7 @@ import ast
 import sys
 from pathlib import Path
 
-from harness import ROOT
+from harness import ROOT, tasks
 from harness.command import guarded
 from harness.files import sha256, write_json
 from harness.stages import PIPELINE, TASKS
@@ -25,13 +25,12 @@ READ_TABLE = {"harness.pipeline.resolve": ["harness.pipeline.resolve"], "harness
 
 def commands():
     """The modules of each command, by the name of its file: `reimpl.scan`, or with its pretext task `reimpl.pretext.simclr`."""
-    tasks = sorted(file.stem for file in (ROOT / TASKS.replace(".", "/")).glob("*.py") if file.stem != "__init__")
     found = {"original_ref.availability": ["original_ref.__main__", "original_ref.checkout"]}
     for stage in PIPELINE:
         for implementation in stage.implementations:
             modules = [f"{implementation}.__main__", f"{implementation}.{stage.module or stage.name}"]
             if stage.runs_tasks(implementation):  # which are picked at run time
-                found |= {stage.code(implementation, task): [*modules, f"{TASKS}.{task}"] for task in tasks}
+                found |= {stage.code(implementation, task): [*modules, f"{TASKS}.{task}"] for task in tasks.known()}
             else:
                 found[stage.code(implementation)] = modules
     return found | READ_TABLE

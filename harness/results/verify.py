@@ -16,7 +16,8 @@ from harness.files import checked, read_json, read_npy, read_npz, sha256
 from harness.metrics import score
 from harness.params import settings_file
 from harness.record import FILE, Cell
-from harness.settings import SECTIONS, InstanceDiscrimination, Pretext, build
+from harness.settings import SECTIONS, build
+from harness.tasks import settings_of
 
 RECORDS, RUNS = Path("records"), Path("runs")
 SUMS, FACTS, LABELS, PREDICTIONS = "SHA256SUMS", "dataset.json", "test_labels.npy", "predictions.npz"
@@ -126,7 +127,7 @@ def in_force(cell, section):
     if section in SECTIONS:
         return cell.settings(section, SECTIONS[section])
     if section == "pretext":
-        return cell.settings(f"pretext.{cell.variant}", InstanceDiscrimination if cell.variant == "simclr" else Pretext)
+        return cell.settings(f"pretext.{cell.variant}", settings_of(cell.variant))
     if section not in ("augmentation", "neighbor_augmentation", "target_augmentation"):
         raise UserError(f"the record's {section} is unknown here")
     stage = in_force(cell, cell.stage)

@@ -185,16 +185,18 @@ def test_the_images_of_what_is_run_are_looked_at(photographs, change, says):
     assert says is None or problems[0].partition(": ")[2].startswith(says)
 
 
-def test_a_pretext_task_may_have_settings_of_its_own(project):
-    """Which its module knows; what every task has is looked at."""
-    settings = yaml.safe_load((project / "params/digits.yaml").read_text())
-    settings["pretext"]["rotation"]["turns"] = 4
-    rewritten(project / "params/digits.yaml", pretext=settings["pretext"])
-    assert check.all_problems() == []
-    settings["pretext"]["rotation"].pop("evaluate_every")
-    rewritten(project / "params/digits.yaml", pretext=settings["pretext"])
+@pytest.mark.parametrize("task, change, says", [
+    ("rotation", {"turns": 4}, "pretext.rotation: unknown setting 'turns'; known are training, augmentation, evaluate_every"),
+    ("rotation", {"evaluate_every": 0}, "pretext.rotation: evaluate_every is 0, and should be at least 1"),
+    ("simclr", {"temperature": 0}, "pretext.simclr: temperature is 0.0, and should be above 0"),
+    ("jigsaw", {}, "the pretext task is 'jigsaw', and should be one of "),
+])
+def test_the_settings_of_a_pretext_task_are_those_that_its_module_says(project, task, change, says):
+    settings = yaml.safe_load((project / "params/digits.yaml").read_text())["pretext"]
+    settings[task] = settings.get(task, {}) | change
+    rewritten(project / "params/digits.yaml", pretext=settings)
     (problem,) = check.all_problems()
-    assert "pretext.rotation: the setting 'evaluate_every' is missing" in problem
+    assert says in problem
 
 
 def test_of_a_study_that_is_wrong_nothing_is_said_of_those_that_read_it(project):
