@@ -9,7 +9,7 @@ IMPLEMENTATIONS = ("reimpl", "original_ref")
 GROUPS = {"whole": "_of_own_pretext", "clustering": "", "scan": "_alone", "selflabel": "_alone"}
 """The groups that the arms of studies stand in, by what they run anew; and how DVC's names of their stages end, since a study may
 have arms of several."""
-TASKS = "reimpl.pretext"
+TASKS = "reimpl.tasks"
 """The package of the pretext tasks, a module each."""
 
 

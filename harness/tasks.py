@@ -1,6 +1,6 @@
 """The pretext tasks that the rewrite has, and the settings of each.
 
-A pretext task is a file in reimpl/pretext/ with a dataclass `Settings`, a settings.Pretext. Of the file nothing is run but that
+A pretext task is a file in reimpl/tasks/ with a dataclass `Settings`, a settings.Pretext. Of the file nothing is run but that
 class, and what it imports from harness and dataclasses: to import all of it would import torch, which takes seconds.
 """
 
@@ -41,7 +41,7 @@ def _declared(file):
         return None
     imports = [node for node in tree.body
                if isinstance(node, ast.ImportFrom) and node.module in ("dataclasses", "harness", "harness.settings")]
-    namespace = {"__name__": f"reimpl.pretext.{file.stem}"}
+    namespace = {"__name__": f"reimpl.tasks.{file.stem}"}
     exec(compile(ast.Module([*imports, *declared], []), str(file), "exec"), namespace)
     return namespace[NAME] if issubclass(namespace[NAME], Pretext) else None
 

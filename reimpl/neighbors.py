@@ -7,17 +7,19 @@ from harness.session import Session
 from harness.settings import Neighbors
 from reimpl.augment import Normalize
 from reimpl.mining import mine, neighbor_accuracy
-from reimpl.networks import place
-from reimpl.pretext import build_network, embed_all, load_settings, load_task
+from reimpl.networks import make_backbone, place
+from reimpl.predict import embed_all
+from reimpl.pretext import load_settings, load_task
+from reimpl.train.task import make_network
 
 
 def run(cell, inputs, out):
     """Writes neighbors.npz and embeddings.npz (arrays `train` and `test` each) and metrics.json."""
     dataset = PreparedDataset(inputs["data"])
-    task = load_task(cell.variant)
-    settings = load_settings(cell, task) | {"neighbors": cell.settings("neighbors", Neighbors)}
+    settings = load_settings(cell) | {"neighbors": cell.settings("neighbors", Neighbors)}
     session = Session(cell, inputs, settings)
-    model = build_network(task, settings, dataset.facts["shape"][2])
+    task = load_task(cell.variant)(settings["pretext"])
+    model = make_network(task, make_backbone(settings["network"], dataset.facts["shape"][2]))
     weights.load_into(model, inputs["pretext"] / "model.pt", "dvc repro")
     place(model, session)
     normalize = Normalize(settings["dataset"].mean, settings["dataset"].std)

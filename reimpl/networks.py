@@ -61,6 +61,11 @@ class ResNet(nn.Module):
             return x.mean((2, 3), dtype=self.conv1.weight.dtype)
 
 
+def make_backbone(settings, channels):
+    """A ResNet for images of so many channels, as a settings.Network has it."""
+    return ResNet(channels, settings.width, settings.blocks)
+
+
 class ContrastiveModel(nn.Module):
     """Backbone and two-layer head: float32 [n, c, h, w] -> unit vectors float32 [n, dim] (SimCLR, section 2)."""
 
@@ -87,6 +92,10 @@ class ClusteringModel(nn.Module):
 
     def heads(self, features):
         return [head(features) for head in self.cluster_head]
+
+    def probabilities(self, features):
+        """float32 [heads, n, clusters] of the backbone's features."""
+        return torch.stack([logits.softmax(1) for logits in self.heads(features)])
 
     def keep_head(self, head):
         """Drop all cluster heads but one."""

@@ -8,8 +8,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from harness.datasets import PreparedDataset
 from harness.session import Session
 from harness.settings import Scan
-from reimpl.networks import ClusteringModel, ResNet, place, training_precision
-from reimpl.pretext import build_network, load_settings, load_task
+from reimpl.networks import ClusteringModel, make_backbone, place, training_precision
+from reimpl.pretext import load_settings, load_task
+from reimpl.train.task import make_network
 
 IMAGES = 8
 SIDES = {"cpu": 1024, "cuda": 8192}
@@ -23,17 +24,17 @@ def run(cell, inputs, out):
     is the product of all views with all others in SimCLR's loss.
     """
     dataset = PreparedDataset(inputs["data"])
-    task = load_task(cell.variant)
-    settings = load_settings(cell, task) | {"scan": cell.settings("scan", Scan)}
+    settings, Task = load_settings(cell), load_task(cell.variant)
+    settings |= {"scan": cell.settings("scan", Scan)}
     session = Session(cell, inputs, settings)
     session.trained_in = training_precision(session)
     images = session.images(dataset, "train")[:IMAGES].to(torch.float32)
-    pretext = place(build_network(task, settings, images.shape[1]), session)
-    backbone = ResNet(images.shape[1], settings["network"].width, settings["network"].blocks)
-    clustering = place(ClusteringModel(backbone, settings["scan"].clusters), session)
+    backbones = [make_backbone(settings["network"], images.shape[1]) for _ in range(2)]
+    pretext = place(make_network(Task(settings["pretext"]), backbones[0]), session)
+    clustering = place(ClusteringModel(backbones[1], settings["scan"].clusters), session)
     learned, seen = count(lambda: clustering(images)[0].sum().backward()), count(lambda: clustering(images))
     session.record(out, {
-        cell.variant: task.VIEWS * count(lambda: pretext(images).sum().backward()) / len(images),
+        cell.variant: Task.VIEWS * count(lambda: pretext(images).sum().backward()) / len(images),
         "scan": 2 * learned / len(images),  # the image and its neighbor
         "selflabel": (learned + seen) / len(images),  # the image learned from, and the one whose prediction is the label
         "matmul": matmul_rate(session.device, getattr(torch, session.trained_in)),

@@ -1,4 +1,4 @@
-"""Predictions of a clustering model on the test images, their scores, and their file."""
+"""What networks make of images: embeddings; predictions of clusters, their scores, and their file."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from reimpl.networks import in_batches
 
 @dataclass(frozen=True)
 class Predictions:
-    """features: float32 [n, dim], of the backbone; probabilities: float32 [heads, n, clusters]."""
+    """features: float32 [n, dim], embeddings; probabilities: float32 [heads, n, clusters]."""
 
     features: torch.Tensor
     probabilities: torch.Tensor
@@ -32,13 +32,17 @@ class Predictions:
         write_npz(path, probabilities=self.probabilities[0].cpu().numpy(), features=self.features.cpu().numpy())
 
 
-def predict(model, images, normalize):
-    """Predictions of a ClusteringModel, in evaluation mode, on uint8 images [n, c, h, w]."""
+def embed_all(task, model, images, normalize):
+    """float32 [n, dim]: what the task's network makes of uint8 images [n, c, h, w], in evaluation mode."""
     model.eval()
-    features = in_batches(lambda batch: model.backbone(normalize(batch)), images)
+    return in_batches(lambda batch: task.embed(model, normalize(batch)), images)
+
+
+def predict(task, model, images, normalize):
+    """Predictions of a task that clusters on uint8 images [n, c, h, w]."""
+    features = embed_all(task, model, images, normalize)
     with torch.no_grad():
-        probabilities = torch.stack([logits.softmax(1) for logits in model.heads(features)])
-    return Predictions(features, probabilities)
+        return Predictions(features, task.predict(model, features))
 
 
 def row_of(scores):

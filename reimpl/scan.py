@@ -6,24 +6,17 @@ import torch
 
 from harness import weights
 from harness.datasets import PreparedDataset, read_neighbors
-from harness.errors import UserError
 from harness.files import existing
 from harness.record import score_metrics
 from harness.session import Session
 from harness.settings import Dataset, Network, Scan
 from reimpl.augment import Normalize, load_augmentation
-from reimpl.losses import entropy, log_likelihood, scan_loss
-from reimpl.networks import ClusteringModel, ResNet
+from reimpl.losses import entropy, log_likelihood
+from reimpl.networks import make_backbone
 from reimpl.predict import predict, row_of
-from reimpl.training import Fit
-
-
-def candidates(neighbors, settings):
-    """The columns of int64 [n, k + 1] that a training image's neighbor is drawn from."""
-    if neighbors.shape[1] <= settings.num_neighbors:
-        raise UserError(f"scan.num_neighbors is {settings.num_neighbors}, but only {neighbors.shape[1] - 1} are mined; "
-                        "raise neighbors.train or lower it")
-    return neighbors[:, 0 if settings.draw_itself else 1 : settings.num_neighbors + 1]
+from reimpl.tasks.scan import Task
+from reimpl.train.task import make_network
+from reimpl.train.trainer import Trainer
 
 
 def validation_loss(probabilities, neighbors, entropy_weight):
@@ -33,33 +26,6 @@ def validation_loss(probabilities, neighbors, entropy_weight):
     """
     similarity = (probabilities.unsqueeze(1) * probabilities[neighbors]).sum(2)
     return (-log_likelihood(similarity).mean() - entropy_weight * entropy(probabilities.mean(0))).item()
-
-
-def draw_pairs(count, images, augment, augment_neighbor, generator):
-    """What is random in the augmentation of `count` anchors and their neighbors; with one for both, one draw."""
-    if augment_neighbor is augment:
-        return {"both": augment.draw(2 * count, *images.shape[2:], generator)}
-    return {"anchors": augment.draw(count, *images.shape[2:], generator),
-            "neighbors": augment_neighbor.draw(count, *images.shape[2:], generator)}
-
-
-def augment_pairs(images, augment, augment_neighbor, drawn):
-    """Anchors and neighbors, augmented. Args: uint8 [2b, c, h, w], anchors first; drawn: as draw_pairs has it."""
-    if augment_neighbor is augment:
-        return augment.apply(images, drawn["both"]).chunk(2)
-    anchors, neighbors = images.chunk(2)
-    return augment.apply(anchors, drawn["anchors"]), augment_neighbor.apply(neighbors, drawn["neighbors"])
-
-
-def forward_pairs(model, anchors, neighbors, joint):
-    """For each head, logits [b, clusters] of anchors and of neighbors.
-
-    As in the reference they are two batches, so that each side has BatchNorm statistics of its own (utils/train_utils.py:72-73);
-    jointly they are one.
-    """
-    if joint:
-        return [logits.chunk(2) for logits in model(torch.cat([anchors, neighbors]))]
-    return list(zip(model(anchors), model(neighbors)))
 
 
 def rank(loss):
@@ -94,52 +60,38 @@ def run(cell, inputs, out):
     session = Session(cell, inputs, settings)
     images, test_images = session.images(dataset, "train"), session.images(dataset, "test")
     train_neighbors, test_neighbors = map(torch.from_numpy, read_neighbors(inputs["neighbors"] / "neighbors.npz", dataset))
-    drawn_from, test_neighbors = candidates(train_neighbors, scan), test_neighbors.to(session.device)
-    model = start_from_pretext(inputs["pretext"] / "model.pt", images.shape[1], settings)
+    test_neighbors = test_neighbors.to(session.device)
+    task = Task(scan, [augment, augment_neighbor], train_neighbors)
+    model = start_from_pretext(inputs["pretext"] / "model.pt", task, make_backbone(settings["network"], images.shape[1]))
     normalize = Normalize(settings["dataset"].mean, settings["dataset"].std)
 
-    def draw(indices):
-        column = torch.randint(drawn_from.shape[1], indices.shape, generator=session.generator)
-        pairs = torch.cat([indices, drawn_from[indices, column]])
-        return {"pairs": pairs, "augmentations": draw_pairs(len(indices), images, augment, augment_neighbor, session.generator)}
-
-    def terms(drawn):
-        anchors, neighbors = augment_pairs(images[drawn["pairs"]], augment, augment_neighbor, drawn["augmentations"])
-        logits = forward_pairs(model, anchors, neighbors, scan.joint_batch)
-        per_head = torch.stack([torch.stack(scan_loss(*pair, scan.entropy_over)) for pair in logits])
-        consistency, entropy_term = per_head.unbind(1)
-        loss = (consistency - scan.entropy_weight * entropy_term).sum()
-        return {"loss": loss, "consistency": consistency.mean(), "entropy": entropy_term.mean()}
-
-    def after_epoch(kept):
-        kept["epochs"] = kept.get("epochs", 0) + 1
-        predictions = predict(model, test_images, normalize)
+    def after_epoch(epoch, state):
+        predictions = predict(task, model, test_images, normalize)
         losses = [validation_loss(head, test_neighbors, scan.selection_entropy_weight) for head in predictions.probabilities]
         head = best_head(losses)
-        if takes_its_place(losses[head], kept, scan.selection):
+        if takes_its_place(losses[head], state, scan.selection):
             now = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
-            kept.update(loss=losses[head], epoch=kept["epochs"], head=head, weights=now)
+            state.update(loss=losses[head], epoch=epoch, head=head, weights=now)
         return {"validation_loss": losses[head], "head": head, **row_of(predictions.scores(dataset, head))}
 
-    fit = Fit(session, model, scan.training, len(images), draw, terms, after_epoch)
-    fit.run()
-    best = fit.kept
+    trainer = Trainer(session, task, model, scan.training, images, after_epoch)
+    trainer.run()
+    best = trainer.state
     model.load_state_dict(best["weights"])
     model.keep_head(best["head"])
-    predictions = predict(model, test_images, normalize)
+    predictions = predict(task, model, test_images, normalize)
     weights.save(out / "model.pt", model.state_dict())
     predictions.write(out / "predictions.npz")
     chosen = {"epoch": best["epoch"], "head": best["head"],
               "validation_loss": best["loss"] if math.isfinite(best["loss"]) else None}
-    fit.finish(out, {**score_metrics(predictions.scores(dataset)), **chosen}, predictions.degenerate())
+    trainer.finish(out, {**score_metrics(predictions.scores(dataset)), **chosen}, predictions.degenerate())
 
 
-def start_from_pretext(path, channels, settings):
-    """A clustering model on the backbone of the pretext task; its cluster heads are new."""
-    backbone = ResNet(channels, settings["network"].width, settings["network"].blocks)
+def start_from_pretext(path, task, backbone):
+    """The task's network on the backbone of the pretext task; its cluster heads are new."""
     mend = "remove it and run `dvc repro`"
     state = weights.load(existing(path, "dvc repro"), mend)
     prefix = "backbone."
     weights.fill(backbone, {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)},
                  path, mend)
-    return ClusteringModel(backbone, settings["scan"].sought, settings["scan"].heads)
+    return make_network(task, backbone)

@@ -1,12 +1,12 @@
 """What every augmentation is: draws for a batch, and a function of images and draws."""
 
-from reimpl.draws import move
+from reimpl.train.draws import move
 
 
 class Augmentation:
     """Made from its settings (harness/augmentations.py) and the normalisation of the data set.
 
-    draw(count, height, width, generator) -> all that is random for `count` images, as reimpl/draws.py has it
+    draw(count, height, width, generator) -> all that is random for `count` images, as reimpl/train/draws.py has it
     apply(images, drawn) -> float32 [b, c, h, w], normalised, from uint8 images [b, c, h, w], drawn on the images' device
     """
 

@@ -18,9 +18,10 @@ from reimpl.augment import Normalize, color, geometry, strong
 from reimpl.losses import scan_loss, self_label_loss
 from reimpl.mining import mine, neighbor_accuracy
 from reimpl.networks import ClusteringModel, ContrastiveModel, ResNet
-from reimpl.pretext.simclr import nt_xent
-from reimpl.scan import candidates, validation_loss
-from reimpl.training import learning_rate
+from reimpl.scan import validation_loss
+from reimpl.tasks.scan import candidates
+from reimpl.tasks.simclr import nt_xent
+from reimpl.train.trainer import learning_rate
 
 
 @dataclass(frozen=True)

@@ -73,10 +73,10 @@ def test_the_hashes_of_a_command_are_those_of_the_files_that_it_imports(tmp_path
     assert {file.stem for file in tmp_path.iterdir()} == set(code.commands())
     kmeans = json.loads((tmp_path / "reimpl.kmeans.json").read_text())
     assert {"reimpl/__main__.py", "reimpl/kmeans.py", "harness/metrics.py"} <= set(kmeans)
-    assert not {"reimpl/scan.py", "reimpl/pretext/simclr.py", "report/page.py"} & set(kmeans)
+    assert not {"reimpl/scan.py", "reimpl/tasks/simclr.py", "report/page.py"} & set(kmeans)
     assert all(sha256(ROOT / file) == value for file, value in kmeans.items())
     simclr, rotation = (json.loads((tmp_path / f"reimpl.pretext.{task}.json").read_text()) for task in ("simclr", "rotation"))
-    assert set(simclr) ^ set(rotation) == {"reimpl/pretext/simclr.py", "reimpl/pretext/rotation.py"}
+    assert set(simclr) ^ set(rotation) == {"reimpl/tasks/simclr.py", "reimpl/tasks/rotation.py"}
 
 
 def test_source_files_are_found_through_every_form_of_import(tmp_path):

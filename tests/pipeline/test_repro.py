@@ -136,8 +136,8 @@ def test_an_edited_setting_runs_again_what_depends_on_it(project, would_run, fil
 @pytest.mark.parametrize("file, expected", [
     ("reimpl/selflabel.py", AFTER_SELFLABEL),
     ("reimpl/scan.py", AFTER_SCAN),
-    ("reimpl/pretext/simclr.py", AFTER_PRETEXT),
-    ("reimpl/pretext/rotation.py", set()),
+    ("reimpl/tasks/simclr.py", AFTER_PRETEXT),
+    ("reimpl/tasks/rotation.py", set()),
     ("reimpl/kmeans.py", KMEANS),
     ("original_ref/selflabel.py", THEIR_SELFLABEL | {SUMMARY, "report"}),
     ("original_ref/shims.py", THEIRS | {SUMMARY, "report"}),

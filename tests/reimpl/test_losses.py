@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from reimpl.losses import entropy, log_likelihood, scan_loss, self_label_loss
-from reimpl.pretext.simclr import nt_xent
+from reimpl.tasks.simclr import nt_xent
 
 
 def naive_nt_xent(views, temperature):

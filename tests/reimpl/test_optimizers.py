@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from harness.settings import Optimizer
-from reimpl.optimizers import make_optimizer
+from reimpl.train.optimizers import Group, make_optimizer
 
 CLASSES = {
     ("sgd", 0.9): lambda groups: torch.optim.SGD(groups, 0.1, momentum=0.9, weight_decay=0.5, fused=True),
@@ -18,6 +18,10 @@ CLASSES = {
 def network():
     torch.manual_seed(0)
     return torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2), torch.nn.Flatten(), torch.nn.Linear(8, 3))
+
+
+def everything(model):
+    return [Group(list(model.parameters()))]
 
 
 def train(model, optimizer, steps, first=0):
@@ -41,7 +45,7 @@ def test_steps_are_those_of_torchs_classes(kind, momentum, decay_norms):
     groups = [{"params": parameters}] if decay_norms else [
         {"params": [parameter for parameter in parameters if parameter.ndim > 1]},
         {"params": [parameter for parameter in parameters if parameter.ndim <= 1], "weight_decay": 0.0}]
-    optimizer = make_optimizer(ours.parameters(), Optimizer(kind, 0.1, 0.5, momentum=momentum, decay_norms=decay_norms))
+    optimizer = make_optimizer(everything(ours), Optimizer(kind, 0.1, 0.5, momentum=momentum, decay_norms=decay_norms))
     assert equal(train(ours, optimizer, 5), train(theirs, CLASSES[kind, momentum](groups), 5))
 
 
@@ -54,7 +58,7 @@ def test_weight_decay_covers_vectors_only_if_it_is_to(kind, decay_norms):
         torch.nn.init.constant_(parameter, 2.0)
         parameter.grad = torch.zeros_like(parameter)
     settings = Optimizer(kind, 0.1, 0.5, decay_norms=decay_norms)
-    make_optimizer(model.parameters(), settings).step()
+    make_optimizer(everything(model), settings).step()
     decayed = 1.9  # by hand: SGD takes off 0.1 * 0.5 * 2, and the first step of Adam the learning rate
     for name, parameter in model.named_parameters():
         expected = decayed if decay_norms or name in ("0.weight", "2.weight") else 2.0
@@ -66,22 +70,22 @@ def test_weight_decay_covers_vectors_only_if_it_is_to(kind, decay_norms):
 def test_a_step_that_is_left_out_changes_nothing_then_or_later(kind, momentum, steps):
     settings = Optimizer(kind, 0.1, 0.5, momentum=momentum)
     ours, theirs = network(), network()
-    optimizer = make_optimizer(ours.parameters(), settings)
+    optimizer = make_optimizer(everything(ours), settings)
     train(ours, optimizer, steps)
     before = copy.deepcopy([parameter.detach() for parameter in ours.parameters()])
     optimizer.leave_out = torch.ones(())
     assert equal(train(ours, optimizer, 1, first=7), before)
     optimizer.leave_out = torch.zeros(())
-    assert equal(train(ours, optimizer, 2, first=steps), train(theirs, make_optimizer(theirs.parameters(), settings), steps + 2))
+    assert equal(train(ours, optimizer, 2, first=steps), train(theirs, make_optimizer(everything(theirs), settings), steps + 2))
 
 
 @pytest.mark.parametrize("kind, momentum", CLASSES)
 def test_what_was_kept_goes_on_in_another_optimizer(kind, momentum, tmp_path):
     settings = Optimizer(kind, 0.1, 0.5, momentum=momentum)
     ours, theirs = network(), network()
-    first = make_optimizer(ours.parameters(), settings)
+    first = make_optimizer(everything(ours), settings)
     train(ours, first, 2)
     torch.save(first.state_dict(), tmp_path / "kept.pt")
-    second = make_optimizer(ours.parameters(), settings)
+    second = make_optimizer(everything(ours), settings)
     second.load_state_dict(torch.load(tmp_path / "kept.pt", weights_only=True))
-    assert equal(train(ours, second, 2, first=2), train(theirs, make_optimizer(theirs.parameters(), settings), 4))
+    assert equal(train(ours, second, 2, first=2), train(theirs, make_optimizer(everything(theirs), settings), 4))

@@ -10,9 +10,11 @@ import torch
 from harness.errors import UserError
 from harness.settings import Optimizer, Scan, Training
 from reimpl.predict import Predictions
-from reimpl.pretext import load_task
-from reimpl.scan import best_head, candidates, takes_its_place, validation_loss
+from reimpl.scan import best_head, takes_its_place, validation_loss
 from reimpl.selflabel import nothing_learned
+from reimpl.tasks import rotation
+from reimpl.tasks.scan import candidates
+from reimpl.train.batch import Batch
 
 
 def scan(**changes):
@@ -81,18 +83,13 @@ def test_self_labeling_that_learns_nothing_says_so():
 
 def test_rotation_labels_are_the_quarter_turns(photos):
     """A network that is handed the answer by the picture's corners has no loss; one that is off by a turn has."""
-    task = load_task("rotation")
     marked = torch.zeros(3, 1, 8, 8)
     marked[:, :, 0, 0] = 100.0  # a mark in the top left corner; a turn counter-clockwise takes it down, then right, then up
 
     def by_corner(x):
         return torch.stack([x[:, 0, 0, 0], x[:, 0, -1, 0], x[:, 0, -1, -1], x[:, 0, 0, -1]], 1)
 
-    loss = task.loss(by_corner, marked, None)
-    wrong = task.loss(lambda x: by_corner(x).roll(1, 1), marked, None)
+    task, batch = rotation.Task(None), Batch((marked,), {}, torch.arange(3))
+    loss = task.loss(by_corner, batch, None)["loss"]
+    wrong = task.loss(lambda x: by_corner(x).roll(1, 1), batch, None)["loss"]
     assert loss.item() == pytest.approx(0, abs=1e-6) and wrong.item() > 10
-
-
-def test_an_unknown_pretext_task_is_named():
-    with pytest.raises(UserError, match="the pretext task is 'jigsaw', and should be one of rotation, simclr"):
-        load_task("jigsaw")

@@ -13,16 +13,17 @@ from harness.record import Cell
 from harness.session import Session
 from harness.settings import InstanceDiscrimination, Optimizer, Training
 from reimpl.augment import KINDS, Normalize, batches
-from reimpl.draws import leaves, move
 from reimpl.mining import mine, search_with_faiss, search_with_torch
 from reimpl.networks import ClusteringModel, ContrastiveModel, ResNet, place
-from reimpl.optimizers import make_optimizer
-from reimpl.predict import predict
-from reimpl.pretext import embed_all, simclr
+from reimpl.predict import embed_all, predict
 from reimpl.scan import validation_loss
-from reimpl.selflabel import label_logits
-from reimpl.steps import WARM_UP, RecordedStep, Step
-from reimpl.training import Fit
+from reimpl.tasks import selflabel, simclr
+from reimpl.tasks.selflabel import label_logits
+from reimpl.train.batch import Batch
+from reimpl.train.draws import leaves, move
+from reimpl.train.optimizers import Group, make_optimizer
+from reimpl.train.steps import WARM_UP, RecordedStep, Step
+from reimpl.train.trainer import Trainer
 
 NORMALIZE = Normalize((0.5, 0.4, 0.3), (0.2, 0.2, 0.2))
 SIMCLR = dict(crop_scale=(0.2, 1.0), flip=0.5, jitter=0.8, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, gray=0.2)
@@ -64,24 +65,25 @@ def simclr_settings(epochs, batch):
     return InstanceDiscrimination(training, {"simclr": {}}, 1000, temperature=0.5, dim=16)
 
 
+def nothing(found, progress):
+    """After a step."""
+
+
 def train(folder, photos, execution, epochs=25, batch=BATCH):
     """The losses of SimCLR on the patches, an epoch each, as the stage trains."""
     (folder / "params.yaml").write_text(f"execution: {{threads: 1, tracking: disabled, checkpoint_seconds: 1000, {execution}}}")
     session = Session(Cell("reimpl", "pretext", "photos", 0, variant="simclr"), {}, {})
     torch.manual_seed(0)
-    model, images = ContrastiveModel(ResNet(3, 8, (1, 1)), 16), photos.to(session.device)
-    augment = augmentation("simclr")
     settings = simclr_settings(epochs, batch)
+    task = simclr.Task(settings, [augmentation("simclr")] * 2)
+    model = task.network(ResNet(3, 8, (1, 1)))
+    trainer = Trainer(session, task, model, settings.training, photos.to(session.device), lambda epoch, state: {})
+    return [row["loss"] for row in trainer.run()], session, model
 
-    def terms(drawn):
-        views = images[drawn["indices"]].repeat(2, 1, 1, 1)
-        return {"loss": simclr.loss(model, augment.apply(views, drawn["augmentation"]), settings)}
 
-    def draw(indices):
-        return {"indices": indices, "augmentation": augment.draw(2 * len(indices), *images.shape[2:], session.generator)}
-
-    fit = Fit(session, model, settings.training, len(images), draw, terms, lambda kept: {})
-    return [row["loss"] for row in fit.run()], session, model
+def simclr_loss(model, views, settings):
+    """Of normalised views float32 [2 * b, c, h, w]."""
+    return simclr.Task(settings).loss(model, Batch((views,), {}, torch.arange(len(views) // 2)), None)["loss"]
 
 
 @pytest.mark.rounding
@@ -101,14 +103,14 @@ def test_a_step_in_bfloat16_is_that_in_float64_up_to_its_rounding(photos, seed):
     draws = torch.Generator().manual_seed(seed)
     model = ContrastiveModel(ResNet(3, 8, (1, 1)), 16)
     settings = simclr_settings(1, BATCH)
-    step = Step(model, make_optimizer(model.parameters(), settings.training.optimizer),
-                lambda views: {"loss": simclr.loss(model, views, settings)}, torch.device("cpu"))
-    step.set_rate(0.02)
+    step = Step(make_optimizer([Group(list(model.parameters()))], settings.training.optimizer),
+                lambda views, progress: {"loss": simclr_loss(model, views, settings)}, nothing, torch.device("cpu"))
+    step.set_lr(0.02)
 
     def learned_from(views, dtype, bfloat16=False):
         other = copy.deepcopy(model).to(dtype)
         other.backbone.bfloat16 = bfloat16
-        loss = simclr.loss(other, views.to(dtype), settings)
+        loss = simclr_loss(other, views.to(dtype), settings)
         loss.backward()
         return loss.item(), torch.cat([parameter.grad.flatten() for parameter in other.parameters()]).to(torch.float64)
 
@@ -121,7 +123,7 @@ def test_a_step_in_bfloat16_is_that_in_float64_up_to_its_rounding(photos, seed):
             assert 0 < abs(coarse - loss) < loss * 2**-8
             assert 0.002 < (direction - gradient).norm() / gradient.norm() < 0.1
             losses.append(loss)
-        step(views)
+        step(views, 0)
     assert losses[-1] < losses[0] - 0.3  # so that the states are three
 
 
@@ -166,8 +168,8 @@ def test_what_evaluates_mines_and_selects_is_in_float32_whatever_trains(tmp_path
         torch.manual_seed(0)
         clustering = in_precision(precision, ClusteringModel(ResNet(3, 8, (1, 1)), 4, heads=2), tmp_path)
         pretext = in_precision(precision, ContrastiveModel(ResNet(3, 8, (1, 1)), 16), tmp_path)
-        predictions = predict(clustering, photos, NORMALIZE)
-        embedded = embed_all(simclr, pretext, photos, NORMALIZE)
+        predictions = predict(selflabel.Task(None, (), clusters=4), clustering, photos, NORMALIZE)
+        embedded = embed_all(simclr.Task(None), pretext, photos, NORMALIZE)
         losses = [validation_loss(head, neighbors, 1.0) for head in predictions.probabilities]
         nothing_learned = [predictions.features, predictions.probabilities, label_logits(clustering, images, False), embedded,
                            torch.tensor(losses), torch.from_numpy(mine(embedded, 5)[0])]
@@ -226,15 +228,39 @@ def tensors(tree):
     return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, torch.Tensor)]
 
 
+class Followed(torch.nn.Module):
+    """A network that is learned, an average that follows it, and a queue of its outputs, the oldest of which make way."""
+
+    def __init__(self):
+        super().__init__()
+        self.learned, self.average = torch.nn.Linear(3, 1), torch.nn.Linear(3, 1).requires_grad_(False)
+        self.register_buffer("queue", torch.zeros(6))
+        self.register_buffer("oldest", torch.zeros((), dtype=torch.int64))
+
+    def loss(self, drawn, progress):
+        outputs = self.learned(drawn["x"])
+        loss = (outputs - self.average(drawn["x"]) * progress - self.queue.mean()).square().mean()
+        return {"loss": loss, "outputs": outputs.flatten(), "progress": progress.clone(), "learnable": drawn["x"].sum() > 0}
+
+    def after(self, found, progress):
+        assert not torch.is_grad_enabled() and not found["outputs"].requires_grad
+        for there, here in zip(self.average.parameters(), self.learned.parameters()):
+            there.lerp_(here, progress)
+        outputs = found["outputs"]
+        self.queue.index_copy_(0, (self.oldest + torch.arange(len(outputs))) % len(self.queue), outputs)
+        self.oldest.add_(len(outputs)).remainder_(len(self.queue))
+
+
 @pytest.mark.parametrize("kind", [Optimizer("sgd", 0.1, 0.1, momentum=0.9), Optimizer("adam", 0.1, 0.1)],
                          ids=lambda kind: kind.kind)
 def test_recorded_steps_are_warmed_up_recorded_and_replayed(monkeypatch, kind):
-    """Against steps as they come: rates, draws and whether anything is learned change; a smaller batch is never replayed."""
+    """Against steps as they come: rates, progress, draws and whether anything is learned change, and so does what the task does
+    after a step; a smaller batch is never replayed."""
     def begin(step):
         torch.manual_seed(0)
-        model = torch.nn.Linear(3, 1)
-        return step(model, make_optimizer(model.parameters(), kind), lambda drawn: {
-            "loss": model(drawn["x"]).square().mean(), "learnable": drawn["x"].sum() > 0}, torch.device("cpu"))
+        model = Followed()
+        return step(make_optimizer([Group(list(model.learned.parameters()))], kind), model.loss, model.after,
+                    torch.device("cpu")), model
 
     monkeypatch.setattr(torch.cuda, "Stream", lambda device: mock.MagicMock())
     for name in ("current_stream", "stream"):
@@ -242,7 +268,7 @@ def test_recorded_steps_are_warmed_up_recorded_and_replayed(monkeypatch, kind):
     monkeypatch.setattr(torch.cuda, "CUDAGraph", FakeGraph)
     monkeypatch.setattr(torch.cuda, "graph", lambda graph: graph)
     monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor)
-    plain, recorded = begin(Step), begin(RecordedStep)
+    (plain, expected), (recorded, model) = begin(Step), begin(RecordedStep)
     replay = mock.Mock(side_effect=FakeGraph.replay, autospec=True)
     monkeypatch.setattr(FakeGraph, "replay", lambda graph: replay(graph))
     batches = [(4, True), (4, True), (2, True), (4, False), (4, True), (4, False), (2, True), (4, True), (4, True)]
@@ -250,10 +276,10 @@ def test_recorded_steps_are_warmed_up_recorded_and_replayed(monkeypatch, kind):
         drawn = {"x": torch.rand(size, 3) if learnable else -torch.rand(size, 3)}
         found = []
         for step in (plain, recorded):
-            step.set_rate(2.0 ** -(number + 3))  # of which the float32 in memory is no rounding
-            found.append(step(drawn)["loss"].item())
-        assert found[0] == found[1]
-        assert all(map(torch.equal, plain.model.parameters(), recorded.model.parameters()))
+            step.set_lr(2.0 ** -(number + 3))  # of which the float32 in memory is no rounding
+            found.append(step(drawn, number / 16))
+        assert found[0] == found[1] and found[0].keys() == {"loss", "progress"}
+        assert all(map(torch.equal, expected.state_dict().values(), model.state_dict().values()))
     assert replay.call_count == sum(size == 4 for size, _ in batches) - WARM_UP == 4
 
 

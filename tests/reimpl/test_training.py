@@ -7,7 +7,32 @@ from harness.progress import Progress
 from harness.record import Cell
 from harness.session import Session, derive_seed
 from harness.settings import Optimizer, Training
-from reimpl.training import Fit, batches, learning_rate
+from reimpl.train.task import Task
+from reimpl.train.trainer import Trainer, batches, learning_rate
+
+
+class Linear(Task):
+    """Learns what it is told to by a function of its network and the images of a step, of which it sees nothing."""
+
+    def __init__(self, loss):
+        super().__init__(None)
+        self.loss_of = loss
+
+    def network(self, backbone):
+        return torch.nn.Linear(3, 2)
+
+    def loss(self, model, batch, progress):
+        return self.loss_of(model, batch.indices)
+
+    def embed(self, model, images):
+        return None
+
+
+def trainer(cell, training, images, loss, settings=()):
+    """A Trainer of `Linear`, on so many images."""
+    task = Linear(loss)
+    return Trainer(Session(cell, {}, dict(settings)), task, task.network(None), training,
+                   torch.zeros(images, 1, 1, 1, dtype=torch.uint8), lambda epoch, state: {})
 
 
 def training(**changes):
@@ -37,12 +62,10 @@ def test_an_epochs_means_are_over_its_images(tmp_path, monkeypatch):
     """By hand: batches of 4, 4 and 2 images with losses 1, 2 and 6 have a mean of 2.4."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_text("execution: {device: cpu, threads: 1, tracking: disabled, checkpoint_seconds: 60}")
-    losses, model = iter([1.0, 2.0, 6.0]), torch.nn.Linear(3, 2)
-    session = Session(Cell("reimpl", "scan", "d", 0), {}, {})
-    fit = Fit(session, model, Training(1, 4, training().optimizer, drop_last=False), 10, lambda indices: indices,
-              lambda indices: {"loss": 0 * model.weight.sum() + next(losses), "images": torch.tensor(float(len(indices)))},
-              lambda kept: {})
-    (row,) = fit.run()
+    losses = iter([1.0, 2.0, 6.0])
+    (row,) = trainer(Cell("reimpl", "scan", "d", 0), Training(1, 4, training().optimizer, drop_last=False), 10,
+                     lambda model, indices: {"loss": 0 * model.weight.sum() + next(losses),
+                                             "images": torch.tensor(float(len(indices)))}).run()
     assert row["loss"] == pytest.approx(2.4) and row["images"] == pytest.approx((4 * 4 + 4 * 4 + 2 * 2) / 10)
 
 
@@ -54,16 +77,15 @@ def test_a_batch_with_nothing_to_learn_from_leaves_every_weight_as_it_was(tmp_pa
     (tmp_path / "params.yaml").write_text(
         "execution: {device: cpu, threads: 1, tracking: disabled, checkpoint_seconds: 60}")
     def fit(steps):
-        torch.manual_seed(0)
-        model, seen, learnable = torch.nn.Linear(3, 2), [], iter(steps)
+        seen, learnable = [], iter(steps)
 
-        def terms(indices):
+        def loss(model, indices):
             seen.append(model.weight.detach().clone())
             return {"loss": model(torch.ones(2, 3)).square().mean(), "learnable": torch.tensor(next(learnable))}
 
-        session = Session(Cell("reimpl", "selflabel", "d", 0), {}, {})
-        Fit(session, model, Training(len(steps), 2, settings), 2, lambda indices: indices, terms, lambda kept: {}).run()
-        return [*seen, model.weight.detach()]
+        trained = trainer(Cell("reimpl", "selflabel", "d", 0), Training(len(steps), 2, settings), 2, loss)
+        trained.run()
+        return [*seen, trained.model.weight.detach()]
 
     found, expected = fit(learned_from), fit([True, True])
     skipped = learned_from.index(False)
@@ -78,10 +100,8 @@ def test_checkpoints_that_nothing_will_go_on_from_are_removed(tmp_path, monkeypa
     (tmp_path / "params.yaml").write_text("execution: {device: cpu, threads: 1, tracking: disabled, checkpoint_seconds: 0}")
 
     def fit(seed, lr):
-        session = Session(Cell("reimpl", "scan", "d", seed), {}, {"training": training(lr=lr)})
-        model = torch.nn.Linear(3, 2)
-        found = Fit(session, model, Training(1, 2, Optimizer("sgd", lr, 0.0)), 2, lambda indices: indices,
-                    lambda indices: {"loss": model(torch.ones(2, 3)).sum()}, lambda kept: {})
+        found = trainer(Cell("reimpl", "scan", "d", seed), Training(1, 2, Optimizer("sgd", lr, 0.0)), 2,
+                        lambda model, indices: {"loss": model(torch.ones(2, 3)).sum()}, {"training": training(lr=lr)})
         found.run()
         return found.file
 

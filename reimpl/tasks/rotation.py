@@ -7,14 +7,12 @@ import torch.nn.functional as F
 from torch import nn
 
 from harness import settings
+from reimpl.train.task import PretextTask
 
 
 @dataclass(frozen=True, slots=True)
 class Settings(settings.Pretext):
     pass
-
-
-VIEWS = 1
 
 
 class RotationModel(nn.Module):
@@ -29,16 +27,16 @@ class RotationModel(nn.Module):
         return self.rotation_head(self.backbone(x))
 
 
-def network(backbone, settings):
-    return RotationModel(backbone)
+class Task(PretextTask):
+    def network(self, backbone):
+        return RotationModel(backbone)
 
+    def loss(self, model, batch, progress):
+        """Every image of the batch is seen in all four turns, as in Gidaris et al., section 3.1."""
+        (images,) = batch.views
+        turned = torch.cat([images.rot90(turns, (2, 3)) for turns in range(4)])
+        turns = torch.arange(4, device=images.device).repeat_interleave(len(images))
+        return {"loss": F.cross_entropy(model(turned), turns)}
 
-def loss(model, views, settings):
-    """Every image of the batch is seen in all four turns, as in Gidaris et al., section 3.1."""
-    turned = torch.cat([views.rot90(turns, (2, 3)) for turns in range(4)])
-    turns = torch.arange(4, device=views.device).repeat_interleave(len(views))
-    return F.cross_entropy(model(turned), turns)
-
-
-def embed(model, normalised):
-    return F.normalize(model.backbone(normalised), dim=1)
+    def embed(self, model, images):
+        return F.normalize(model.backbone(images), dim=1)

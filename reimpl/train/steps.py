@@ -7,61 +7,69 @@ several hundred.
 
 import torch
 
-from reimpl.draws import leaves, move
+from reimpl.train.draws import leaves, move
 
 WARM_UP = 3  # steps before the recording, in which libraries choose their algorithms
 
 
-def make_step(model, optimizer, terms, session):
+def make_step(optimizer, loss, after, session):
     """The step of a training, recorded or not, as execution.cuda_graph has it.
 
     Args:
-        terms: from what was drawn for a batch, on the device, to a mapping of scalar tensors, of which `loss` is minimised. Where
-            it has `learnable`, a bool [], and that is false, no weight moves, not even by weight decay or momentum.
+        loss: from what was drawn for a batch and the progress of training, both on the device, to what Task.loss returns.
+        after: from that, detached, and the progress: what is done once the weights have moved.
     """
     recorded = session.device.type == "cuda" and session.execution.cuda_graph
-    return (RecordedStep if recorded else Step)(model, optimizer, terms, session.device)
+    return (RecordedStep if recorded else Step)(optimizer, loss, after, session.device)
 
 
 class Step:
-    """Called with what was drawn for a batch (draws.py). Returns the terms, detached."""
+    """Called with what was drawn for a batch (draws.py) and the progress of training. Returns the loss's scalars, detached."""
 
-    def __init__(self, model, optimizer, terms, device):
-        self.model, self.optimizer, self.terms, self.device = model, optimizer, terms, device
+    def __init__(self, optimizer, loss, after, device):
+        self.optimizer, self.loss, self.after, self.device = optimizer, loss, after, device
+        self.progress = torch.zeros((), device=device)
 
-    def set_rate(self, rate):
-        self.optimizer.rate = rate
+    def set_lr(self, lr):
+        self.optimizer.lr = lr
 
-    def __call__(self, drawn):
-        return self.take(move(drawn, self.device))
+    def __call__(self, drawn, progress):
+        self.progress.fill_(progress)
+        return self.take(drawn)
 
     def take(self, drawn):
-        terms = dict(self.terms(drawn))
-        learnable = terms.pop("learnable", None)
+        return self.compute(move(drawn, self.device))
+
+    def compute(self, drawn):
+        found = dict(self.loss(drawn, self.progress))
+        learnable = found.pop("learnable", None)
         self.optimizer.zero_grad()
-        terms["loss"].backward()
+        found["loss"].backward()
         if learnable is not None:
             self.optimizer.leave_out = (~learnable).to(torch.float32)
         self.optimizer.step()
-        return {name: value.detach() for name, value in terms.items()}
+        found = {name: value.detach() for name, value in found.items()}
+        with torch.no_grad():
+            self.after(found, self.progress)
+        return {name: value for name, value in found.items() if value.ndim == 0}
 
 
 class RecordedStep(Step):
     """The same on a GPU: after WARM_UP steps, batches of the first one's size are replayed, others taken as they come."""
 
-    def __init__(self, model, optimizer, terms, device):
-        super().__init__(model, optimizer, terms, device)
-        self.rate = torch.zeros((), device=device)  # in the device's memory, where the recorded optimizer reads it
+    def __init__(self, optimizer, loss, after, device):
+        super().__init__(optimizer, loss, after, device)
+        self.lr = torch.zeros((), device=device)  # in the device's memory, where the recorded optimizer reads it
         self.stream, self.taken, self.graph, self.shapes = torch.cuda.Stream(device), 0, None, None
 
-    def set_rate(self, rate):
-        super().set_rate(self.rate.fill_(rate))
+    def set_lr(self, lr):
+        super().set_lr(self.lr.fill_(lr))
 
-    def __call__(self, drawn):
+    def take(self, drawn):
         shapes = [value.shape for value in leaves(drawn)]
         self.shapes = self.shapes or shapes
         if shapes != self.shapes:
-            return super().__call__(drawn)
+            return super().take(drawn)
         if self.taken < WARM_UP:
             self.taken += 1
             return self._aside(drawn)
@@ -76,7 +84,7 @@ class RecordedStep(Step):
         """A step on another stream, which a recording needs to have seen."""
         self.stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self.stream):
-            found = super().__call__(drawn)
+            found = super().take(drawn)
         torch.cuda.current_stream().wait_stream(self.stream)
         return found
 
@@ -86,4 +94,4 @@ class RecordedStep(Step):
         self.optimizer.zero_grad()  # so that the gradients lie in the graph's own memory
         self.graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.graph):
-            self.found = self.take(self.drawn)
+            self.found = self.compute(self.drawn)

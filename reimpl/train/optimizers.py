@@ -4,33 +4,44 @@ The classes have no momentum before the first step, and where that one is left o
 memory that nobody has written. They also load torch's compiler, which takes seconds where no server has it (harness/server.py).
 """
 
+from dataclasses import dataclass, replace
+
 import torch
 from torch.optim import adam, sgd
 
 
-def make_optimizer(parameters, settings):
-    """The optimizer that the settings ask for, on the parameters of a network, which are on their device already."""
-    parameters = list(parameters)
-    groups = [(parameters, settings.weight_decay)]
+@dataclass(frozen=True)
+class Group:
+    """Parameters of a network, on their device already, that are learned alike."""
+
+    parameters: list
+    decayed: bool = True
+    """Whether weight decay covers them."""
+    scheduled: bool = True
+    """Whether their learning rate follows the schedule, or is the setting `lr` throughout."""
+
+
+def make_optimizer(groups, settings):
+    """The optimizer that the settings ask for, on a list of groups."""
     if not settings.decay_norms:
-        groups = [([parameter for parameter in parameters if parameter.ndim > 1], settings.weight_decay),
-                  ([parameter for parameter in parameters if parameter.ndim <= 1], 0.0)]
-    return SGD(groups, settings.lr, settings.momentum) if settings.kind == "sgd" else Adam(groups, settings.lr)
+        groups = [replace(group, parameters=[parameter for parameter in group.parameters if (parameter.ndim > 1) == matrices],
+                          decayed=group.decayed and matrices)
+                  for group in groups for matrices in (True, False)]
+    return (SGD if settings.kind == "sgd" else Adam)(groups, settings)
 
 
 class Optimizer:
     """What both have in common. All the work of a step is one operation for each group, in place.
 
-    Args: groups: pairs of a list of parameters and their weight decay; rate: the learning rate, a number, or a tensor [] on the
-    parameters' device.
+    `lr` is the learning rate of the groups that follow the schedule: a number, or a tensor [] on the parameters' device.
     """
 
     leave_out = None
     """float32 [] on the parameters' device: where it is 1, a step changes nothing, and the device need not be asked."""
 
-    def __init__(self, groups, rate):
-        self.groups, self.rate = groups, rate
-        self.state = {parameter: self.begin(parameter) for parameters, _ in groups for parameter in parameters}
+    def __init__(self, groups, settings):
+        self.groups, self.settings, self.lr = groups, settings, settings.lr
+        self.state = {parameter: self.begin(parameter) for group in groups for parameter in group.parameters}
 
     def zero_grad(self):
         for parameter in self.state:
@@ -38,11 +49,12 @@ class Optimizer:
 
     @torch.no_grad()
     def step(self):
-        for parameters, weight_decay in self.groups:
-            parameters = [parameter for parameter in parameters if parameter.grad is not None]
+        for group in self.groups:
+            parameters = [parameter for parameter in group.parameters if parameter.grad is not None]
             state = [self.state[parameter] for parameter in parameters]
             columns = {name: [kept[name] for kept in state] for name in (state[0] if state else ())}
-            self.move(parameters, [parameter.grad for parameter in parameters], columns, weight_decay)
+            self.move(parameters, [parameter.grad for parameter in parameters], columns,
+                      self.lr if group.scheduled else self.settings.lr, self.settings.weight_decay if group.decayed else 0.0)
 
     def state_dict(self):
         """What is kept of earlier steps, a mapping of tensors for each parameter."""
@@ -58,16 +70,12 @@ class Optimizer:
 class SGD(Optimizer):
     """With momentum, from zero (Sutskever et al. 2013, as torch has it)."""
 
-    def __init__(self, groups, rate, momentum):
-        self.momentum = momentum
-        super().__init__(groups, rate)
-
     def begin(self, parameter):
-        return {"momentum": torch.zeros_like(parameter)} if self.momentum else {}
+        return {"momentum": torch.zeros_like(parameter)} if self.settings.momentum else {}
 
-    def move(self, parameters, gradients, state, weight_decay):
+    def move(self, parameters, gradients, state, lr, weight_decay):
         sgd.sgd(parameters, gradients, state.get("momentum", [None] * len(parameters)), fused=True, found_inf=self.leave_out,
-                lr=self.rate, momentum=self.momentum, weight_decay=weight_decay, dampening=0.0, nesterov=False, maximize=False)
+                lr=lr, momentum=self.settings.momentum, weight_decay=weight_decay, dampening=0.0, nesterov=False, maximize=False)
 
 
 class Adam(Optimizer):
@@ -77,7 +85,7 @@ class Adam(Optimizer):
         return {"step": torch.zeros((), device=parameter.device), "mean": torch.zeros_like(parameter),
                 "square": torch.zeros_like(parameter)}
 
-    def move(self, parameters, gradients, state, weight_decay):
+    def move(self, parameters, gradients, state, lr, weight_decay):
         adam.adam(parameters, gradients, state["mean"], state["square"], [], state["step"], fused=True,
-                  found_inf=self.leave_out, lr=self.rate, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=weight_decay,
+                  found_inf=self.leave_out, lr=lr, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=weight_decay,
                   amsgrad=False, maximize=False)

@@ -1,4 +1,4 @@
-"""What all training stages share: the epoch loop, learning rates, checkpoints.
+"""The epoch loop, learning rates, and checkpoints of every task.
 
 A stage killed at any moment and run again goes on from its last checkpoint, and on a CPU ends with the same bits: every
 random draw comes from the session's generator, which the checkpoint holds.
@@ -8,6 +8,7 @@ import hashlib
 import math
 import sys
 import time
+from functools import partial
 
 import torch
 
@@ -18,30 +19,32 @@ from harness.progress import Progress
 from harness.session import CHECKPOINTS
 from harness.tracking import Tracker
 from reimpl.networks import place, training_precision
-from reimpl.optimizers import make_optimizer
-from reimpl.steps import make_step
+from reimpl.train.batch import draw_batch, make_batch
+from reimpl.train.optimizers import make_optimizer
+from reimpl.train.steps import make_step
 
 
-class Fit:
-    """A training: the model and optimizer, the curves so far, and what the stage wants kept (SCAN: its best epoch).
+class Trainer:
+    """Trains a network for a task: the optimizer, the curves so far, and what the stage keeps (SCAN: its best epoch), `state`.
 
     Args:
-        count: images in the training set.
-        draw: from int64 [b] indices to all that is random in a step on these images, as steps.Step takes it.
-        terms: from that to the losses (steps.make_step).
-        after_epoch: from `kept` to a mapping of further figures for the epoch's row; it may change `kept`.
+        model: the task's network, which is moved to the session's device.
+        training: a settings.Training.
+        images: the training images, uint8 [n, c, h, w] on the device; labels: theirs, int64 [n], for a task that may see them.
+        after_epoch: from an epoch's number, from 1 on, and `state`, which it may change, to further figures for the epoch's row.
     """
 
-    def __init__(self, session, model, training, count, draw, terms, after_epoch):
-        if training.batch_size > count:
-            raise UserError(f"{session.cell}: training.batch_size is {training.batch_size}, but there are only {count} training "
-                            f"images; it should be at most {count}")
-        self.session, self.training, self.count = session, training, count
+    def __init__(self, session, task, model, training, images, after_epoch, labels=None):
+        if training.batch_size > len(images):
+            raise UserError(f"{session.cell}: training.batch_size is {training.batch_size}, but there are only {len(images)} "
+                            f"training images; it should be at most {len(images)}")
+        self.session, self.task, self.training, self.images = session, task, training, images
         self.model, session.trained_in = place(model, session), training_precision(session)
-        self.optimizer = make_optimizer(self.model.parameters(), training.optimizer)
-        self.draw, self.after_epoch = draw, after_epoch
-        self.step = make_step(self.model, self.optimizer, terms, session)
-        self.curves, self.kept = [], {}
+        self.labels = None if labels is None else labels.to(session.device)
+        self.optimizer = make_optimizer(task.parameter_groups(self.model), training.optimizer)
+        self.after_epoch = after_epoch
+        self.step = make_step(self.optimizer, self._loss, partial(task.after_step, self.model), session)
+        self.curves, self.state = [], {}
         self.identity = session.identity()
         cell = hashlib.sha256(str(session.cell).encode()).hexdigest()[:12]
         self.file = CHECKPOINTS / f"{session.cell.stage}-{cell}-{self.identity[:24]}.pt"
@@ -54,18 +57,18 @@ class Fit:
         self._restore()
         session, training = self.session, self.training
         tracker = Tracker(session.execution.tracking, session.cell, session.settings, self.identity, self.curves)
-        images = sum(map(len, batches(torch.arange(self.count), training)))
-        progress = Progress(str(session.cell), training.epochs, images, len(self.curves))
+        images = sum(map(len, batches(torch.arange(len(self.images)), training)))
+        shown = Progress(str(session.cell), training.epochs, images, len(self.curves))
         saved = time.monotonic()
         while len(self.curves) < training.epochs and not self._broken():
-            self.curves.append(self._epoch(len(self.curves), images, progress))
+            self.curves.append(self._epoch(len(self.curves), images, shown))
             tracker.log(self.curves[-1])
-            progress.epoch(self.curves[-1])
+            shown.epoch(self.curves[-1])
             if time.monotonic() - saved >= session.execution.checkpoint_seconds:
                 self._save()
                 saved = time.monotonic()
-        progress.close()
-        self.tracker, self.rate = tracker, progress.rate
+        shown.close()
+        self.tracker, self.rate = tracker, shown.rate
         return self.curves
 
     def finish(self, out, metrics, degenerate=()):
@@ -75,21 +78,26 @@ class Fit:
         self.tracker.finish(metrics)
         self.file.unlink(missing_ok=True)
 
-    def _epoch(self, epoch, images, progress):
-        lr = learning_rate(self.training, epoch)
-        self.step.set_rate(lr)
+    def _epoch(self, epoch, images, shown):
+        lr, generator = learning_rate(self.training, epoch), self.session.generator
+        self.step.set_lr(lr)
+        self.task.before_epoch(self.model, self.images, generator)
         self.model.train()
-        order = torch.randperm(self.count, generator=self.session.generator)
+        order = batches(torch.randperm(len(self.images), generator=generator), self.training)
         totals = None
-        for indices in batches(order, self.training):
-            terms = self.step(self.draw(indices))
+        for number, indices in enumerate(order):
+            progress = (epoch + number / len(order)) / self.training.epochs
+            losses = self.step(draw_batch(self.task, indices, self.images, generator), progress)
             # A smaller batch counts by its images, a full one once: the means are over images.
             share = len(indices) / self.training.batch_size
-            values = torch.stack(list(terms.values())) * share
+            values = torch.stack(list(losses.values())) * share
             totals = values if totals is None else totals + values
-            progress.step(len(indices), terms["loss"])
-        means = dict(zip(terms, (totals / (images / self.training.batch_size)).tolist()))
-        return {"epoch": epoch + 1, "lr": lr, **means, **self.after_epoch(self.kept)}
+            shown.step(len(indices), losses["loss"])
+        means = dict(zip(losses, (totals / (images / self.training.batch_size)).tolist()))
+        return {"epoch": epoch + 1, "lr": lr, **means, **self.after_epoch(epoch + 1, self.state)}
+
+    def _loss(self, drawn, progress):
+        return self.task.loss(self.model, make_batch(self.task, self.images, drawn, self.labels), progress)
 
     def _broken(self):
         return bool(self.curves) and not math.isfinite(self.curves[-1]["loss"])
@@ -97,7 +105,7 @@ class Fit:
     def _save(self):
         weights.save(self.file, {
             "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
-            "generator": self.session.generator.get_state(), "curves": self.curves, "kept": self.kept,
+            "generator": self.session.generator.get_state(), "curves": self.curves, "state": self.state,
             "seconds": self.session.seconds(),
         })
 
@@ -105,12 +113,12 @@ class Fit:
         if not self.file.exists():
             return
         mend = "remove it, and the stage starts anew"
-        state = weights.load(self.file, mend, ("model", "optimizer", "generator", "curves", "kept", "seconds"))
-        weights.fill(self.model, state["model"], self.file, mend)
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.session.generator.set_state(state["generator"])
-        self.curves, self.kept = state["curves"], state["kept"]
-        self.session.seconds_before = state["seconds"]
+        kept = weights.load(self.file, mend, ("model", "optimizer", "generator", "curves", "state", "seconds"))
+        weights.fill(self.model, kept["model"], self.file, mend)
+        self.optimizer.load_state_dict(kept["optimizer"])
+        self.session.generator.set_state(kept["generator"])
+        self.curves, self.state = kept["curves"], kept["state"]
+        self.session.seconds_before = kept["seconds"]
         print(f"{self.session.cell}: going on after epoch {len(self.curves)}", file=sys.stderr)
 
 

@@ -7,18 +7,24 @@ import torch.nn.functional as F
 
 from harness.settings import InstanceDiscrimination
 from reimpl.networks import ContrastiveModel
+from reimpl.train.task import PretextTask
 
 Settings = InstanceDiscrimination
-VIEWS = 2
 
 
-def network(backbone, settings):
-    return ContrastiveModel(backbone, settings.dim)
+class Task(PretextTask):
+    VIEWS = 2
 
+    def network(self, backbone):
+        return ContrastiveModel(backbone, self.settings.dim)
 
-def loss(model, views, settings):
-    """Both views go through the network as one batch, so they share their BatchNorm statistics, as in the reference."""
-    return nt_xent(torch.stack(model(views).chunk(2)), settings.temperature, settings.symmetric)
+    def loss(self, model, batch, progress):
+        """Both views go through the network as one batch, so they share their BatchNorm statistics, as in the reference."""
+        embedded = torch.stack(model(batch.joined).chunk(2))
+        return {"loss": nt_xent(embedded, self.settings.temperature, self.settings.symmetric)}
+
+    def embed(self, model, images):
+        return model(images)
 
 
 def nt_xent(views, temperature, symmetric=False):
@@ -36,7 +42,3 @@ def nt_xent(views, temperature, symmetric=False):
     itself = torch.eye(batch, 2 * batch, dtype=torch.bool, device=first.device)
     positive = torch.arange(batch, 2 * batch, device=first.device)
     return F.cross_entropy(similarity.masked_fill(itself, -math.inf), positive)
-
-
-def embed(model, normalised):
-    return model(normalised)

@@ -1,0 +1,58 @@
+"""Step 1a: train a backbone on a pretext task (the paper's section 2.1), a module of reimpl/tasks/ picked by --task."""
+
+import importlib
+
+from harness import weights
+from harness.datasets import PreparedDataset
+from harness.session import Session
+from harness.settings import Dataset, Network
+from harness.tasks import settings_of
+from reimpl.augment import Normalize, load_augmentation
+from reimpl.mining import mine, neighbor_accuracy
+from reimpl.networks import make_backbone
+from reimpl.predict import embed_all
+from reimpl.train.task import make_network, training_labels
+from reimpl.train.trainer import Trainer
+
+MONITORED_NEIGHBORS = 5
+
+
+def load_settings(cell):
+    """The settings of data set, network and the cell's pretext task, by section."""
+    return {
+        "dataset": cell.settings("dataset", Dataset),
+        "network": cell.settings("network", Network),
+        "pretext": cell.settings(f"pretext.{cell.variant}", settings_of(cell.variant)),
+    }
+
+
+def load_task(name):
+    """The class of a pretext task."""
+    return importlib.import_module(f"reimpl.tasks.{name}").Task
+
+
+def run(cell, inputs, out):
+    """Writes model.pt and metrics.json."""
+    dataset = PreparedDataset(inputs["data"])
+    settings, Task = load_settings(cell), load_task(cell.variant)
+    pretext = settings["pretext"]
+    (kind,) = pretext.augmentation
+    augment, settings["augmentation"] = load_augmentation(
+        kind, cell, settings["dataset"], f"pretext.{cell.variant}.augmentation")
+    session = Session(cell, inputs, settings)
+    images, test_images = session.images(dataset, "train"), session.images(dataset, "test")
+    task = Task(pretext, [augment] * Task.VIEWS)
+    model = make_network(task, make_backbone(settings["network"], images.shape[1]))
+    normalize = Normalize(settings["dataset"].mean, settings["dataset"].std)
+    monitored = min(MONITORED_NEIGHBORS, len(test_images) - 1)  # a test image has the others for neighbors, be they few or none
+
+    def after_epoch(epoch, state):
+        if epoch % pretext.evaluate_every or not monitored:
+            return {}
+        found, _ = mine(embed_all(task, model, test_images, normalize), monitored)
+        return {"neighbor_accuracy": neighbor_accuracy(found, dataset.labels("test"))}
+
+    trainer = Trainer(session, task, model, pretext.training, images, after_epoch, training_labels(task, dataset))
+    curves = trainer.run()
+    weights.save(out / "model.pt", model.state_dict())
+    trainer.finish(out, {"loss": curves[-1]["loss"]})

@@ -1,0 +1,61 @@
+"""The views of the images of a step: drawn on the CPU, made on the device."""
+
+from dataclasses import dataclass
+from itertools import groupby
+
+import torch
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a loss is computed from, on the device.
+
+    Args:
+        pieces: float32 [views * b, c, h, w], normalised: the views that share an augmentation, all first ones first.
+        drawn: what Task.draw drew for the step.
+        indices: int64 [b], the images of the step.
+        labels: int64 [b], for a task that may see them; else None.
+    """
+
+    pieces: tuple
+    drawn: dict
+    indices: torch.Tensor
+    labels: torch.Tensor | None = None
+
+    @property
+    def views(self):
+        """Each view, float32 [b, c, h, w]."""
+        return [view for piece in self.pieces for view in piece.split(len(self.indices))]
+
+    @property
+    def joined(self):
+        """All views as one batch, float32 [views * b, c, h, w], with BatchNorm statistics in common."""
+        return self.pieces[0] if len(self.pieces) == 1 else torch.cat(self.pieces)
+
+
+def draw_batch(task, indices, images, generator):
+    """All that is random in a step on the images of int64 [b] `indices`, as draws.py has it.
+
+    Views side by side that are of one augmentation are drawn, and made, together.
+    """
+    drawn = task.draw(indices, generator)
+    rows = drawn.pop("rows", None)
+    rows = indices.repeat(len(task.views), 1) if rows is None else rows
+    augmentations = {str(number): augment.draw(count * len(indices), *images.shape[2:], generator)
+                     for number, (augment, count) in enumerate(pieces(task.views))}
+    return {"indices": indices, "rows": rows, "task": drawn, "augmentations": augmentations}
+
+
+def make_batch(task, images, drawn, labels=None):
+    """The Batch that was drawn. Args: images: uint8 [n, c, h, w]; labels: int64 [n] or None; all on one device."""
+    parts = pieces(task.views)
+    rows = drawn["rows"].split([count for _, count in parts])
+    made = [augment.apply(images[part.flatten()], drawn["augmentations"][str(number)])
+            for number, ((augment, _), part) in enumerate(zip(parts, rows))]
+    indices = drawn["indices"]
+    return Batch(tuple(made), drawn["task"], indices, None if labels is None else labels[indices])
+
+
+def pieces(views):
+    """The augmentations of `views`, each with the number of views, side by side, that it makes."""
+    return [(augment, len(list(same))) for augment, same in groupby(views)]
