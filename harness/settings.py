@@ -73,24 +73,30 @@ class Optimizer:
     """One optimizer step and its learning-rate schedule."""
 
     kind: str
-    """sgd | adam [sgd for the pretext task, adam after it]."""
+    """sgd | adam | lars [sgd for the pretext task, adam after it]."""
     lr: float
     """Learning rate at epoch 0 [0.4; 0.0001]."""
     weight_decay: float
     """[0.0001]"""
     momentum: float = 0.0
-    """Of SGD [0.9]."""
+    """Of SGD and LARS [0.9]."""
     schedule: str = "constant"
     """constant | cosine: from lr at epoch 0 towards lr * 0.001 after the last."""
     decay_norms: bool = True
     """Whether weight decay covers BatchNorm's parameters and biases, too: all that have one dimension [true]."""
+    warm_up: int = 0
+    """Epochs in which the learning rate rises to lr, in even steps from lr / (warm_up + 1); the schedule takes the others [0]."""
+    trust: float = 0.001
+    """Of LARS: the length of a step of a parameter, at a learning rate of 1, as a share of the parameter's own."""
 
     def __post_init__(self):
-        need(self.kind in ("sgd", "adam"), "kind", self.kind, "sgd or adam")
+        need(self.kind in ("sgd", "adam", "lars"), "kind", self.kind, "sgd, adam or lars")
         need(self.lr > 0, "lr", self.lr, "above 0")
         need(self.weight_decay >= 0, "weight_decay", self.weight_decay, "0 or more")
         need(0 <= self.momentum < 1, "momentum", self.momentum, "from 0 to below 1")
         need(self.schedule in ("constant", "cosine"), "schedule", self.schedule, "constant or cosine")
+        need(self.warm_up >= 0, "warm_up", self.warm_up, "0 or more epochs")
+        need(self.trust > 0, "trust", self.trust, "above 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +113,8 @@ class Training:
     def __post_init__(self):
         need(self.epochs >= 1, "epochs", self.epochs, "at least 1")
         need(self.batch_size >= 2, "batch_size", self.batch_size, "at least 2")
+        need(self.optimizer.warm_up < self.epochs, "optimizer.warm_up", self.optimizer.warm_up,
+             f"below {self.epochs}, the number of epochs")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,9 @@ def common(dataset, size, training, workers):
     """What all three scripts read. Args: size: the images' side, in pixels; workers: processes that load images."""
     optimizer = training.optimizer
     need(training.drop_last, "training.drop_last", training.drop_last, "true")
+    need(optimizer.kind != "lars", "training.optimizer.kind", optimizer.kind, "sgd and adam")
     need(optimizer.decay_norms, "training.optimizer.decay_norms", optimizer.decay_norms, "true")
+    need(optimizer.warm_up == 0, "training.optimizer.warm_up", optimizer.warm_up, "0")
     kwargs = {"lr": optimizer.lr, "weight_decay": optimizer.weight_decay}
     if optimizer.kind == "sgd":
         kwargs |= {"momentum": optimizer.momentum, "nesterov": False}

@@ -1,4 +1,4 @@
-"""SGD and Adam: torch's own arithmetic, by the functions that the classes of torch.optim call.
+"""SGD, LARS and Adam: torch's own arithmetic, by the functions that the classes of torch.optim call.
 
 The classes have no momentum before the first step, and where that one is left out (`leave_out`), their fused SGD goes on from
 memory that nobody has written. They also load torch's compiler, which takes seconds where no server has it (harness/server.py).
@@ -27,7 +27,7 @@ def make_optimizer(groups, settings):
         groups = [replace(group, parameters=[parameter for parameter in group.parameters if (parameter.ndim > 1) == matrices],
                           decayed=group.decayed and matrices)
                   for group in groups for matrices in (True, False)]
-    return (SGD if settings.kind == "sgd" else Adam)(groups, settings)
+    return {"sgd": SGD, "lars": LARS, "adam": Adam}[settings.kind](groups, settings)
 
 
 class Optimizer:
@@ -76,6 +76,24 @@ class SGD(Optimizer):
     def move(self, parameters, gradients, state, lr, weight_decay):
         sgd.sgd(parameters, gradients, state.get("momentum", [None] * len(parameters)), fused=True, found_inf=self.leave_out,
                 lr=lr, momentum=self.settings.momentum, weight_decay=weight_decay, dampening=0.0, nesterov=False, maximize=False)
+
+
+class LARS(SGD):
+    """SGD in which each matrix has a rate of its own, so that its steps are in proportion to its length (You et al. 2017).
+
+    Biases and the parameters of BatchNorm are learned as by SGD, as in BYOL (Grill et al. 2020, section 3.3).
+    """
+
+    def move(self, parameters, gradients, state, lr, weight_decay):
+        gradients = torch._foreach_add(gradients, parameters, alpha=weight_decay)
+        scaled = [self.scaled(*pair) if pair[0].ndim > 1 else pair[1] for pair in zip(parameters, gradients)]
+        super().move(parameters, scaled, state, lr, 0.0)
+
+    def scaled(self, parameter, gradient):
+        """The gradient, brought to `trust` times the parameter's length; as it is where either has no length."""
+        length, own = gradient.norm(), parameter.norm()
+        share = torch.where((length > 0) & (own > 0), self.settings.trust * own / length, 1.0)
+        return gradient * share
 
 
 class Adam(Optimizer):

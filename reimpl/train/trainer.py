@@ -129,9 +129,13 @@ def batches(order, training):
 
 
 def learning_rate(training, epoch):
-    """The rate during `epoch`, from 0: constant, or along half a cosine towards lr * 0.001 (utils/common_config.py:259-264)."""
+    """The rate during `epoch`, from 0: after the warm-up constant, or along half a cosine towards lr * 0.001 (as in
+    utils/common_config.py:259-264)."""
     optimizer = training.optimizer
+    if epoch < optimizer.warm_up:
+        return optimizer.lr * (epoch + 1) / (optimizer.warm_up + 1)
     if optimizer.schedule == "constant":
         return optimizer.lr
     least = optimizer.lr * 1e-3
-    return least + (optimizer.lr - least) * (1 + math.cos(math.pi * epoch / training.epochs)) / 2
+    done = (epoch - optimizer.warm_up) / (training.epochs - optimizer.warm_up)
+    return least + (optimizer.lr - least) * (1 + math.cos(math.pi * done)) / 2

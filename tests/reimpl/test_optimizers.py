@@ -1,4 +1,4 @@
-"""Optimizers bit for bit against the classes of torch.optim, weight decay and a step left out by hand."""
+"""SGD and Adam bit for bit against torch.optim, LARS against its formula, weight decay and a step left out by hand."""
 
 import copy
 
@@ -49,6 +49,39 @@ def test_steps_are_those_of_torchs_classes(kind, momentum, decay_norms):
     assert equal(train(ours, optimizer, 5), train(theirs, CLASSES[kind, momentum](groups), 5))
 
 
+@pytest.mark.parametrize("decay_norms", [True, False])
+def test_lars_is_its_formula(decay_norms):
+    """You et al. 2017, algorithm 1, number by number in float64, with the momentum as torch has it; vectors as SGD moves them."""
+    settings = Optimizer("lars", 0.1, 0.5, momentum=0.9, decay_norms=decay_norms, trust=0.02)
+    model, shadow = network(), network().to(torch.float64)
+    optimizer, moving = make_optimizer(everything(model), settings), [0.0] * len(list(model.parameters()))
+    torch.nn.init.zeros_(model[3].bias), torch.nn.init.zeros_(shadow[3].bias)
+    for step in range(4):
+        optimizer.lr = lr = 0.1 / (step + 1)
+        train(model, optimizer, 1, first=step)
+        images = torch.randn(4, 1, 4, 4, generator=torch.Generator().manual_seed(step)).to(torch.float64)
+        gradients = torch.autograd.grad(shadow(images).square().sum(), list(shadow.parameters()))
+        with torch.no_grad():
+            for index, (w, g) in enumerate(zip(shadow.parameters(), gradients)):
+                g = g + 0.5 * w if decay_norms or w.ndim > 1 else g
+                if w.ndim > 1:
+                    g = g * 0.02 * sum(x**2 for x in w.flatten().tolist()) ** 0.5 / sum(x**2 for x in g.flatten().tolist()) ** 0.5
+                moving[index] = 0.9 * moving[index] + g
+                w -= lr * moving[index]
+    # float32 against float64: four steps of sums of a few numbers each
+    torch.testing.assert_close(list(model.parameters()), [w.to(torch.float32) for w in shadow.parameters()], rtol=1e-4, atol=1e-5)
+
+
+def test_lars_moves_a_matrix_of_zeros_and_leaves_one_without_a_gradient():
+    """Neither has a length to divide by, or into."""
+    model = torch.nn.Linear(2, 2, bias=False)
+    for weight, gradient, expected in ((0.0, 1.0, -0.1), (1.0, 0.0, 1.0)):
+        torch.nn.init.constant_(model.weight, weight)
+        model.weight.grad = torch.full((2, 2), gradient)
+        make_optimizer(everything(model), Optimizer("lars", 0.1, 0.0)).step()
+        assert model.weight.flatten().tolist() == pytest.approx([expected] * 4)
+
+
 @pytest.mark.parametrize("kind", ["sgd", "adam"])
 @pytest.mark.parametrize("decay_norms", [True, False])
 def test_weight_decay_covers_vectors_only_if_it_is_to(kind, decay_norms):
@@ -65,7 +98,7 @@ def test_weight_decay_covers_vectors_only_if_it_is_to(kind, decay_norms):
         assert parameter.detach().flatten().tolist() == pytest.approx([expected] * parameter.numel()), name
 
 
-@pytest.mark.parametrize("kind, momentum", CLASSES)
+@pytest.mark.parametrize("kind, momentum", [*CLASSES, ("lars", 0.9)])
 @pytest.mark.parametrize("steps", [0, 2])
 def test_a_step_that_is_left_out_changes_nothing_then_or_later(kind, momentum, steps):
     settings = Optimizer(kind, 0.1, 0.5, momentum=momentum)
@@ -79,7 +112,7 @@ def test_a_step_that_is_left_out_changes_nothing_then_or_later(kind, momentum, s
     assert equal(train(ours, optimizer, 2, first=steps), train(theirs, make_optimizer(everything(theirs), settings), steps + 2))
 
 
-@pytest.mark.parametrize("kind, momentum", CLASSES)
+@pytest.mark.parametrize("kind, momentum", [*CLASSES, ("lars", 0.9)])
 def test_what_was_kept_goes_on_in_another_optimizer(kind, momentum, tmp_path):
     settings = Optimizer(kind, 0.1, 0.5, momentum=momentum)
     ours, theirs = network(), network()

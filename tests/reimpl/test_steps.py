@@ -251,8 +251,8 @@ class Followed(torch.nn.Module):
         self.oldest.add_(len(outputs)).remainder_(len(self.queue))
 
 
-@pytest.mark.parametrize("kind", [Optimizer("sgd", 0.1, 0.1, momentum=0.9), Optimizer("adam", 0.1, 0.1)],
-                         ids=lambda kind: kind.kind)
+@pytest.mark.parametrize("kind", [Optimizer("sgd", 0.1, 0.1, momentum=0.9), Optimizer("adam", 0.1, 0.1),
+                                  Optimizer("lars", 0.1, 0.1, momentum=0.9, trust=0.1)], ids=lambda kind: kind.kind)
 def test_recorded_steps_are_warmed_up_recorded_and_replayed(monkeypatch, kind):
     """Against steps as they come: rates, progress, draws and whether anything is learned change, and so does what the task does
     after a step; a smaller batch is never replayed."""

@@ -47,6 +47,15 @@ def test_cosine_schedule_by_hand():
     assert learning_rate(training(), 3) == 0.4
 
 
+def test_a_warm_up_by_hand():
+    """Two epochs of a rise in thirds, and then the schedule over the two that are left."""
+    cosine, constant = ([learning_rate(training(schedule=schedule, warm_up=2), epoch) for epoch in range(4)]
+                        for schedule in ("cosine", "constant"))
+    assert cosine == pytest.approx([0.4 / 3, 0.8 / 3, 0.4, 0.2002]) and constant == pytest.approx([0.4 / 3, 0.8 / 3, 0.4, 0.4])
+    with pytest.raises(ValueError, match="warm_up is 4, and should be below 4, the number of epochs"):
+        training(warm_up=4)
+
+
 @pytest.mark.parametrize("count, drop_last, sizes", [
     (8, True, [4, 4]), (10, True, [4, 4]), (8, False, [4, 4]), (10, False, [4, 4, 2]),
     (9, False, [4, 4]),  # one image is no batch
