@@ -8,7 +8,7 @@ from harness.pipeline.study import Claim
 from report.runs import merges
 from report.sequential import reached
 from report.summaries import data_set, read_summaries, studies_not_run
-from report.tables import UNSCORED
+from report.tables import UNSCORED, label
 from report.verdicts import NOT_TESTED, Finding, Side, Verdict, decide, judge, over_looks
 
 COLUMNS = ("study", "claim", "source", "of", "than", "figure", "word", "p", "p_corrected", "mean", "low", "high", "n", "std",
@@ -109,7 +109,7 @@ def two_kinds(summary, claim, classes):
         sentence = merges(summary.confusions(step).values(), classes)
         runs, _, of = sentence.partition(" of ")
         if sentence and runs != of.split(" ")[0]:
-            yield f"{step}: {sentence}"
+            yield f"{label(summary, step)}, {sentence}"
 
 
 def write_claims(judged, file):

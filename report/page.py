@@ -12,7 +12,7 @@ from report.runs import merges
 from report.speed import FILE, read_speed
 from report.statistics import paired, spread, variance_shares
 from report.summaries import flat, made_on
-from report.tables import IMPLEMENTATIONS, PUBLISHED_ON, clustering_table, neighbor_table, write_table
+from report.tables import IMPLEMENTATIONS, PUBLISHED_ON, clustering_table, label, neighbor_table, write_table
 from report.templates import write_page
 from report.verdicts import FEWEST, WORDS
 
@@ -77,10 +77,10 @@ def _numbers(seed):
 
 
 def merging(summary, classes):
-    """(step, sentence) of each step of which some runs merge classes."""
-    steps = dict.fromkeys(cell["step"] for cell in ran(summary))
-    found = ((step, merges(summary.confusions(step).values(), classes)) for step in steps)
-    return [(step, sentence) for step, sentence in found if sentence]
+    """(step in words, sentence) of each step of which some runs merge classes."""
+    found = {step: merges(summary.confusions(step).values(), classes) for step in dict.fromkeys(
+        cell["step"] for cell in ran(summary))}
+    return [(label(summary, step), sentence) for step, sentence in found.items() if sentence]
 
 
 def reasons_not_run(summary):
@@ -111,16 +111,8 @@ def step_by_step(summary):
     for before, after in pairs:
         values = paired(summary.percent(after, "acc"), summary.percent(before, "acc"))
         if values:
-            found.append((_label(summary, before), _label(summary, after), spread(values), sum(value > 0 for value in values)))
+            found.append((label(summary, before), label(summary, after), spread(values), sum(value > 0 for value in values)))
     return found
-
-
-def _label(summary, step):
-    if step in BASELINES:
-        return title(step)
-    implementation, name, stage = step.split("/")
-    several = sum(arm.implementation == implementation for arm in summary.arms()) > 1
-    return f"{title(stage)} ({IMPLEMENTATIONS[implementation]}{f': {name}' if several else ''})"
 
 
 def variances(summary):

@@ -22,17 +22,22 @@ def merged(confusion):
 
 
 def merges(confusions, classes):
-    """A sentence on the runs that merge classes, with which: "3 of 10 runs merge classes: 1 and 8 (2), 3 and 9 (1)". Empty where
-    none does.
+    """A sentence on the runs that merge classes, with which: "3 of 10 runs merge classes: 1 and 8 (2 runs), 3 and 9 (1 run)".
+    Empty where none does.
 
     Args: confusions: one a run; classes: their names.
     """
     found = [merged(confusion) for confusion in confusions]
     runs = sum(map(bool, found))
-    groups = [" and ".join(classes[index] for index in group) for groups in found for group in groups]
+    groups = [listed([classes[index] for index in group]) for groups in found for group in groups]
     often = sorted(set(groups), key=lambda group: (-groups.count(group), group))
-    each = ", ".join(f"{group} ({groups.count(group)})" for group in often)
+    each = ", ".join(f"{group} ({groups.count(group)} run{'s' * (groups.count(group) > 1)})" for group in often)
     return f"{runs} of {len(found)} runs merge{'s' * (len(found) == 1)} classes: {each}" if runs else ""
+
+
+def listed(names):
+    """Two names or more in a sentence: "1, 3 and 8"."""
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def collapsed(confusion):

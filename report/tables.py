@@ -122,6 +122,15 @@ def clustering_table(summary, dataset):
     return Table("table1", "Clustering of the test images, in percent", metrics, rows)
 
 
+def label(summary, step):
+    """What a step is called in a sentence: with whose it is, and of which arm, where there are several."""
+    if step in BASELINES:
+        return title(step)
+    implementation, name, stage = step.split("/")
+    several = sum(arm.implementation == implementation for arm in summary.arms()) > 1
+    return f"{title(stage)} ({IMPLEMENTATIONS[implementation]}{f': {name}' if several else ''})"
+
+
 def source_of(summary, arm):
     """Whose run an arm is, and which arm, as far as the study has several."""
     arms = summary.arms()

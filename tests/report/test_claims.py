@@ -106,5 +106,5 @@ def test_runs_of_two_kinds_are_said_with_the_claim():
         cells = [made.cell("reimpl/a/scan", f"{seed}-0", made.scores(0.5) | kind) for seed, kind in enumerate(kinds)]
         return judged(made.summary("x", study, cells), (claim,), ["cat", "dog"])[0].merges
 
-    assert said(apart, together, apart) == ("reimpl/a/scan: 1 of 3 runs merge classes: cat and dog (1)",)
+    assert said(apart, together, apart) == ("SCAN (rewrite), 1 of 3 runs merge classes: cat and dog (1 run)",)
     assert said(apart, apart) == said(together, together) == ()

@@ -188,7 +188,7 @@ def test_what_did_not_run_and_what_is_degenerate_is_said(root):
         assert f"original_ref/default/{stage} (seed 2-0). The reason: {stage} stopped." in text
     assert text.count("a loss is odd") == 3  # a seed each
     assert text.count("3 of 3 collapsed: accuracy is 50.0, and random clusters reach 50.0") == 2  # at both places of the claim
-    assert "reimpl/w0/scan: 3 of 3 runs merge classes: x and y (3)" in text
+    assert "SCAN (rewrite: w0): 3 of 3 runs merge classes: x and y (3 runs)" in text
 
 
 def test_the_effect_of_a_divergence_stands_at_its_entry(root):

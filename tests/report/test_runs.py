@@ -20,7 +20,8 @@ def test_classes_are_merged_where_one_cluster_has_most_of_both():
 
 def test_a_sentence_counts_the_runs_and_names_the_classes():
     runs = [APART, ONE_AND_TWO, [[9, 0, 1], [0, 2, 8], [0, 1, 9]], [[10, 0, 0], [9, 1, 0], [0, 0, 10]]]
-    assert merges(runs, ["cat", "dog", "frog"]) == "3 of 4 runs merge classes: dog and frog (2), cat and dog (1)"
+    assert merges(runs, ["cat", "dog", "frog"]) == "3 of 4 runs merge classes: dog and frog (2 runs), cat and dog (1 run)"
+    assert merges([[[9], [9], [9]]], ["1", "3", "8"]) == "1 of 1 runs merges classes: 1, 3 and 8 (1 run)"
     assert merges([APART, APART], ["cat", "dog", "frog"]) == "" and merges([], []) == ""
 
 
