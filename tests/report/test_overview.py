@@ -3,6 +3,7 @@
 import csv
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -216,6 +217,17 @@ def test_a_claim_that_was_edited_between_two_summaries_is_two(folder, tmp_path, 
     assert report() == 0
     found = [row[1:] for row in rows(section(parsed(Path("report/output/index.html")), "claims")) if row[0] == "beats k-means"]
     assert [[cell.split()[0] for cell in row] for row in found] == [["supported", "–"], ["–", "contradicted"]]
+
+
+def test_without_the_main_study_there_is_nothing_to_aggregate(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "params.yaml").write_text("looks: []")
+    put(tmp_path, "small", 900, replace(summary(SMALL, (BETTER,)), name="threshold"))
+    assert report() == 0
+    found = rows(section(parsed(Path("report/output/index.html")), "aggregates"))
+    assert [row[1:] for row in found] == [["–"] * 4] * 3 and "no data set has records of both" in found[0][0]
+    assert records(Path("report/output/aggregates.csv")) == []
 
 
 def test_without_a_summary_a_line_says_what_makes_one(tmp_path, monkeypatch, capsys):
