@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from harness.errors import UserError
-from harness.settings import need
+from harness.validation import need
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +75,3 @@ AUGMENTATIONS = {"none": Nothing, "standard": Standard, "simclr": SimCLR, "stron
 
 def check_crop(scale):
     need(len(scale) == 2 and 0 < scale[0] <= scale[1] <= 1, "crop_scale", scale, "two shares, 0 < smallest <= largest <= 1")
-
-
-def read_augmentation(kind, cell, section="augmentation"):
-    """The settings that `<section>.<kind>` has for the augmentation `kind`."""
-    if kind not in AUGMENTATIONS:
-        raise UserError(f"the augmentation is '{kind}', and should be one of {', '.join(AUGMENTATIONS)}")
-    return cell.settings(f"{section}.{kind}", AUGMENTATIONS[kind])

@@ -1,6 +1,6 @@
 """The command line that every implementation answers to.
 
-    python -m <implementation> <stage> --dataset D --seed S [--study S --arm A] --<input> FOLDER ... --out FOLDER
+    python -m <implementation> <stage> --dataset D --seed S [--study S --arm A] --settings FILE --<input> FOLDER ... --out FOLDER
 
 Which stages there are, and what each takes, stands in harness/stages.py.
 """
@@ -62,15 +62,18 @@ def _run(implementation, stage, arguments):
     from harness.files import alone, existing  # here, since a process that hands its stage over does without numpy
     from harness.params import check_seeds
     from harness.record import Cell
+    from harness.sections import read_file
 
     module = importlib.import_module(f"{implementation}.{stage.module or stage.name}")
     parser = argparse.ArgumentParser(prog=f"python -m {implementation} {stage.name}", description=module.__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--dataset", required=True, help="whose settings are in params/<dataset>.yaml")
+    parser.add_argument("--dataset", required=True, help="its name, in params/")
     parser.add_argument("--seed", type=seed, default="0", metavar="S",
                         help="of the pretext task, or of pretext task and clustering, as 0-3")
-    parser.add_argument("--study", default="", help="a folder of studies/, whose arm's settings are laid over the data set's")
+    parser.add_argument("--study", default="", help="a folder of studies/, where it is for one of its arms")
     parser.add_argument("--arm", default="", help="an entry under `arms` in the study's study.yaml")
+    parser.add_argument("--settings", type=Path, metavar="FILE", help="as `dvc repro settings` writes it; without it, those of "
+                        "params/ and of the arm as they are")
     if stage.option:
         parser.add_argument(f"--{stage.option}", required=True, dest="variant")
     folders = stage.folders
@@ -84,5 +87,9 @@ def _run(implementation, stage, arguments):
     cell = Cell(implementation, stage.name, options.dataset, options.seed, options.study, options.arm,
                 options.variant if stage.option else "")
     inputs = {name: existing(getattr(options, name), "dvc repro") for name in folders}
+    if options.settings:
+        settings = read_file(existing(options.settings, "dvc repro settings"), stage, implementation, cell.variant)
+    else:  # by hand; no stage of a pipeline depends on what makes the file
+        settings = importlib.import_module("harness.pipeline.resolve").in_force(cell)
     with alone(options.out):
-        module.run(cell, inputs, options.out)
+        module.run(cell, settings, inputs, options.out)

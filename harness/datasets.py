@@ -26,8 +26,8 @@ from harness.files import (
     write_npy,
     write_npy_in_pieces,
 )
-from harness.settings import Dataset, build
 from harness.sources import PIECE, SPLITS, Raw, find_source
+from harness.validation import build
 
 
 def prepare(settings):
@@ -118,10 +118,9 @@ def channel_statistics(images):
     return mean.tolist(), np.sqrt(variance).tolist()
 
 
-def run(cell, inputs, out):
+def run(cell, settings, inputs, out):
     """The stage `python -m harness dataset`."""
-    settings = cell.settings("dataset", Dataset)
-    prepared = prepare(settings)
+    prepared = prepare(settings["dataset"])
     for split in SPLITS:
         write_npy_in_pieces(out / f"{split}_images.npy", prepared.images[split].shape, prepared.images[split].pieces())
         (out / f"{split}_labels.npy").unlink(missing_ok=True)  # of what was prepared here before
@@ -130,7 +129,7 @@ def run(cell, inputs, out):
     mean, std = channel_statistics(read_npy(out / "train_images.npy", memory_map=True))
     write_json(out / "dataset.json", {
         "name": cell.dataset,
-        "source": settings.source,
+        "source": settings["dataset"].source,
         "classes": prepared.classes,
         "images": {split: len(prepared.images[split]) for split in SPLITS},
         "labelled": [split for split in SPLITS if prepared.labels[split] is not None],

@@ -11,7 +11,6 @@ import os
 from pathlib import Path
 
 from harness.files import write_json
-from harness.settings import Dataset
 
 
 def listing(root):
@@ -35,12 +34,12 @@ def status(path):
         return os.lstat(path)
 
 
-def run(cell, inputs, out):
+def run(cell, settings, inputs, out):
     """The stage. Of images that are downloaded, and then verified, it lists none; of a folder that is gone, as where the prepared
     images came from elsewhere, what it said before stays."""
-    settings = cell.settings("dataset", Dataset)
+    source, root = settings["dataset"].source, settings["dataset"].root
     file = out / "listing.json"
-    if settings.source != "folder":
+    if source != "folder":
         write_json(file, {})
-    elif Path(settings.root).exists() or not file.exists():
-        write_json(file, listing(settings.root))
+    elif Path(root).exists() or not file.exists():
+        write_json(file, listing(root))

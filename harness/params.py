@@ -1,16 +1,11 @@
-"""params.yaml, the settings of data sets, and the arms of studies: which settings are in force.
-
-Values stand in `params/<data set>.yaml`, overlaid by what a study's arm changes (`studies/<study>/study.yaml`,
-`arms.<implementation>.<group>.<arm>.<stage>`). Each data set has a file, since DVC reads all of a file again for each stage.
-"""
+"""params.yaml, and where the settings of data sets stand: a file each, since DVC reads all of a file again for each stage."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import UserError
 from harness.files import read_yaml
-from harness.settings import build, check_name, need
-from harness.stages import GROUPS, of_group
+from harness.validation import build, check_name, need
 
 PARAMS = Path("params.yaml")
 SETTINGS_FOLDER = Path("params")
@@ -33,71 +28,10 @@ def overlay(base, changes):
     return merged
 
 
-class Section:
-    """The settings of one data set, and of one arm of a study where one is named.
-
-    >>> Section("digits", "main", "reimpl", "default").read("scan", Scan)          # doctest: +SKIP
-    """
-
-    def __init__(self, dataset, study=None, implementation=None, arm=None):
-        self.file = settings_file(dataset)
-        self.base, self.changes, self.arm = read_yaml(self.file), {}, ""
-        if study:
-            check_name(study, "the study")
-            file = Path("studies") / study / "study.yaml"
-            arms = lookup(lookup(read_yaml(file), "arms", str(file)), implementation, f"{file}: arms")
-            self.changes, self.arm = find_arm(arms, arm, f"{file}: arms.{implementation}")
-
-    def mapping(self, key):
-        """The raw mapping of a section, e.g. `scan` or `augmentation.strong`."""
-        base, changes, parts = self.base, self.changes, key.split(".")
-        for depth, part in enumerate(parts, 1):
-            base = lookup(base, part, self.where(".".join(parts[: depth - 1])))
-            where = self.where(".".join(parts[:depth]))
-            base, changes = (mapping_of("settings", value, where) for value in (base, changes.get(part)))
-        return overlay(base, changes)
-
-    def where(self, key=""):
-        """Where the section `key` stands, for a message."""
-        file = f"{self.file}: {key}" if key else str(self.file)
-        return f"{file} with {self.arm}.{key}".rstrip(".") if self.arm else file
-
-    def read(self, key, cls):
-        """The section `key` as the settings dataclass `cls`."""
-        return build(cls, self.mapping(key), self.where(key))
-
-
 def settings_file(dataset):
     """The file with the settings of a data set. Raises UserError where there is none."""
     check_name(dataset, "the data set", TAKEN)
     return lookup({path.name: path for path in sorted(SETTINGS_FOLDER.glob("*.yaml"))}, f"{dataset}.yaml", f"{SETTINGS_FOLDER}/")
-
-
-def find_arm(groups, arm, where):
-    """The settings that an arm changes, and where they stand, from a mapping of groups (GROUPS) to arms.
-
-    Raises: UserError where no group has the arm, several have it, or it has not a mapping for each stage of its group.
-    """
-    groups = {group: mapping_of("arms", arms, f"{where}.{group}") for group, arms in mapping_of("groups", groups, where).items()}
-    found = {group: arms[arm] for group, arms in groups.items() if arm in arms}
-    if len(found) != 1:
-        known = ", ".join(name for arms in groups.values() for name in arms)
-        raise UserError(f"{where} has {'no' if not found else 'more than one'} arm '{arm}'; it has {known or 'none'}")
-    (group, changes), = found.items()
-    check_arm(group, changes, f"{where}.{group}.{arm}")
-    return changes, f"{where}.{group}.{arm}"
-
-
-def check_arm(group, changes, where):
-    """Raise UserError unless an arm has a mapping of settings for each stage of its group that it names, and nothing else."""
-    lookup(GROUPS, group, f"arms has groups of which one is '{group}', and the list of groups")
-    stages = {stage.name: stage for stage in of_group(group) if stage.named}
-    for name, stage in stages.items():
-        if not isinstance({} if stage.optional and name not in (changes or ()) else lookup(changes, name, where), dict):
-            raise UserError(f"{where}.{name} should be a mapping of settings, {{}} to change none")
-    for key in changes:
-        if key not in stages:
-            raise UserError(f"{where} has '{key}'; an arm of the group {group} changes settings of {', '.join(stages)} only")
 
 
 def mapping_of(what, value, where):

@@ -10,14 +10,12 @@ import resource
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
 
 from harness.files import read_json, sha256, write_json
-from harness.params import Section
 
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "faiss-gpu", "faiss-cpu", "pillow")
 FILE = "metrics.json"
@@ -44,15 +42,6 @@ class Cell:
     arm: str = ""
     variant: str = ""
     """What the stage is run on or as, where it has several: the pretext task, or what k-means clusters."""
-
-    @cached_property
-    def section(self):
-        """What params/<data set>.yaml and study.yaml say of this cell, read once."""
-        return Section(self.dataset, self.study, self.implementation, self.arm)
-
-    def settings(self, key, cls):
-        """The settings of section `key`, as the dataclass `cls`, under this cell's arm."""
-        return self.section.read(key, cls)
 
     def __str__(self):
         parts = (self.study, self.implementation, self.arm, self.stage, self.variant, f"seed {self.seed}")

@@ -15,7 +15,7 @@ TASKS = "reimpl.tasks"
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One command, `python -m <implementation> <name>`: a module with `run(cell, inputs, out)`."""
+    """One command, `python -m <implementation> <name>`: a module with `run(cell, settings, inputs, out)`."""
 
     name: str
     implementations: tuple[str, ...]

@@ -40,7 +40,7 @@ def _declared(file):
     if not declared:
         return None
     imports = [node for node in tree.body
-               if isinstance(node, ast.ImportFrom) and node.module in ("dataclasses", "harness", "harness.settings")]
+               if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] in ("dataclasses", "harness")]
     namespace = {"__name__": f"reimpl.tasks.{file.stem}"}
     exec(compile(ast.Module([*imports, *declared], []), str(file), "exec"), namespace)
     return namespace[NAME] if issubclass(namespace[NAME], Pretext) else None

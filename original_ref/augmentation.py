@@ -4,11 +4,9 @@ import time
 
 from PIL import Image
 
-from harness.augmentations import read_augmentation
 from harness.datasets import PreparedDataset
 from harness.record import reason_not_run, write_not_run
 from harness.session import Session
-from harness.settings import Dataset
 from original_ref import adapters, config
 from original_ref.checkout import fetch
 from original_ref.launch import import_from
@@ -17,13 +15,11 @@ from original_ref.shims import apply_shims
 IMAGES, SECONDS = 256, 3.0
 
 
-def run(cell, inputs, out):
+def run(cell, settings, inputs, out):
     """Writes metrics.json, whose evidence holds the rate."""
     if reason := reason_not_run():
         return write_not_run(out, cell, reason)
     dataset = PreparedDataset(inputs["data"])
-    settings = {"dataset": cell.settings("dataset", Dataset)}
-    settings["augmentation"] = read_augmentation(cell.variant, cell)
     session = Session(cell, inputs, settings)
     import_from(fetch())
     apply_shims(out.absolute(), session.device.type == "cuda")

@@ -85,6 +85,14 @@ def selflabel(settings, clusters):
     }
 
 
+def check(stage, settings):
+    """Raise UserError for a setting of SCAN or self-labeling that the authors' code does not have. Args: settings: by section."""
+    own = settings[stage]
+    common(settings["dataset"], 0, own.training, 0)
+    augmentation(own.augmentation, settings["augmentation"], settings["dataset"], 0)
+    scan(own) if stage == "scan" else selflabel(own, clusters=0)
+
+
 def need(condition, key, value, right):
     if not condition:
         raise UserError(f"{key} is {value}, and the authors' code knows only {right}")

@@ -4,12 +4,10 @@ import numpy as np
 import torch
 
 from harness import weights
-from harness.augmentations import read_augmentation
 from harness.datasets import PreparedDataset
 from harness.errors import UserError
 from harness.files import write_npz
 from harness.session import Session
-from harness.settings import Dataset, InstanceDiscrimination, Neighbors, Network
 from original_ref import config
 from original_ref.launch import Launch
 
@@ -17,20 +15,13 @@ FILES = ("model.pt", "neighbors.npz")
 MINED = {"scored": 20, "test": 5}  # of a training and of a test image, which theirs keeps as well (simclr.py:134, 145)
 
 
-def run(cell, inputs, out):
+def run(cell, settings, inputs, out):
     """Writes model.pt, neighbors.npz (int64 `train` [n, 21], `test` [n, 6], as the authors' code mines them) and metrics.json."""
     if cell.variant != "simclr":
         raise UserError(f"the pretext task is '{cell.variant}', and the authors' code has only simclr for these data sets")
     dataset = PreparedDataset(inputs["data"])
-    settings = {
-        "dataset": cell.settings("dataset", Dataset),
-        "network": cell.settings("network", Network),
-        "pretext": cell.settings("pretext.simclr", InstanceDiscrimination),
-        "neighbors": cell.settings("neighbors", Neighbors),
-    }
     pretext = settings["pretext"]
     (kind,) = pretext.augmentation
-    settings["augmentation"] = read_augmentation(kind, cell, "pretext.simclr.augmentation")
     launch = Launch(Session(cell, inputs, settings), dataset, pretext.training)
     if launch.settled(out, FILES):
         return

@@ -3,27 +3,19 @@
 import torch
 
 from harness import weights
-from harness.augmentations import read_augmentation
 from harness.datasets import PreparedDataset, read_neighbors
 from harness.files import existing, write_npy, write_npz
 from harness.session import Session
-from harness.settings import Dataset, Network, Scan
 from original_ref import config
 from original_ref.launch import Launch, evaluate
 
 FILES = ("model.pt", "predictions.npz")
 
 
-def run(cell, inputs, out):
+def run(cell, settings, inputs, out):
     """Writes model.pt (the best epoch's weights, with the best head alone), predictions.npz and metrics.json."""
     dataset = PreparedDataset(inputs["data"])
-    settings = {
-        "dataset": cell.settings("dataset", Dataset),
-        "network": cell.settings("network", Network),
-        "scan": cell.settings("scan", Scan),
-    }
     scan = settings["scan"]
-    settings["augmentation"] = read_augmentation(scan.augmentation, cell)
     launch = Launch(Session(cell, inputs, settings), dataset, scan.training)
     if launch.settled(out, FILES, inputs["pretext"]):
         return

@@ -4,27 +4,19 @@ import numpy as np
 import torch
 
 from harness import weights
-from harness.augmentations import read_augmentation
 from harness.datasets import PreparedDataset
 from harness.files import existing, write_npz
 from harness.session import Session
-from harness.settings import Dataset, Network, SelfLabel
 from original_ref import config
 from original_ref.launch import Launch, evaluate
 
 FILES = ("model.pt", "predictions.npz")
 
 
-def run(cell, inputs, out):
+def run(cell, settings, inputs, out):
     """Writes model.pt (of the last epoch), predictions.npz and metrics.json."""
     dataset = PreparedDataset(inputs["data"])
-    settings = {
-        "dataset": cell.settings("dataset", Dataset),
-        "network": cell.settings("network", Network),
-        "selflabel": cell.settings("selflabel", SelfLabel),
-    }
     selflabel = settings["selflabel"]
-    settings["augmentation"] = read_augmentation(selflabel.augmentation, cell)
     launch = Launch(Session(cell, inputs, settings), dataset, selflabel.training)
     if launch.settled(out, FILES, inputs["scan"]):
         return

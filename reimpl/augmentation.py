@@ -4,16 +4,14 @@ import time
 
 from harness.datasets import PreparedDataset
 from harness.session import Session
-from harness.settings import Dataset
-from reimpl.augment import load_augmentation
+from reimpl.augment import make_augmentation
 
 BATCH, SECONDS = 512, 3.0
 
 
-def run(cell, inputs, out):
+def run(cell, settings, inputs, out):
     """Writes metrics.json, whose evidence holds the rate."""
-    settings = {"dataset": cell.settings("dataset", Dataset)}
-    augment, settings["augmentation"] = load_augmentation(cell.variant, cell, settings["dataset"])
+    augment = make_augmentation(settings["augmentation"], settings["dataset"])
     session = Session(cell, inputs, settings)
     batch = session.images(PreparedDataset(inputs["data"]), "train")[:BATCH]
     augment(batch, session.generator)

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import torch
-from sklearn.cluster import KMeans as ScikitKMeans
+from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
@@ -14,7 +14,6 @@ from harness.files import checked, read_npz, write_npz
 from harness.metrics import empty_clusters, score
 from harness.record import score_metrics
 from harness.session import Session, derive_seed
-from harness.settings import KMeans
 
 
 def pixels(folder):
@@ -31,24 +30,24 @@ def embeddings(folder):
 FEATURES = {"pixels": pixels, "embeddings": embeddings}
 
 
-def run(cell, inputs, out):
+def run(cell, settings, inputs, out):
     """Clusters the training images, assigns the test images to the nearest centre, and writes predictions.npz (`clusters`, uint16
     [n]) and metrics.json."""
     if cell.variant not in FEATURES:
         raise UserError(f"--on is '{cell.variant}', and should be one of {', '.join(FEATURES)}")
     dataset = PreparedDataset(inputs["data"])
-    settings = cell.settings("kmeans", KMeans)
-    session = Session(cell, inputs, {"kmeans": settings})
+    kmeans = settings["kmeans"]
+    session = Session(cell, inputs, settings)
     session.device = torch.device("cpu")  # scikit-learn knows no other
     train, test = FEATURES[cell.variant](inputs["features"])
     checked(train, f"{inputs['features']}: train {cell.variant}", "float", (dataset.counts["train"], None))
     checked(test, f"{inputs['features']}: test {cell.variant}", "float", (dataset.counts["test"], train.shape[1]))
-    need_images("kmeans.clusters", settings.clusters, "train", len(train))
+    need_images("kmeans.clusters", kmeans.clusters, "train", len(train))
     state = derive_seed(cell.stage, cell.seed) % 2**32
     with threadpool_limits(1), warnings.catch_warnings():  # more threads would add their sums in the order in which they end
         warnings.simplefilter("ignore", ConvergenceWarning)  # of fewer different images than clusters: empty ones are recorded
-        kmeans = ScikitKMeans(settings.clusters, n_init=settings.restarts, random_state=state).fit(train)
-        predictions = kmeans.predict(test)
-    scores = score(dataset.labels("test"), predictions, len(dataset.classes), settings.clusters)
+        found = KMeans(kmeans.clusters, n_init=kmeans.restarts, random_state=state).fit(train)
+        predictions = found.predict(test)
+    scores = score(dataset.labels("test"), predictions, len(dataset.classes), kmeans.clusters)
     write_npz(out / "predictions.npz", compressed=True, clusters=predictions.astype(np.uint16))
-    session.record(out, score_metrics(scores), degenerate=empty_clusters(predictions, settings.clusters))
+    session.record(out, score_metrics(scores), degenerate=empty_clusters(predictions, kmeans.clusters))

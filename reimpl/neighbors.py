@@ -4,19 +4,17 @@ from harness import weights
 from harness.datasets import SPLITS, PreparedDataset, need_images
 from harness.files import write_npz
 from harness.session import Session
-from harness.settings import Neighbors
 from reimpl.augment import Normalize
 from reimpl.mining import mine, neighbor_accuracy
 from reimpl.networks import make_backbone, place
 from reimpl.predict import embed_all
-from reimpl.pretext import load_settings, load_task
+from reimpl.pretext import load_task
 from reimpl.train.task import make_network
 
 
-def run(cell, inputs, out):
+def run(cell, settings, inputs, out):
     """Writes neighbors.npz and embeddings.npz (arrays `train` and `test` each) and metrics.json."""
     dataset = PreparedDataset(inputs["data"])
-    settings = load_settings(cell) | {"neighbors": cell.settings("neighbors", Neighbors)}
     session = Session(cell, inputs, settings)
     task = load_task(cell.variant)(settings["pretext"])
     model = make_network(task, make_backbone(settings["network"], dataset.facts["shape"][2]))

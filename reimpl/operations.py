@@ -7,9 +7,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from harness.datasets import PreparedDataset
 from harness.session import Session
-from harness.settings import Scan
 from reimpl.networks import ClusteringModel, make_backbone, place, training_precision
-from reimpl.pretext import load_settings, load_task
+from reimpl.pretext import load_task
 from reimpl.train.task import make_network
 
 IMAGES = 8
@@ -17,15 +16,14 @@ SIDES = {"cpu": 1024, "cuda": 8192}
 REPEATS = 10
 
 
-def run(cell, inputs, out):
+def run(cell, settings, inputs, out):
     """Writes metrics.json: for each training stage the operations an image (one view of it is one pass), and `matmul`, a second.
 
     A multiplication and an addition are two operations; those outside of convolutions and matrix products are not counted, nor
     is the product of all views with all others in SimCLR's loss.
     """
     dataset = PreparedDataset(inputs["data"])
-    settings, Task = load_settings(cell), load_task(cell.variant)
-    settings |= {"scan": cell.settings("scan", Scan)}
+    Task = load_task(cell.variant)
     session = Session(cell, inputs, settings)
     session.trained_in = training_precision(session)
     images = session.images(dataset, "train")[:IMAGES].to(torch.float32)

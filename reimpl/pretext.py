@@ -5,9 +5,7 @@ import importlib
 from harness import weights
 from harness.datasets import PreparedDataset
 from harness.session import Session
-from harness.settings import Dataset, Network
-from harness.tasks import settings_of
-from reimpl.augment import Normalize, load_augmentation
+from reimpl.augment import Normalize, make_augmentation
 from reimpl.mining import mine, neighbor_accuracy
 from reimpl.networks import make_backbone
 from reimpl.predict import embed_all
@@ -17,28 +15,16 @@ from reimpl.train.trainer import Trainer
 MONITORED_NEIGHBORS = 5
 
 
-def load_settings(cell):
-    """The settings of data set, network and the cell's pretext task, by section."""
-    return {
-        "dataset": cell.settings("dataset", Dataset),
-        "network": cell.settings("network", Network),
-        "pretext": cell.settings(f"pretext.{cell.variant}", settings_of(cell.variant)),
-    }
-
-
 def load_task(name):
     """The class of a pretext task."""
     return importlib.import_module(f"reimpl.tasks.{name}").Task
 
 
-def run(cell, inputs, out):
+def run(cell, settings, inputs, out):
     """Writes model.pt and metrics.json."""
     dataset = PreparedDataset(inputs["data"])
-    settings, Task = load_settings(cell), load_task(cell.variant)
-    pretext = settings["pretext"]
-    (kind,) = pretext.augmentation
-    augment, settings["augmentation"] = load_augmentation(
-        kind, cell, settings["dataset"], f"pretext.{cell.variant}.augmentation")
+    pretext, Task = settings["pretext"], load_task(cell.variant)
+    augment = make_augmentation(settings["augmentation"], settings["dataset"])
     session = Session(cell, inputs, settings)
     images, test_images = session.images(dataset, "train"), session.images(dataset, "test")
     task = Task(pretext, [augment] * Task.VIEWS)

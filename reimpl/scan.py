@@ -9,8 +9,7 @@ from harness.datasets import PreparedDataset, read_neighbors
 from harness.files import existing
 from harness.record import score_metrics
 from harness.session import Session
-from harness.settings import Dataset, Network, Scan
-from reimpl.augment import Normalize, load_augmentation
+from reimpl.augment import Normalize, make_augmentation
 from reimpl.losses import entropy, log_likelihood
 from reimpl.networks import make_backbone
 from reimpl.predict import predict, row_of
@@ -43,20 +42,13 @@ def best_head(losses):
     return min(range(len(losses)), key=lambda head: rank(losses[head]))
 
 
-def run(cell, inputs, out):
+def run(cell, settings, inputs, out):
     """Writes model.pt (weights of the epoch that is kept, with its best head alone), predictions.npz and metrics.json."""
     dataset = PreparedDataset(inputs["data"])
-    settings = {
-        "dataset": cell.settings("dataset", Dataset),
-        "network": cell.settings("network", Network),
-        "scan": cell.settings("scan", Scan),
-    }
-    scan = settings["scan"]
-    augment, settings["augmentation"] = load_augmentation(scan.augmentation, cell, settings["dataset"])
-    augment_neighbor = augment
-    if scan.neighbor_augmentation not in ("", scan.augmentation):
-        augment_neighbor, settings["neighbor_augmentation"] = load_augmentation(
-            scan.neighbor_augmentation, cell, settings["dataset"])
+    scan, augment = settings["scan"], make_augmentation(settings["augmentation"], settings["dataset"])
+    augment_neighbor = augment  # in one draw
+    if "neighbor_augmentation" in settings:
+        augment_neighbor = make_augmentation(settings["neighbor_augmentation"], settings["dataset"])
     session = Session(cell, inputs, settings)
     images, test_images = session.images(dataset, "train"), session.images(dataset, "test")
     train_neighbors, test_neighbors = map(torch.from_numpy, read_neighbors(inputs["neighbors"] / "neighbors.npz", dataset))

@@ -5,8 +5,7 @@ from harness.datasets import PreparedDataset
 from harness.files import existing
 from harness.record import score_metrics
 from harness.session import Session
-from harness.settings import Dataset, Network, SelfLabel
-from reimpl.augment import Normalize, load_augmentation
+from reimpl.augment import Normalize, make_augmentation
 from reimpl.networks import make_backbone
 from reimpl.predict import predict, row_of
 from reimpl.tasks.selflabel import Task
@@ -14,18 +13,12 @@ from reimpl.train.task import make_network
 from reimpl.train.trainer import Trainer
 
 
-def run(cell, inputs, out):
+def run(cell, settings, inputs, out):
     """Writes model.pt (of the last epoch, as in the reference), predictions.npz and metrics.json."""
     dataset = PreparedDataset(inputs["data"])
-    settings = {
-        "dataset": cell.settings("dataset", Dataset),
-        "network": cell.settings("network", Network),
-        "selflabel": cell.settings("selflabel", SelfLabel),
-    }
     selflabel = settings["selflabel"]
-    augment, settings["augmentation"] = load_augmentation(selflabel.augmentation, cell, settings["dataset"])
-    augment_target, settings["target_augmentation"] = load_augmentation(
-        selflabel.target_augmentation, cell, settings["dataset"])
+    augment, augment_target = (make_augmentation(settings[role], settings["dataset"])
+                               for role in ("augmentation", "target_augmentation"))
     session = Session(cell, inputs, settings)
     images, test_images = session.images(dataset, "train"), session.images(dataset, "test")
     task, model = start_from_scan(inputs["scan"] / "model.pt", selflabel, [augment_target, augment],

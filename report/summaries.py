@@ -8,7 +8,7 @@ from harness.files import existing, read_csv, read_json, read_npz
 from harness.params import matters
 from harness.pipeline.confounded import flat
 from harness.pipeline.study import Study, load_study, names
-from harness.settings import build
+from harness.validation import build
 from report.runs import right
 
 ORDER = ("main", "pretext_task", "num_neighbors", "strong_augmentation", "entropy_weight", "threshold", "one_sided",

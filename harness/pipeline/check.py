@@ -8,13 +8,13 @@ import yaml
 
 from harness.errors import UserError
 from harness.files import read_text
-from harness.params import Section, clustering_seeds, dataset_name, pretext_seeds, pretext_tasks
+from harness.params import clustering_seeds, dataset_name, pretext_seeds, pretext_tasks
 from harness.pipeline import check_settings
 from harness.pipeline.cells import results
 from harness.pipeline.confounded import notes
 from harness.pipeline.pipeline import outdated
+from harness.pipeline.resolve import sections_of
 from harness.pipeline.study import FILE, METRICS, load_study, names
-from harness.record import Cell
 from harness.settings import SECTIONS, Pretext
 from harness.stages import shared_steps
 
@@ -110,10 +110,10 @@ def of_arms(name, study, counts):
         for group, arms in groups.items():
             for arm, changes in (arms or {}).items():
                 where = f"arms.{implementation}.{group}.{arm}"
-                cell = Cell(implementation, "scan", dataset_name(), "0-0", name, arm)
-                if task not in cell.section.base["pretext"]:
+                sections = sections_of(dataset_name(), name, implementation, arm, study)
+                if task not in sections.base["pretext"]:
                     continue  # of_references says so
-                for message in check_settings.of_cell(cell, [task], counts):
+                for message in check_settings.of_sections(sections, [task], implementation, counts):
                     yield f"{where}{message.partition(where)[2] or f': {message}'}"
                 for other in changes.get("pretext", {}):
                     if other != task:
@@ -141,7 +141,7 @@ def of_twins(studies):
 
 def identity(studies, name, implementation, group, arm):
     """All that decides the result of an arm but its seed, as text: the settings in force of each stage, from the first on."""
-    section, study = Section(dataset_name(), name, implementation, arm), studies[name]
+    section, study = sections_of(dataset_name(), name, implementation, arm, studies[name]), studies[name]
     task = study.start["pretext"]
     if group == "selflabel":
         other, start, chosen = study.start["scan"].split("/")

@@ -4,14 +4,12 @@ import importlib
 from dataclasses import replace
 
 from harness import tasks
-from harness.augmentations import read_augmentation
 from harness.datasets import need_images, prepare
 from harness.errors import UserError
 from harness.files import read_yaml
 from harness.params import (
     PARAMS,
     SETTINGS_FOLDER,
-    Section,
     clustering_seeds,
     dataset_name,
     execution,
@@ -21,12 +19,12 @@ from harness.params import (
     pretext_tasks,
     settings_file,
 )
-from harness.record import Cell
+from harness.pipeline.resolve import sections_of
+from harness.sections import read_augmentation, read_settings
 from harness.settings import SECTIONS, Dataset
 from harness.sources import DOWNLOADED, SPLITS, find_source
-from harness.stages import PIPELINE, TASKS
+from harness.stages import PIPELINE, STAGES, TASKS
 
-AUGMENTED = [stage.name for stage in PIPELINE if "augmentation" in stage.sections]
 KEYS = ("dataset", "pretext_seeds", "clustering_seeds", "looks", "pretext_tasks", "execution")
 
 
@@ -77,32 +75,31 @@ def check_tasks():
 def of_data_set(name):
     """What is wrong with the settings of a data set."""
     problems, known = Problems(), (*SECTIONS, "pretext", "augmentation", "matters")
-    section = problems.read(Section, name)
-    if section is None:
+    sections = problems.read(sections_of, name)
+    if sections is None:
         return problems
-    for key in section.base:
+    for key in sections.base:
         if key not in known:
-            problems.append(f"{section.file}: unknown section '{key}'; known are {', '.join(known)}")
+            problems.append(f"{sections.file}: unknown section '{key}'; known are {', '.join(known)}")
     problems.read(matters, name)
-    cell = Cell("reimpl", "scan", name, "0")
-    for kind in problems.read(section.mapping, "augmentation") or ():
-        problems.read(read_augmentation, kind, cell)
-    problems += of_cell(cell, problems.read(section.mapping, "pretext") or ())
+    for kind in problems.read(sections.mapping, "augmentation") or ():
+        problems.read(read_augmentation, kind, sections, f"augmentation.{kind}")
+    problems += of_sections(sections, problems.read(sections.mapping, "pretext") or ())
     return list(dict.fromkeys(problems))
 
 
 def of_run():
     """What is wrong with the data set that is run: tasks without settings, images that are not there or too few."""
-    problems, cell = Problems(), Cell("reimpl", "scan", dataset_name(), "0")
+    problems, sections = Problems(), sections_of(dataset_name())
     for task in pretext_tasks():
-        problems.read(cell.section.mapping, f"pretext.{task}")
+        problems.read(sections.mapping, f"pretext.{task}")
     counts = problems.read(images_of, dataset_name())
-    return problems or of_cell(cell, pretext_tasks(), counts)
+    return problems or of_sections(sections, pretext_tasks(), counts=counts)
 
 
 def images_of(name):
     """How many images each split of a data set has, by split; those alone of which that is known without a download."""
-    settings = Section(name).read("dataset", Dataset)
+    settings = sections_of(name).read("dataset", Dataset)
     asked = {split: getattr(settings, f"{split}_images") for split in SPLITS}
     if settings.source in DOWNLOADED:
         return {split: count for split, count in asked.items() if count}
@@ -112,23 +109,21 @@ def images_of(name):
     return {split: count or len(there[split]) for split, count in asked.items()}
 
 
-def of_cell(cell, tasks, counts=None):
-    """What is wrong with the settings in force of a data set or, where the cell has one, of an arm.
+def of_sections(sections, tasks, implementation="reimpl", counts=None):
+    """What is wrong with the Sections of a data set, or of an arm of an implementation.
 
     Args: tasks: its pretext tasks; counts: images by split, as far as they are known.
     """
-    problems = Problems()
-    found = {key: problems.read(cell.settings, key, settings) for key, settings in SECTIONS.items()}
-    found |= {f"pretext.{task}": problems.read(read_pretext, cell, task) for task in tasks}
+    problems, found = Problems(), {}
+    for stage in PIPELINE:
+        for task in tasks if stage.option == "task" else ("",):
+            settings = problems.read(read_settings, sections, stage, "reimpl", task) or {}
+            found |= {f"{name}.{task}" if name == "pretext" else name: value for name, value in settings.items()}
     if problems:
         return problems
     problems.read(find_source, found["dataset"].source)
-    kinds = [getattr(found[stage], key, "") for stage in AUGMENTED for key in
-             ("augmentation", "neighbor_augmentation", "target_augmentation")]
-    for kind in dict.fromkeys(filter(None, kinds)):
-        problems.read(read_augmentation, kind, cell)
-    if cell.implementation == "original_ref":
-        problems.read(check_authors, cell, found)
+    if implementation == "original_ref":
+        problems.read(check_authors, sections)
     elif found["scan"].num_neighbors > found["neighbors"].train:
         problems.append(f"scan.num_neighbors is {found['scan'].num_neighbors}, but only {found['neighbors'].train} are mined; "
                         "raise neighbors.train or lower it")
@@ -137,24 +132,11 @@ def of_cell(cell, tasks, counts=None):
     return problems
 
 
-def read_pretext(cell, task):
-    """The settings of a pretext task, once its augmentation's are right, too."""
-    section = f"pretext.{task}"
-    found = cell.settings(section, tasks.settings_of(task))
-    (kind,) = found.augmentation
-    read_augmentation(kind, cell, f"{section}.augmentation")
-    return found
-
-
-def check_authors(cell, found):
+def check_authors(sections):
     """Raise UserError for a setting of SCAN or self-labeling that the authors' code does not have."""
-    config = importlib.import_module("original_ref.config")  # as the command line picks a stage's module
-    config.scan(found["scan"])
-    config.selflabel(found["selflabel"], clusters=0)
-    for stage in AUGMENTED:
-        kind = found[stage].augmentation
-        config.common(found["dataset"], 0, found[stage].training, 0)
-        config.augmentation(kind, read_augmentation(kind, cell), found["dataset"], 0)
+    check = importlib.import_module("original_ref.config").check  # by its name, as the command line picks a stage's module
+    for stage in ("scan", "selflabel"):
+        check(stage, read_settings(sections, STAGES[stage], "original_ref"))
 
 
 def asked_for(found, counts):

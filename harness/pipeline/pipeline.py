@@ -79,14 +79,14 @@ def arm_stage(name, study, implementation, group, stage):
         outs = [f"{out}/{file}" for file in (*stage.outputs, "metrics.json")]
     task = study.start["pretext"]
     command = f"{implementation} {stage.name}" + f" --{stage.option} {stage.variant or task}" * bool(stage.option)
+    settings = f"{STUDIES}/{name}/settings/{implementation}/${{item.arm}}/{stage.name}.json"
     inputs = " ".join(f"--{option} {folders[before]}" for option, (before, _) in read.items())
     return {
         "matrix": {"arm": f"${{arms.{implementation}.{group}}}", **MATRIX[stage.seeds]},
         "wdir": "../..",
         "cmd": quoted(f"python -m {command} --study {name} --arm ${{item.arm}} --dataset ${{dataset}} "
-                      f"--seed {SEED[stage.seeds]} --data data/${{dataset}} {inputs} --out {out}"),
-        "deps": [f"runs/code/{stage.code(implementation, task)}.json",
-                 f"{STUDIES}/{name}/settings/{implementation}/${{item.arm}}/{stage.name}.json", "data/${dataset}", *deps],
+                      f"--seed {SEED[stage.seeds]} --settings {settings} --data data/${{dataset}} {inputs} --out {out}"),
+        "deps": [f"runs/code/{stage.code(implementation, task)}.json", settings, "data/${dataset}", *deps],
         "outs": outs,
     }
 

@@ -1,10 +1,11 @@
-"""Which settings each stage runs with: those of the data set, with what an arm changes laid over them.
+"""The settings files of stages: params/<data set>.yaml, with what an arm changes laid over it, cut to what a stage reads.
 
     python -m harness.pipeline.resolve --dataset D [--study S] --out FOLDER
 
-writes a file for each stage that all studies share, or with --study for each stage of each of its arms. A stage depends on its
-file, and so an edit of a setting runs again what it must and nothing else. (DVC can follow settings itself, as `params`, and then
-keeps every value of every stage in dvc.lock, which it reads and writes whole after each stage.)
+writes a file for each command that all studies share, or with --study for each stage of each of its arms. A stage reads its file
+and no other settings, and depends on it: so an edit of a setting runs again what it must and nothing else. (DVC can follow
+settings itself, as `params`, and then keeps every value of every stage in dvc.lock, which it reads and writes whole after each
+stage.)
 """
 
 import argparse
@@ -12,24 +13,51 @@ import sys
 from pathlib import Path
 
 from harness.command import guarded
-from harness.files import write_json
-from harness.params import Section
-from harness.pipeline.study import load_study
-from harness.stages import PIPELINE
+from harness.files import read_yaml, write_json
+from harness.params import settings_file
+from harness.pipeline.study import FILE, load_study
+from harness.sections import Sections, augmentations, keys, read_settings
+from harness.stages import PIPELINE, STAGES
 
 
-def of_stage(stage, section, task=""):
-    """The settings that a Stage reads, by section, from a harness.params.Section. Of the augmentations all: any may be named."""
-    keys = [key.format(task=task) for key in stage.sections]
-    return {key: section.mapping(key) for key in keys}
+def sections_of(dataset, name="", implementation="", arm="", study=None):
+    """The Sections of a data set, and of an arm of the study `name` where that is given. Raises UserError for what is not there.
+
+    Args: study: the Study, where it has been read already.
+    """
+    file = settings_file(dataset)
+    base = read_yaml(file)
+    if not name:
+        return Sections(base, file)
+    study = study or load_study(name)
+    group = study.group(implementation, arm)
+    return Sections(base, file, study.arms[implementation][group][arm],
+                    f"studies/{name}/{FILE}: arms.{implementation}.{group}.{arm}")
+
+
+def in_force(cell):
+    """The settings dataclasses of a Cell, by section, as they are today."""
+    sections = sections_of(cell.dataset, cell.study, cell.implementation, cell.arm)
+    return read_settings(sections, STAGES[cell.stage], cell.implementation, cell.variant)
+
+
+def cut(sections, stage, implementation, variant=""):
+    """What a Stage reads of some Sections, in their form, once all of it is right. Raises UserError."""
+    settings = read_settings(sections, stage, implementation, variant)
+    named = [key for key, _ in augmentations(stage, settings, variant).values() if key.startswith("augmentation.")]
+    found = {}
+    for key in (*keys(stage, implementation, variant), *named):
+        first, _, second = key.partition(".")
+        found[first] = {**found.get(first, {}), second: sections.mapping(key)} if second else sections.mapping(key)
+    return found
 
 
 def shared(dataset):
-    """The settings of the stages that all studies share, by the name of their file."""
-    section, found = Section(dataset), {}
-    for stage in (stage for stage in PIPELINE if stage.name == "dataset" or stage.seeds == "pretext"):
-        variants = section.mapping("pretext") if stage.option == "task" else [""]
-        found |= {".".join(filter(None, (stage.name, task))): of_stage(stage, section, task) for task in variants}
+    """The settings of the commands that all studies share, by the name of their file."""
+    sections, found = sections_of(dataset), {}
+    for stage in (stage for stage in PIPELINE if stage.seeds != "clustering"):
+        found |= {f"{stage.name}.{task}".rstrip("."): cut(sections, stage, "reimpl", task)
+                  for task in (sections.mapping("pretext") if stage.option == "task" else [""])}
     return found
 
 
@@ -39,14 +67,14 @@ def of_arms(name, dataset):
     for implementation, groups in study.arms.items():
         for group, arms in groups.items():
             for arm in arms or {}:
-                section = Section(dataset, name, implementation, arm)
-                found |= {f"{implementation}/{arm}/{stage.name}": of_stage(stage, section, study.start["pretext"])
+                sections = sections_of(dataset, name, implementation, arm, study)
+                found |= {f"{implementation}/{arm}/{stage.name}": cut(sections, stage, implementation, study.start["pretext"])
                           for stage in study.run(implementation, group)}
     return found
 
 
 def write(dataset, study, out):
-    """Write `<out>/<name>.json` for each stage."""
+    """Write `<out>/<name>.json` for each command."""
     for name, settings in (of_arms(study, dataset) if study else shared(dataset)).items():
         write_json(out / f"{name}.json", settings)
 

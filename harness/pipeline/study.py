@@ -5,9 +5,9 @@ from pathlib import Path
 
 from harness.errors import UserError
 from harness.files import read_yaml
-from harness.params import check_arm, lookup, mapping_of, seeds
-from harness.settings import NAME, build, check_name, need
+from harness.params import lookup, mapping_of, seeds
 from harness.stages import GROUPS, IMPLEMENTATIONS, SCORED, of_group
+from harness.validation import NAME, build, check_name, need
 
 KINDS = ("above", "equal", "same", "collapses")
 METRICS = ("acc", "acc_many_to_one", "acc_reference", "nmi", "ari", "train_accuracy", "test_accuracy")
@@ -206,6 +206,18 @@ def check_groups(groups, where):
             without = [arm for arm, changes in (arms or {}).items() if stage not in changes]
             if without and len(without) < len(arms):
                 raise UserError(f"{where}.{group}.{without[0]} has no '{stage}'; all arms of the group name it, or none")
+
+
+def check_arm(group, changes, where):
+    """Raise UserError unless an arm has a mapping of settings for each stage of its group that it names, and nothing else."""
+    lookup(GROUPS, group, f"arms has groups of which one is '{group}', and the list of groups")
+    stages = {stage.name: stage for stage in of_group(group) if stage.named}
+    for name, stage in stages.items():
+        if not isinstance({} if stage.optional and name not in (changes or ()) else lookup(changes, name, where), dict):
+            raise UserError(f"{where}.{name} should be a mapping of settings, {{}} to change none")
+    for key in changes:
+        if key not in stages:
+            raise UserError(f"{where} has '{key}'; an arm of the group {group} changes settings of {', '.join(stages)} only")
 
 
 def check_authors_arms(study, file):

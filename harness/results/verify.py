@@ -10,14 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.augmentations import read_augmentation
 from harness.errors import UserError
 from harness.files import checked, read_json, read_npy, read_npz, sha256
 from harness.metrics import score
-from harness.params import settings_file
+from harness.params import lookup, settings_file
+from harness.pipeline.resolve import in_force
 from harness.record import FILE, Cell
-from harness.settings import SECTIONS, build
-from harness.tasks import settings_of
+from harness.validation import build
 
 RECORDS, RUNS = Path("records"), Path("runs")
 SUMS, FACTS, LABELS, PREDICTIONS = "SHA256SUMS", "dataset.json", "test_labels.npy", "predictions.npz"
@@ -113,28 +112,14 @@ def other_settings(cell, settings):
     """A sentence on each setting that is another one today."""
     if cell.stage not in settings:
         yield f"has no settings of {cell.stage}; {AGAIN}"
+    now = in_force(cell)
     for section, mapping in settings.items():
-        today = in_force(cell, section)
+        today = lookup(now, section, f"a record of {cell.stage}")
         found = build(type(today), mapping, f"the record's {section}")
         for key, value, before in differences(asdict(today), asdict(found), section):
             if key.partition(".")[2] not in READ_FROM.get(section, ()):
                 where = f"{settings_file(cell.dataset)}{f' with studies/{cell.study}/study.yaml' if cell.study else ''}"
                 yield f"{key} was {before}, and by {where} it is {value} today; {AGAIN}, or set it back"
-
-
-def in_force(cell, section):
-    """The settings that a section of the cell's record would have today."""
-    if section in SECTIONS:
-        return cell.settings(section, SECTIONS[section])
-    if section == "pretext":
-        return cell.settings(f"pretext.{cell.variant}", settings_of(cell.variant))
-    if section not in ("augmentation", "neighbor_augmentation", "target_augmentation"):
-        raise UserError(f"the record's {section} is unknown here")
-    stage = in_force(cell, cell.stage)
-    if cell.stage == "pretext":
-        (kind,) = stage.augmentation
-        return read_augmentation(kind, cell, f"pretext.{cell.variant}.augmentation")
-    return read_augmentation(getattr(stage, section) or stage.augmentation, cell)
 
 
 def differences(today, before, prefix):

@@ -4,19 +4,17 @@ Each is a class of what base.py says, on images of any device. A new one is sett
 and a line in KINDS.
 """
 
-from harness.augmentations import read_augmentation
+from harness import augmentations
 from reimpl.augment.normalize import Normalize
 from reimpl.augment.simclr import SimCLR
 from reimpl.augment.standard import Nothing, Standard
 from reimpl.augment.strong import Strong
 
-KINDS = {"none": Nothing, "standard": Standard, "simclr": SimCLR, "strong": Strong}
+KINDS = {augmentations.Nothing: Nothing, augmentations.Standard: Standard, augmentations.SimCLR: SimCLR,
+         augmentations.Strong: Strong}
 
 
-def load_augmentation(kind, cell, dataset, section="augmentation"):
-    """The augmentation `kind` with the settings that `<section>.<kind>` has for it.
-
-    Args: dataset: the settings.Dataset, for the normalisation. Returns: the augmentation and its settings.
-    """
-    settings = read_augmentation(kind, cell, section)
-    return KINDS[kind](settings, Normalize(dataset.mean, dataset.std)), settings
+def make_augmentation(settings, dataset):
+    """The augmentation of these settings, one of harness/augmentations.py. Args: dataset: the settings.Dataset, for the
+    normalisation."""
+    return KINDS[type(settings)](settings, Normalize(dataset.mean, dataset.std))

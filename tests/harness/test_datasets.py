@@ -12,6 +12,7 @@ from sklearn.datasets import load_digits
 from harness import datasets, sources
 from harness.datasets import PreparedDataset, channel_statistics, need_images, read_neighbors, read_predictions, some_of
 from harness.errors import UserError
+from harness.record import Cell
 from harness.settings import Dataset
 from harness.sources import Raw, resize
 
@@ -22,6 +23,9 @@ def prepare(settings):
     """What the stage prepares, with all images in memory, a few at a time as it writes them."""
     raw = datasets.prepare(settings)
     return Raw({split: np.concatenate(list(found.pieces())) for split, found in raw.images.items()}, raw.labels, raw.classes)
+
+
+CELL = Cell("harness", "dataset", "d", "0")
 
 
 @pytest.fixture(autouse=True)
@@ -145,28 +149,16 @@ def test_images_without_class_folders_have_no_labels(photo_folder, without, tmp_
         prepare(Dataset(source="folder", root=str(photo_folder), classes=("temple", "flower"), **RGB))
     out = tmp_path_factory.mktemp("out")
     (out / f"{without[0]}_labels.npy").touch()  # of what was there before
-    datasets.run(Only(settings), {}, out)
+    datasets.run(CELL, {"dataset": settings}, {}, out)
     prepared = PreparedDataset(out)
     for split in ("train", "test"):
         assert (prepared.images(split) == raw.images[split]).all()
         assert (prepared.labels(split) is None) == (split in without) != (out / f"{split}_labels.npy").exists()
 
 
-class Only:
-    """A cell that has the settings of a data set."""
-
-    dataset = "d"
-
-    def __init__(self, settings):
-        self.found = settings
-
-    def settings(self, key, cls):
-        return self.found
-
-
 def test_the_stage_writes_what_numpy_would_and_measures_each_channel(photo_folder, tmp_path_factory):
     settings, out = Dataset(source="folder", root=str(photo_folder), **RGB), tmp_path_factory.mktemp("out")
-    datasets.run(Only(settings), {}, out)
+    datasets.run(CELL, {"dataset": settings}, {}, out)
     raw = prepare(settings)
     for split in ("train", "test"):
         for name, array in (("images", raw.images[split]), ("labels", raw.labels[split])):
@@ -245,7 +237,7 @@ def test_a_small_version_of_a_data_set(photo_folder):
 def written(photo_folder, tmp_path_factory):
     """The folder of a prepared data set: 8 training images, 4 test images, 2 classes."""
     out = tmp_path_factory.mktemp("out")
-    datasets.run(Only(Dataset(source="folder", root=str(photo_folder), **RGB)), {}, out)
+    datasets.run(CELL, {"dataset": Dataset(source="folder", root=str(photo_folder), **RGB)}, {}, out)
     return out
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from harness.errors import UserError
 from harness.files import read_yaml
-from harness.settings import Dataset, InstanceDiscrimination, Neighbors, Network, Optimizer, Scan, build, check_name
+from harness.settings import Dataset, InstanceDiscrimination, Neighbors, Network, Optimizer, Scan
+from harness.validation import build, check_name
 
 OPTIMIZER = {"kind": "adam", "lr": 0.1, "weight_decay": 0}
 SCAN = {"training": {"epochs": 1, "batch_size": 2, "optimizer": OPTIMIZER}, "clusters": 10, "augmentation": "strong",

@@ -10,6 +10,7 @@ import pytest
 
 from harness import settings, tasks
 from harness.errors import UserError
+from harness.validation import build
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -51,9 +52,9 @@ def test_a_pretext_task_is_a_file_with_settings_of_one(tmp_path, monkeypatch):
     (tmp_path / "clustering.py").write_text("from harness.settings import Scan\n\nSettings = Scan\n")
     (tmp_path / "helper.py").write_text("import nowhere\n")
     assert tasks.known() == ["cut"]
-    assert settings.build(tasks.settings_of("cut"), VALUES | {"pieces": 4}, "x").pieces == 4
+    assert build(tasks.settings_of("cut"), VALUES | {"pieces": 4}, "x").pieces == 4
     with pytest.raises(UserError, match="x: pieces is 1, and should be at least 2"):
-        settings.build(tasks.settings_of("cut"), VALUES | {"pieces": 1}, "x")
+        build(tasks.settings_of("cut"), VALUES | {"pieces": 1}, "x")
     with pytest.raises(UserError, match="the pretext task is 'helper', and should be one of cut"):
         tasks.settings_of("helper")
 

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from harness.augmentations import Nothing, Strong, read_augmentation
+from harness.augmentations import Nothing, Strong
 from harness.errors import UserError
+from harness.pipeline.resolve import in_force
 from harness.record import Cell
 from harness.settings import Dataset, InstanceDiscrimination, Optimizer, Scan, SelfLabel, Training
 from original_ref import config
@@ -33,18 +34,13 @@ def known(ours, expected):
     ("pretext", "pretext/simclr"), ("scan", "scan/scan"), ("selflabel", "selflabel/selflabel")])
 def test_our_cifar_settings_are_their_configuration(stage, file, name, clusters):
     expected = theirs(f"{file}_{name}.yml") | dict.fromkeys(("train_db_name", "val_db_name"), "cifar-10")  # put in, whichever
-    cell = Cell("original_ref", stage, name, 0)
-    dataset = cell.settings("dataset", Dataset)
-    if stage == "pretext":
-        settings = cell.settings("pretext.simclr", InstanceDiscrimination)
-        kind, section, own = "simclr", "pretext.simclr.augmentation", config.simclr(settings, clusters)
-    else:
-        cell = Cell("original_ref", stage, name, 0, "main", "default")
-        settings = cell.settings(stage, Scan if stage == "scan" else SelfLabel)
-        kind, section = settings.augmentation, "augmentation"
-        own = config.scan(settings) if stage == "scan" else config.selflabel(settings, clusters)
-    ours = {**config.common(dataset, 32, settings.training, 8),
-            **config.augmentation(kind, read_augmentation(kind, cell, section), dataset, 32), **own}
+    arm = {} if stage == "pretext" else {"study": "main", "arm": "default"}
+    settings = in_force(Cell("original_ref", stage, name, 0, **arm, variant="simclr"))
+    dataset, mine = settings["dataset"], settings[stage]
+    own = {"pretext": config.simclr, "selflabel": config.selflabel, "scan": lambda mine, _: config.scan(mine)}[stage](
+        mine, clusters)
+    ours = {**config.common(dataset, 32, mine.training, 8),
+            **config.augmentation(mine.augmentations["augmentation"], settings["augmentation"], dataset, 32), **own}
     same, missing = known(ours, expected)
     assert not missing
     assert same == {**expected, "optimizer_kwargs": same["optimizer_kwargs"]}

@@ -7,7 +7,8 @@ from dataclasses import fields
 import pytest
 
 from harness.files import read_yaml
-from harness.params import Execution, Section
+from harness.params import Execution
+from harness.pipeline.resolve import sections_of
 from harness.pipeline.study import load_study
 from harness.settings import InstanceDiscrimination, KMeans, Optimizer, Scan, SelfLabel, Training
 from original_ref.checkout import folder
@@ -49,7 +50,7 @@ def test_an_entry_says_what_it_changes_unless_an_arm_measures_it():
 
 def test_an_arm_throws_the_switch_that_its_entry_names_and_no_other():
     """Each arm's settings by their full names: all that the entry names, with another value than the default's."""
-    defaults = Section("digits")
+    defaults = sections_of("digits")
     for groups in load_study("divergences").arms.values():
         for arm, changes in ((arm, changes) for arms in groups.values() for arm, changes in arms.items()):
             thrown = dict(flat(changes))

@@ -18,6 +18,7 @@ from sklearn.datasets import load_digits
 
 from harness import weights
 from harness.files import write_npz
+from harness.pipeline.resolve import in_force
 from harness.record import Cell
 from harness.session import derive_seed
 from reimpl.augment import Normalize
@@ -154,22 +155,22 @@ def run(training, folder):
                                                    "classes": [str(i) for i in range(10)],
                                                    "images": {"train": IMAGES, "test": len(images) - IMAGES}}))
     module, recorded = importlib.import_module(f"reimpl.{training.stage}"), []
-    load = module.load_augmentation
+    make = module.make_augmentation
 
-    def load_recorded(*arguments):
-        augment, settings = load(*arguments)
-        recorded.append(Recorded(augment))
-        return recorded[-1], settings
+    def make_recorded(*arguments):
+        recorded.append(Recorded(make(*arguments)))
+        return recorded[-1]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr(module, "load_augmentation", load_recorded)
+        patch.setattr(module, "make_augmentation", make_recorded)
         patch.setattr(module, "Normalize", lambda mean, std: Recorded(Normalize(mean, std)))
         weights.save(upstream / "model.pt", clustering_weights() if training.stage == "selflabel" else pretext_weights())
         write_npz(upstream / "neighbors.npz", **neighbors())
         inputs = {"data": data, "pretext": upstream, "neighbors": upstream, "scan": upstream}
         variant = "simclr" if training.stage == "pretext" else ""
-        module.run(Cell("reimpl", training.stage, "tiny", 0, variant=variant), inputs, folder / "out")
+        cell = Cell("reimpl", training.stage, "tiny", 0, variant=variant)
+        module.run(cell, in_force(cell), inputs, folder / "out")
     curves = json.loads((folder / "out/metrics.json").read_text())["curves"]
     found = {key: np.array([row[key] for row in curves]) for key in ("loss", "validation_loss") if key in curves[0]}
     return Ran(found, [augmentation.made for augmentation in recorded], [row["lr"] for row in curves], training.dtype)

@@ -11,6 +11,7 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 import reimpl.kmeans
 from harness.errors import UserError
 from harness.files import read_npz, write_npz
+from harness.pipeline.resolve import in_force
 from harness.record import Cell
 
 TRAIN, TEST, CLUSTERS = slice(0, 300), slice(300, 420), 4
@@ -32,14 +33,14 @@ class Lab:
             self.put(split, self.images[rows], self.labels[rows])
         (folder / "params.yaml").write_text(EXECUTION)
         (folder / "params").mkdir()
-        scikit, kept = reimpl.kmeans.ScikitKMeans, self.fitted
+        scikit, kept = reimpl.kmeans.KMeans, self.fitted
 
         class Kept(scikit):
             def fit(self, features):
                 kept.append(self)
                 return super().fit(features)
 
-        monkeypatch.setattr(reimpl.kmeans, "ScikitKMeans", Kept)
+        monkeypatch.setattr(reimpl.kmeans, "KMeans", Kept)
         monkeypatch.chdir(folder)
 
     def put(self, split, images, labels):
@@ -52,8 +53,8 @@ class Lab:
     def run(self, on="pixels", seed="0", clusters=CLUSTERS, restarts=1, features=None):
         """The stage's record; its k-means is the last of `fitted`."""
         (self.folder / "params/tiny.yaml").write_text(f"kmeans: {{clusters: {clusters}, restarts: {restarts}}}")
-        reimpl.kmeans.run(Cell("reimpl", "kmeans", "tiny", seed, variant=on),
-                          {"data": self.data, "features": features or self.data}, self.folder / "out")
+        cell = Cell("reimpl", "kmeans", "tiny", seed, variant=on)
+        reimpl.kmeans.run(cell, in_force(cell), {"data": self.data, "features": features or self.data}, self.folder / "out")
         return json.loads((self.folder / "out/metrics.json").read_text())
 
 

@@ -20,6 +20,7 @@ import reimpl.scan
 import reimpl.selflabel
 from harness import augmentations, weights
 from harness.files import write_npz
+from harness.pipeline.resolve import in_force
 from harness.record import Cell
 from harness.session import derive_seed
 from reimpl.augment import Normalize, SimCLR, Standard, Strong
@@ -93,8 +94,8 @@ class Lab:
         (self.folder / "params").mkdir(exist_ok=True)
         (self.folder / "params/tiny.yaml").write_text(json.dumps(params))
         out = self.folder / "out"
-        module.run(Cell("reimpl", stage, "tiny", 0, variant=variant),
-                   {name: self.folder / name for name in ("data", *inputs)}, out)
+        cell = Cell("reimpl", stage, "tiny", 0, variant=variant)
+        module.run(cell, in_force(cell), {name: self.folder / name for name in ("data", *inputs)}, out)
         state = torch.load(out / "model.pt", weights_only=True) if (out / "model.pt").exists() else None
         return state, json.loads((out / "metrics.json").read_text())
 

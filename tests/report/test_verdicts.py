@@ -6,7 +6,7 @@ from scipy import stats
 
 from harness.errors import UserError
 from harness.pipeline.study import Claim
-from harness.settings import build
+from harness.validation import build
 from report.verdicts import Side, decide, judge
 
 COMMON = {"text": "t", "source": "s", "of": "reimpl/default/selflabel"}

@@ -130,4 +130,4 @@ def test_the_workspace_has_settings_on_which_commands_run(tmp_path):
     """Making it prepares both data sets, by the command line."""
     workspace.Workspace(tmp_path, on_gpu=False)
     assert {name: read_json(tmp_path / "data" / name / "dataset.json")["shape"] for name in workspace.DATASETS} == {
-        "digits": [8, 8, 1], "photos": [32, 32, 3]}
+        "digits": [12, 12, 1], "photos": [32, 32, 3]}

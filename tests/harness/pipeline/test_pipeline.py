@@ -92,14 +92,15 @@ def test_the_settings_are_those_of_the_data_set_and_of_the_studys_arms(everythin
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_stage_by_hand(everything, name):
     implementation, group, seed, command, inputs, code, settings, deps, out, files = EXPECTED[name]
-    words = [f"python -m {implementation} {command} --study s --arm A --dataset D --seed {seed}", "--data data/D", inputs]
+    settings = f"runs/D/studies/s/settings/{implementation}/A/{settings}.json"
+    words = [f"python -m {implementation} {command} --study s --arm A --dataset D --seed {seed} --settings {settings}",
+             "--data data/D", inputs]
     assert shlex.split(everything[name]["cmd"]) == " ".join([*words, f"--out {out}"]).split()
     assert {key: value for key, value in everything[name].items() if key != "cmd"} == {
         "matrix": {"arm": f"${{arms.{implementation}.{group}}}", "pretext_seed": "${pretext_seeds}",
                    **({"seed": "${clustering_seeds}"} if seed == "P-C" else {})},
         "wdir": "../..",
-        "deps": [f"runs/code/{implementation}.{code}.json",
-                 f"runs/D/studies/s/settings/{implementation}/A/{settings}.json", "data/D", *deps],
+        "deps": [f"runs/code/{implementation}.{code}.json", settings, "data/D", *deps],
         "outs": [{out: {"persist": True}}] if files is None else [f"{out}/{file}" for file in files],
     }
 
@@ -158,7 +159,8 @@ def test_where_arms_name_k_means_it_runs_on_the_features_of_each():
     assert found["kmeans"] == {
         "matrix": {"arm": "${arms.reimpl.whole}", "pretext_seed": "${pretext_seeds}"},
         "wdir": "../..",
-        "cmd": "python -m reimpl kmeans --on embeddings --study s --arm 'A' --dataset 'D' --seed 'P' --data 'data/D' --features "
+        "cmd": "python -m reimpl kmeans --on embeddings --study s --arm 'A' --dataset 'D' --seed 'P' "
+               "--settings 'runs/D/studies/s/settings/reimpl/A/kmeans.json' --data 'data/D' --features "
                "'runs/D/studies/s/reimpl/A/P/neighbors' --out 'runs/D/studies/s/reimpl/A/P/kmeans'",
         "deps": ["runs/code/reimpl.kmeans.json", "runs/D/studies/s/settings/reimpl/A/kmeans.json", "data/D",
                  "runs/D/studies/s/reimpl/A/P/neighbors/embeddings.npz"],
