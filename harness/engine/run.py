@@ -4,9 +4,8 @@ import contextlib
 from pathlib import Path
 
 from harness.engine.board import Board
-from harness.engine.local import first, read_jobs, refresh, repro
+from harness.engine.local import first, make_ready, read_jobs, refresh, repro
 from harness.engine.plan import of_studies, pending, tell, upstream
-from harness.engine.repair import make_ready
 from harness.engine.scheduler import Scheduler
 from harness.errors import UserError
 from harness.files import alone, read_json, write_json
