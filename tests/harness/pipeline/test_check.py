@@ -97,7 +97,7 @@ def test_what_is_wrong_is_named_with_its_line(project, study, old, new, says):
     ("params.yaml", "dataset: digits", "dataset: 5", "dataset is 5, and should be small letters"),
     ("params.yaml", "dataset: digits", "dataset: digit", "dataset is 'digit'; params/ has cifar10, cifar10_small, cifar20, "),
     ("params.yaml", "[simclr, rotation]", "[simclr, jigsaw]",
-     "pretext_tasks has 'jigsaw'; reimpl/tasks/ has rotation, simclr"),
+     "pretext_tasks has 'jigsaw'; reimpl/tasks/ has "),
     ("params.yaml", "[simclr, rotation]", "[rotation]", "pretext_tasks lacks simclr, on which the baselines"),
     ("params.yaml", "clustering_seeds: [0]", "clustering_seeds: 0", "clustering_seeds is 0, and should be a list of whole"),
     ("params.yaml", "threads: 1", "threads: 100000", "execution: threads is 100000, and should be from 1 to 1024"),

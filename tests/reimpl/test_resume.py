@@ -1,0 +1,56 @@
+"""Each pretext task that the digits have settings for, killed as kill -9 does, and run again."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import reimpl.pretext
+from harness import datasets, tasks
+from harness.files import read_yaml, write_json
+from harness.record import Cell
+
+ROOT = Path(__file__).parent.parent.parent
+PARAMS = read_yaml(ROOT / "params/digits.yaml")
+PATIENCE = 120
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with the digits, and settings of a few epochs that are saved after each."""
+    monkeypatch.chdir(tmp_path)
+    params = json.loads(json.dumps(PARAMS))
+    params["network"] = {"width": 8, "blocks": [1, 1]}
+    for settings in params["pretext"].values():
+        settings["training"]["epochs"], settings["evaluate_every"] = 5, 2
+    write_json(tmp_path / "params/digits.yaml", params)
+    seeds = {"pretext_seeds": [0], "clustering_seeds": [0]}
+    execution = {"device": "cpu", "threads": 1, "tracking": "disabled", "checkpoint_seconds": 0}
+    write_json(tmp_path / "params.yaml", seeds | {"execution": execution})
+    datasets.run(Cell("harness", "dataset", "digits", "0"), {}, tmp_path / "data")
+    return tmp_path
+
+
+@pytest.mark.parametrize("task", sorted({*tasks.known()} & {*PARAMS["pretext"]}))
+def test_a_killed_task_goes_on_and_ends_with_the_same_bits(folder, task):
+    command = [sys.executable, "-m", "reimpl", "pretext", "--task", task, "--dataset", "digits", "--seed", "0", "--data", "data",
+               "--out", "out"]
+    places = {"cwd": folder, "env": {**os.environ, "PYTHONPATH": str(ROOT)}, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(command, **places)
+    deadline = time.monotonic() + PATIENCE
+    while not [*folder.glob("checkpoints/*.pt")] and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not (folder / "out/model.pt").exists()
+    again = subprocess.run(command, **places)
+    assert again.returncode == 0 and "going on after epoch" in again.stderr, again.stderr
+    reimpl.pretext.run(Cell("reimpl", "pretext", "digits", "0", variant=task), {"data": folder / "data"}, folder / "whole")
+    assert (folder / "out/model.pt").read_bytes() == (folder / "whole/model.pt").read_bytes()
+    resumed, whole = (json.loads((folder / out / "metrics.json").read_text()) for out in ("out", "whole"))
+    assert resumed["curves"] == whole["curves"] and len(whole["curves"]) == 5
