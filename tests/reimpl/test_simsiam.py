@@ -59,8 +59,8 @@ def test_training_is_that_of_the_loop(tmp_path, monkeypatch, digits):
 
 
 def test_no_gradient_goes_through_the_target():
-    """Where the predictor is the identity, both halves of the loss are the same cosine, and each pulls at one of its views: together
-    they do what half of the loss does without a stop."""
+    """Where the predictor is the identity, both halves of the loss are the same cosine, and each pulls at one of its views:
+    together they do what half of the loss does without a stop."""
     task = simsiam.Task(settings(), [naive.AUGMENT] * 2)
     model = task.network(naive.backbone())
     model.backbone, model.projector, model.predictor = nn.Identity(), nn.Flatten(), nn.Identity()
