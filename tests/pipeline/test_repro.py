@@ -120,6 +120,7 @@ def test_nothing_runs_again_when_nothing_has_changed(finished, would_run):
     ("params/digits.yaml", "augmentation.strong.cutout", 2, AFTER_SCAN | THEIR_SCAN),
     ("params/digits.yaml", "augmentation.standard.flip", 0.1, set()),  # which no arm names
     ("params/digits.yaml", "dataset.size", 9, EVERYTHING - {"reference"}),
+    ("params/digits.yaml", "matters", 3.0, {"report"}),
     ("params.yaml", "execution.tracking", "offline", set()),
 ])
 def test_an_edited_setting_runs_again_what_depends_on_it(project, would_run, file, keys, value, expected):

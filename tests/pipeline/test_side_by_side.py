@@ -253,7 +253,7 @@ def test_the_stages_are_read_upstream_first_with_what_they_need_and_write(finish
     assert steps[SCAN].before == {"code", MAIN + "settings", "dataset", "pretext@simclr-0", "neighbors@simclr-0"}
     assert set(steps[SCAN].outs) == {f"runs/digits/studies/main/reimpl/default/0-0/scan/{name}" for name in (
         "model.pt", "predictions.npz", "metrics.json")}
-    assert steps["report"].before == {"code", "dataset", SUMMARY}
+    assert steps["report"].before == {"code", "settings", "dataset", SUMMARY}
 
 
 def test_the_plan_knows_of_an_edit_what_it_runs_again_and_how_long_that_took(project):
