@@ -9,6 +9,8 @@ from harness.datasets import PreparedDataset
 from harness.session import Session
 from reimpl.networks import ClusteringModel, make_backbone, place, training_precision
 from reimpl.pretext import load_task
+from reimpl.train.batch import Batch
+from reimpl.train.draws import move
 from reimpl.train.task import make_network
 
 IMAGES = 8
@@ -17,10 +19,9 @@ REPEATS = 10
 
 
 def run(cell, settings, inputs, out):
-    """Writes metrics.json: for each training stage the operations an image (one view of it is one pass), and `matmul`, a second.
+    """Writes metrics.json: for each training stage the operations an image, and `matmul`, a second.
 
-    A multiplication and an addition are two operations; those outside of convolutions and matrix products are not counted, nor
-    is the product of all views with all others in SimCLR's loss.
+    A multiplication and an addition are two operations; those outside of convolutions and matrix products are not counted.
     """
     dataset = PreparedDataset(inputs["data"])
     Task = load_task(cell.variant)
@@ -28,15 +29,24 @@ def run(cell, settings, inputs, out):
     session.trained_in = training_precision(session)
     images = session.images(dataset, "train")[:IMAGES].to(torch.float32)
     backbones = [make_backbone(settings["network"], images.shape[1]) for _ in range(2)]
-    pretext = place(make_network(Task(settings["pretext"]), backbones[0]), session)
+    task = Task(settings["pretext"])
+    pretext = place(make_network(task, backbones[0]), session)
     clustering = place(ClusteringModel(backbones[1], settings["scan"].clusters), session)
     learned, seen = count(lambda: clustering(images)[0].sum().backward()), count(lambda: clustering(images))
     session.record(out, {
-        cell.variant: Task.VIEWS * count(lambda: pretext(images).sum().backward()) / len(images),
+        cell.variant: of_task(task, pretext, images, session.generator) / len(images),
         "scan": 2 * learned / len(images),  # the image and its neighbor
         "selflabel": (learned + seen) / len(images),  # the image learned from, and the one whose prediction is the label
         "matmul": matmul_rate(session.device, getattr(torch, session.trained_in)),
     })
+
+
+def of_task(task, model, images, generator):
+    """The operations of one step of a pretext task. Args: images: float32 [b, c, h, w], in the place of all their views."""
+    indices = torch.arange(len(images))
+    drawn = move(task.draw(indices, generator), images.device)
+    batch = Batch((images.repeat(task.VIEWS, 1, 1, 1),), drawn, indices.to(images.device))
+    return count(lambda: task.loss(model, batch, torch.zeros((), device=images.device))["loss"].backward())
 
 
 def count(work):
