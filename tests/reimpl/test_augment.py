@@ -155,9 +155,10 @@ def test_each_image_takes_its_own_operation_in_each_turn():
     assert torch.equal(images.flatten(), torch.arange(20.0))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", AUGMENTATIONS)
 def test_the_size_of_pieces_changes_nothing(photos, kind, monkeypatch):
-    augment = KINDS[kind](AUGMENTATIONS[kind](**SETTINGS[kind]), Normalize((0.5, 0.4, 0.3), (0.2, 0.2, 0.2)))
+    settings = AUGMENTATIONS[kind](**SETTINGS[kind])
+    augment = KINDS[type(settings)](settings, Normalize((0.5, 0.4, 0.3), (0.2, 0.2, 0.2)))
     whole = augment(photos, torch.Generator().manual_seed(3))
     monkeypatch.setattr(batches, "PIECE", 7 * photos[0].numel())
     assert torch.equal(augment(photos, torch.Generator().manual_seed(3)), whole)
@@ -234,9 +235,10 @@ SETTINGS = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", AUGMENTATIONS)
 def test_an_augmentation_draws_per_image_from_its_generator_alone(photos, kind):
-    augment = KINDS[kind](AUGMENTATIONS[kind](**SETTINGS[kind]), Normalize((0.5, 0.4, 0.3), (0.2, 0.2, 0.2)))
+    settings = AUGMENTATIONS[kind](**SETTINGS[kind])
+    augment = KINDS[type(settings)](settings, Normalize((0.5, 0.4, 0.3), (0.2, 0.2, 0.2)))
     same = photos[:1].repeat(64, 1, 1, 1)
     before = same.clone()
     first = augment(same, torch.Generator().manual_seed(3))
