@@ -1,12 +1,9 @@
 """What runs on a GPU: as much of it as a CPU can show, and, where there is a GPU, that it computes the same there."""
 
 import copy
-from unittest import mock
 
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from harness.augmentations import AUGMENTATIONS
 from harness.record import Cell
@@ -22,7 +19,7 @@ from reimpl.tasks.selflabel import label_logits
 from reimpl.train.batch import Batch
 from reimpl.train.draws import leaves, move
 from reimpl.train.optimizers import Group, make_optimizer
-from reimpl.train.steps import WARM_UP, RecordedStep, Step
+from reimpl.train.steps import Step
 from reimpl.train.trainer import Trainer
 
 NORMALIZE = Normalize((0.5, 0.4, 0.3), (0.2, 0.2, 0.2))
@@ -35,10 +32,11 @@ gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 
 
 def augmentation(kind):
-    return KINDS[kind](AUGMENTATIONS[kind](**SETTINGS[kind]), NORMALIZE)
+    settings = AUGMENTATIONS[kind](**SETTINGS[kind])
+    return KINDS[type(settings)](settings, NORMALIZE)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SETTINGS)
 def test_work_on_all_images_gives_the_bytes_of_work_on_some(photos, kind, monkeypatch):
     """On a GPU each operation is done on every image, and kept where it was drawn."""
     some = augmentation(kind)(photos, torch.Generator().manual_seed(5))
@@ -189,102 +187,8 @@ def test_float32_is_not_tf32(tmp_path, monkeypatch, tf32):
     assert [kind.fp32_precision for kind in tf32] == ["ieee", "ieee"]
 
 
-class FakeGraph(TorchDispatchMode):
-    """A recording as a CUDA graph holds it: the operations, their numbers as they were, and their places in memory.
-
-    A replay repeats these and runs no Python of the step, so that a number which is not in memory stays what it was. What the
-    recording itself computed is undone, as a CUDA graph's computes nothing; reading a value is an error, as it is there.
-    """
-
-    def __enter__(self):
-        self.done, self.before = [], []
-        return super().__enter__()
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        assert function is not torch.ops.aten._local_scalar_dense.default, "a recorded step must not wait for a value"
-        given = {**dict(zip((argument.name for argument in function._schema.arguments), args)), **(kwargs or {})}
-        written = [given[argument.name] for argument in function._schema.arguments
-                   if argument.alias_info is not None and argument.alias_info.is_write and given.get(argument.name) is not None]
-        self.before += [(tensor, tensor.clone()) for tensor in tensors(written)]
-        made = function(*args, **(kwargs or {}))
-        self.done.append((function, args, kwargs or {}, made))
-        return made
-
-    def __exit__(self, *error):
-        super().__exit__(*error)
-        with torch.no_grad():
-            for tensor, before in reversed(self.before):
-                tensor.copy_(before)
-
-    @torch.no_grad()
-    def replay(self):
-        for function, args, kwargs, made in self.done:
-            for there, value in zip(tensors(made), tensors(function(*args, **kwargs))):
-                if there.data_ptr() != value.data_ptr():  # neither in place nor a view
-                    there.copy_(value)
-
-
-def tensors(tree):
-    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, torch.Tensor)]
-
-
-class Followed(torch.nn.Module):
-    """A network that is learned, an average that follows it, and a queue of its outputs, the oldest of which make way."""
-
-    def __init__(self):
-        super().__init__()
-        self.learned, self.average = torch.nn.Linear(3, 1), torch.nn.Linear(3, 1).requires_grad_(False)
-        self.register_buffer("queue", torch.zeros(6))
-        self.register_buffer("oldest", torch.zeros((), dtype=torch.int64))
-
-    def loss(self, drawn, progress):
-        outputs = self.learned(drawn["x"])
-        loss = (outputs - self.average(drawn["x"]) * progress - self.queue.mean()).square().mean()
-        return {"loss": loss, "outputs": outputs.flatten(), "progress": progress.clone(), "learnable": drawn["x"].sum() > 0}
-
-    def after(self, found, progress):
-        assert not torch.is_grad_enabled() and not found["outputs"].requires_grad
-        for there, here in zip(self.average.parameters(), self.learned.parameters()):
-            there.lerp_(here, progress)
-        outputs = found["outputs"]
-        self.queue.index_copy_(0, (self.oldest + torch.arange(len(outputs))) % len(self.queue), outputs)
-        self.oldest.add_(len(outputs)).remainder_(len(self.queue))
-
-
-@pytest.mark.parametrize("kind", [Optimizer("sgd", 0.1, 0.1, momentum=0.9), Optimizer("adam", 0.1, 0.1),
-                                  Optimizer("lars", 0.1, 0.1, momentum=0.9, trust=0.1)], ids=lambda kind: kind.kind)
-def test_recorded_steps_are_warmed_up_recorded_and_replayed(monkeypatch, kind):
-    """Against steps as they come: rates, progress, draws and whether anything is learned change, and so does what the task does
-    after a step; a smaller batch is never replayed."""
-    def begin(step):
-        torch.manual_seed(0)
-        model = Followed()
-        return step(make_optimizer([Group(list(model.learned.parameters()))], kind), model.loss, model.after,
-                    torch.device("cpu")), model
-
-    monkeypatch.setattr(torch.cuda, "Stream", lambda device: mock.MagicMock())
-    for name in ("current_stream", "stream"):
-        monkeypatch.setattr(torch.cuda, name, mock.MagicMock())
-    monkeypatch.setattr(torch.cuda, "CUDAGraph", FakeGraph)
-    monkeypatch.setattr(torch.cuda, "graph", lambda graph: graph)
-    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor)
-    (plain, expected), (recorded, model) = begin(Step), begin(RecordedStep)
-    replay = mock.Mock(side_effect=FakeGraph.replay, autospec=True)
-    monkeypatch.setattr(FakeGraph, "replay", lambda graph: replay(graph))
-    batches = [(4, True), (4, True), (2, True), (4, False), (4, True), (4, False), (2, True), (4, True), (4, True)]
-    for number, (size, learnable) in enumerate(batches):
-        drawn = {"x": torch.rand(size, 3) if learnable else -torch.rand(size, 3)}
-        found = []
-        for step in (plain, recorded):
-            step.set_lr(2.0 ** -(number + 3))  # of which the float32 in memory is no rounding
-            found.append(step(drawn, number / 16))
-        assert found[0] == found[1] and found[0].keys() == {"loss", "progress"}
-        assert all(map(torch.equal, expected.state_dict().values(), model.state_dict().values()))
-    assert replay.call_count == sum(size == 4 for size, _ in batches) - WARM_UP == 4
-
-
 @gpu
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SETTINGS)
 def test_augmentations_have_the_same_bytes_on_a_gpu(photos, kind):
     """Up to the division of the normalisation, which may round differently."""
     here = augmentation(kind)(photos, torch.Generator().manual_seed(5))
