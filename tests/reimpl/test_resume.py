@@ -13,11 +13,16 @@ import pytest
 import reimpl.pretext
 from harness import datasets, tasks
 from harness.files import read_yaml, write_json
+from harness.pipeline.resolve import in_force
 from harness.record import Cell
 
 ROOT = Path(__file__).parent.parent.parent
 PARAMS = read_yaml(ROOT / "params/digits.yaml")
 PATIENCE = 120
+
+
+def run(module, cell, inputs, out):
+    module.run(cell, in_force(cell), inputs, out)
 
 
 @pytest.fixture
@@ -32,7 +37,7 @@ def folder(tmp_path, monkeypatch):
     seeds = {"pretext_seeds": [0], "clustering_seeds": [0]}
     execution = {"device": "cpu", "threads": 1, "tracking": "disabled", "checkpoint_seconds": 0}
     write_json(tmp_path / "params.yaml", seeds | {"execution": execution})
-    datasets.run(Cell("harness", "dataset", "digits", "0"), {}, tmp_path / "data")
+    run(datasets, Cell("harness", "dataset", "digits", "0"), {}, tmp_path / "data")
     return tmp_path
 
 
@@ -50,7 +55,7 @@ def test_a_killed_task_goes_on_and_ends_with_the_same_bits(folder, task):
     assert not (folder / "out/model.pt").exists()
     again = subprocess.run(command, **places)
     assert again.returncode == 0 and "going on after epoch" in again.stderr, again.stderr
-    reimpl.pretext.run(Cell("reimpl", "pretext", "digits", "0", variant=task), {"data": folder / "data"}, folder / "whole")
+    run(reimpl.pretext, Cell("reimpl", "pretext", "digits", "0", variant=task), {"data": folder / "data"}, folder / "whole")
     assert (folder / "out/model.pt").read_bytes() == (folder / "whole/model.pt").read_bytes()
     resumed, whole = (json.loads((folder / out / "metrics.json").read_text()) for out in ("out", "whole"))
     assert resumed["curves"] == whole["curves"] and len(whole["curves"]) == 5
