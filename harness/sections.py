@@ -9,7 +9,7 @@ from harness.errors import UserError
 from harness.files import read_json
 from harness.params import lookup, mapping_of, overlay
 from harness.settings import SECTIONS
-from harness.stages import STAGES
+from harness.stages import PICKED, STAGES
 from harness.tasks import settings_of
 from harness.validation import build
 
@@ -60,11 +60,11 @@ def augmentations(stage, settings, variant):
 
 def read_settings(sections, stage, implementation, variant=""):
     """All that a Stage reads: a settings dataclass for each of its sections, by their first names, and for each of its
-    augmentations. Args: variant: the pretext task or the like. Raises: UserError."""
+    augmentations. Args: variant: the pretext task, the method or the like. Raises: UserError."""
     found = {}
     for key in keys(stage, implementation, variant):
         name = key.partition(".")[0]
-        found[name] = sections.read(key, settings_of(variant) if name == "pretext" else SECTIONS[name])
+        found[name] = sections.read(key, settings_of(variant, name) if name in PICKED else SECTIONS[name])
     for role, (key, kind) in augmentations(stage, found, variant).items():
         found[role] = read_augmentation(kind, sections, key)
     return found

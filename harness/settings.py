@@ -178,6 +178,17 @@ class KMeans:
 
 
 @dataclass(frozen=True, slots=True)
+class Baseline:
+    """What every method that SCAN is compared with has (reimpl/baselines/); a method's own settings add to it."""
+
+    clusters: int
+    """Number of clusters to find."""
+
+    def __post_init__(self):
+        need(self.clusters >= 2, "clusters", self.clusters, "at least 2")
+
+
+@dataclass(frozen=True, slots=True)
 class Scan:
     """Semantic clustering (scan.py; the paper's section 2.2)."""
 
@@ -256,4 +267,4 @@ class SelfLabel:
 
 SECTIONS = {"dataset": Dataset, "network": Network, "neighbors": Neighbors, "kmeans": KMeans, "scan": Scan,
             "selflabel": SelfLabel}
-"""Those of a file in params/, but the pretext tasks' and the augmentations'."""
+"""Those of a file in params/, but the pretext tasks', the baselines' and the augmentations'."""

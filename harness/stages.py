@@ -6,11 +6,11 @@ A new stage is its module and an entry here.
 from dataclasses import dataclass, field
 
 IMPLEMENTATIONS = ("reimpl", "original_ref")
-GROUPS = {"whole": "_of_own_pretext", "clustering": "", "scan": "_alone", "selflabel": "_alone"}
+GROUPS = {"whole": "_of_own_pretext", "clustering": "", "scan": "_alone", "selflabel": "_alone", "baseline": ""}
 """The groups that the arms of studies stand in, by what they run anew; and how DVC's names of their stages end, since a study may
 have arms of several."""
-TASKS = "reimpl.tasks"
-"""The package of the pretext tasks, a module each."""
+PICKED = {"pretext": "reimpl.tasks", "baseline": "reimpl.baselines"}
+"""The sections of which a module each is picked by name, `pretext.<task>` and `baseline.<method>`, and the packages of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Stage:
     name: str
     implementations: tuple[str, ...]
     sections: tuple[str, ...]
-    """What it reads of params/<data set>.yaml, by any implementation; {task} is the pretext task."""
+    """What it reads of params/<data set>.yaml, by any implementation; {task} is the pretext task, or the method."""
     inputs: dict[str, str] = field(default_factory=dict)
     """Options of the command, besides `data` -> <stage>/<file>: whose folder is named, and what is read there."""
     outputs: tuple[str, ...] = ()
@@ -52,13 +52,19 @@ class Stage:
         """The options of the command that name a folder to read."""
         return ("data", *self.inputs) if self.reads_images else ()
 
-    def runs_tasks(self, implementation):
-        """Whether its code is that of a pretext task, too; the authors' has one only."""
-        return implementation == "reimpl" and self.option == "task"
+    @property
+    def shared(self):
+        """Whether all studies share its results, besides those of their arms."""
+        return self.seeds != "clustering" and "baseline" not in self.groups
+
+    def picks(self, implementation):
+        """The section of PICKED of whose modules its code has one, or "". The authors' code has one pretext task only."""
+        picked = (section.partition(".")[0] for section in self.sections if "{task}" in section)
+        return next(picked, "") if implementation == "reimpl" else ""
 
     def code(self, implementation, task=""):
         """What the file is called that has the hashes of its code."""
-        return f"{implementation}.{self.name}" + f".{task}" * self.runs_tasks(implementation)
+        return f"{implementation}.{self.name}" + f".{task}" * bool(self.picks(implementation))
 
 
 TASK = ("dataset", "network", "pretext.{task}")
@@ -71,6 +77,8 @@ PIPELINE = (
     Stage("kmeans", ("reimpl",), ("kmeans",), {"features": "neighbors/embeddings.npz"}, ("predictions.npz",), option="on",
           variants={"pixels": "pixels + k-means", "embeddings": "pretext + k-means"}, variant="embeddings", seeds="pretext",
           groups=("whole",), optional=True, title="pretext + k-means", scored=True),
+    Stage("baseline", ("reimpl",), ("dataset", "network", "baseline.{task}", "augmentation"), {}, ("predictions.npz",),
+          option="method", seeds="pretext", groups=("baseline",), title="baseline", scored=True),
     Stage("scan", IMPLEMENTATIONS, ("dataset", "network", "scan", "augmentation"),
           {"pretext": "pretext/model.pt", "neighbors": "neighbors/neighbors.npz"}, ("model.pt", "predictions.npz"),
           seeds="clustering", groups=("whole", "clustering", "scan"), title="SCAN", scored=True),
@@ -102,7 +110,8 @@ def made_from(name):
 
 def shared_steps(tasks):
     """The steps that all studies share, as folders under runs/<data set>/. Args: tasks: names of pretext tasks."""
-    ours = [f"{stage.name}/{variant}" for stage in PIPELINE if stage.seeds == "pretext" for variant in stage.variants or tasks]
+    ours = [f"{stage.name}/{variant}" for stage in PIPELINE if stage.seeds and stage.shared
+            for variant in stage.variants or tasks]
     return [*ours, "original_ref/pretext/simclr"]
 
 

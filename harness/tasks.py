@@ -1,7 +1,8 @@
-"""The pretext tasks that the rewrite has, and the settings of each.
+"""The pretext tasks and the baselines that the rewrite has, and the settings of each.
 
-A pretext task is a file in reimpl/tasks/ with a dataclass `Settings`, a settings.Pretext. Of the file nothing is run but that
-class, and what it imports from harness and dataclasses: to import all of it would import torch, which takes seconds.
+Each is a file in reimpl/tasks/ or reimpl/baselines/ with a dataclass `Settings`, a settings.Pretext or a settings.Baseline. Of
+the file nothing is run but that class, and what it imports from harness and dataclasses: to import all of it would import torch,
+which takes seconds.
 """
 
 import ast
@@ -10,28 +11,29 @@ from functools import cache
 from harness import ROOT
 from harness.errors import UserError
 from harness.files import read_text
-from harness.settings import Pretext
-from harness.stages import TASKS
+from harness.settings import Baseline, Pretext
+from harness.stages import PICKED
 
-FOLDER = ROOT / TASKS.replace(".", "/")
+FOLDERS = {section: ROOT / package.replace(".", "/") for section, package in PICKED.items()}
+CALLED = {"pretext": "pretext task", "baseline": "baseline"}
 NAME = "Settings"
 
 
-def known():
-    """The names of the pretext tasks, sorted."""
-    return [file.stem for file in sorted(FOLDER.glob("*.py")) if _declared(file) is not None]
+def known(section="pretext"):
+    """The names of the pretext tasks, or of the baselines, sorted."""
+    return [file.stem for file in sorted(FOLDERS[section].glob("*.py")) if _declared(file) is not None]
 
 
-def settings_of(task):
-    """The settings dataclass of a pretext task."""
-    if task not in known():
-        raise UserError(f"the pretext task is '{task}', and should be one of {', '.join(known())}")
-    return _declared(FOLDER / f"{task}.py")
+def settings_of(name, section="pretext"):
+    """The settings dataclass of a pretext task, or of a baseline."""
+    if name not in known(section):
+        raise UserError(f"the {CALLED[section]} is '{name}', and should be one of {', '.join(known(section))}")
+    return _declared(FOLDERS[section] / f"{name}.py")
 
 
 @cache
 def _declared(file):
-    """The `Settings` of a source file where they are a pretext task's, else None."""
+    """The `Settings` of a source file where they are a pretext task's or a baseline's, else None."""
     try:
         tree = ast.parse(read_text(file))
     except SyntaxError as error:
@@ -41,9 +43,9 @@ def _declared(file):
         return None
     imports = [node for node in tree.body
                if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] in ("dataclasses", "harness")]
-    namespace = {"__name__": f"reimpl.tasks.{file.stem}"}
+    namespace = {"__name__": f"reimpl.{file.parent.name}.{file.stem}"}
     exec(compile(ast.Module([*imports, *declared], []), str(file), "exec"), namespace)
-    return namespace[NAME] if issubclass(namespace[NAME], Pretext) else None
+    return namespace[NAME] if issubclass(namespace[NAME], (Pretext, Baseline)) else None
 
 
 def _declares(node):

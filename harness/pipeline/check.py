@@ -143,6 +143,9 @@ def identity(studies, name, implementation, group, arm):
     """All that decides the result of an arm but its seed, as text: the settings in force of each stage, from the first on."""
     section, study = sections_of(dataset_name(), name, implementation, arm, studies[name]), studies[name]
     task = study.start["pretext"]
+    if group == "baseline":
+        (method,) = study.arms[implementation][group][arm][group]
+        return f"baseline {method} {json.dumps(section.mapping(f'baseline.{method}'), sort_keys=True)}"
     if group == "selflabel":
         other, start, chosen = study.start["scan"].split("/")
         before = identity(studies, other, start, studies[other].group(start, chosen), chosen)

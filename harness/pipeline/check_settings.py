@@ -23,7 +23,7 @@ from harness.pipeline.resolve import sections_of
 from harness.sections import read_augmentation, read_settings
 from harness.settings import SECTIONS, Dataset
 from harness.sources import DOWNLOADED, SPLITS, find_source
-from harness.stages import PIPELINE, STAGES, TASKS
+from harness.stages import PICKED, PIPELINE, STAGES
 
 KEYS = ("dataset", "pretext_seeds", "clustering_seeds", "looks", "pretext_tasks", "execution")
 
@@ -67,14 +67,15 @@ def check_tasks():
     """The pretext tasks are ones that the rewrite has, simclr among them."""
     for task in pretext_tasks():
         if task not in tasks.known():
-            raise UserError(f"{PARAMS}: pretext_tasks has '{task}'; {TASKS.replace('.', '/')}/ has {', '.join(tasks.known())}")
+            folder = PICKED["pretext"].replace(".", "/")
+            raise UserError(f"{PARAMS}: pretext_tasks has '{task}'; {folder}/ has {', '.join(tasks.known())}")
     if "simclr" not in pretext_tasks():
         raise UserError(f"{PARAMS}: pretext_tasks lacks simclr, on which the baselines and the study main stand")
 
 
 def of_data_set(name):
     """What is wrong with the settings of a data set."""
-    problems, known = Problems(), (*SECTIONS, "pretext", "augmentation", "matters")
+    problems, known = Problems(), (*SECTIONS, *PICKED, "augmentation", "matters")
     sections = problems.read(sections_of, name)
     if sections is None:
         return problems
@@ -115,10 +116,11 @@ def of_sections(sections, tasks, implementation="reimpl", counts=None):
     Args: tasks: its pretext tasks; counts: images by split, as far as they are known.
     """
     problems, found = Problems(), {}
+    picked = {"pretext": tasks, "baseline": {**sections.base.get("baseline", {}), **sections.changes.get("baseline", {})}}
     for stage in PIPELINE:
-        for task in tasks if stage.option == "task" else ("",):
+        for task in picked.get(stage.picks("reimpl"), ("",)):
             settings = problems.read(read_settings, sections, stage, "reimpl", task) or {}
-            found |= {f"{name}.{task}" if name == "pretext" else name: value for name, value in settings.items()}
+            found |= {f"{name}.{task}" if name in PICKED else name: value for name, value in settings.items()}
     if problems:
         return problems
     problems.read(find_source, found["dataset"].source)

@@ -14,7 +14,7 @@ from pathlib import Path
 from harness import ROOT, tasks
 from harness.command import guarded
 from harness.files import sha256, write_json
-from harness.stages import PIPELINE, TASKS
+from harness.stages import PICKED, PIPELINE
 
 ROOMS = ("harness", "reimpl", "original_ref", "report")
 TABLE = "harness/stages.py"
@@ -29,8 +29,9 @@ def commands():
     for stage in PIPELINE:
         for implementation in stage.implementations:
             modules = [f"{implementation}.__main__", f"{implementation}.{stage.module or stage.name}"]
-            if stage.runs_tasks(implementation):  # which are picked at run time
-                found |= {stage.code(implementation, task): [*modules, f"{TASKS}.{task}"] for task in tasks.known()}
+            if section := stage.picks(implementation):  # at run time
+                found |= {stage.code(implementation, name): [*modules, f"{PICKED[section]}.{name}"]
+                          for name in tasks.known(section)}
             else:
                 found[stage.code(implementation)] = modules
     return found | READ_TABLE

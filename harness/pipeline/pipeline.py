@@ -43,13 +43,28 @@ def stages(name, study):
     found = {"settings": settings_stage(name)} if study.has_arms() else {}
     for implementation in IMPLEMENTATIONS:
         for group in (group for group in GROUPS if study.has(implementation, group)):
-            found |= {dvc_name(stage, implementation, group): arm_stage(name, study, implementation, group, stage)
-                      for stage in study.run(implementation, group)}
+            for stage in study.run(implementation, group):
+                for variant, arms in by_variant(study, implementation, group, stage).items():
+                    found[dvc_name(stage, implementation, group, variant)] = arm_stage(
+                        name, study, implementation, group, stage, variant, arms)
     return found | {"summary": summary_stage(name, study)}
 
 
-def dvc_name(stage, implementation, group):
+def by_variant(study, implementation, group, stage):
+    """What a Stage is run as by the arms of a group, and the arms of each, as DVC takes them: each method has code of its own to
+    depend on, and so a list of its arms."""
+    if stage.picks("reimpl") != "baseline":
+        return {stage.variant or study.start["pretext"]: f"${{arms.{implementation}.{group}}}"}
+    found = {}
+    for arm in study.arms[implementation][group]:
+        found.setdefault(study.variant(stage, implementation, arm), []).append(arm)
+    return found
+
+
+def dvc_name(stage, implementation, group, variant):
     """What DVC calls a Stage of a group's arms."""
+    if stage.picks("reimpl") == "baseline":
+        return f"{stage.name}_{variant}"
     return f"{'original_' * (implementation == 'original_ref')}{stage.name}{GROUPS[group] * (stage.seeds == 'clustering')}"
 
 
@@ -64,8 +79,8 @@ def settings_stage(name):
     }
 
 
-def arm_stage(name, study, implementation, group, stage):
-    """A Stage of the arms of a group, for each of its seeds."""
+def arm_stage(name, study, implementation, group, stage, variant, arms):
+    """A Stage of some arms of a group, for each of its seeds."""
     own = {one.name: f"{STUDIES}/{name}/{implementation}/${{item.arm}}/{SEED[one.seeds]}/{one.name}"
            for one in study.run(implementation, group)}
     folders = start(study, implementation) | own
@@ -77,16 +92,15 @@ def arm_stage(name, study, implementation, group, stage):
     else:
         deps = [f"{folders[before]}/{file}" for before, file in read.values()]
         outs = [f"{out}/{file}" for file in (*stage.outputs, "metrics.json")]
-    task = study.start["pretext"]
-    command = f"{implementation} {stage.name}" + f" --{stage.option} {stage.variant or task}" * bool(stage.option)
+    command = f"{implementation} {stage.name}" + f" --{stage.option} {variant}" * bool(stage.option)
     settings = f"{STUDIES}/{name}/settings/{implementation}/${{item.arm}}/{stage.name}.json"
     inputs = " ".join(f"--{option} {folders[before]}" for option, (before, _) in read.items())
     return {
-        "matrix": {"arm": f"${{arms.{implementation}.{group}}}", **MATRIX[stage.seeds]},
+        "matrix": {"arm": arms, **MATRIX[stage.seeds]},
         "wdir": "../..",
         "cmd": quoted(f"python -m {command} --study {name} --arm ${{item.arm}} --dataset ${{dataset}} "
                       f"--seed {SEED[stage.seeds]} --settings {settings} --data data/${{dataset}} {inputs} --out {out}"),
-        "deps": [f"runs/code/{stage.code(implementation, task)}.json", settings, "data/${dataset}", *deps],
+        "deps": [f"runs/code/{stage.code(implementation, variant)}.json", settings, "data/${dataset}", *deps],
         "outs": outs,
     }
 

@@ -55,7 +55,7 @@ def cut(sections, stage, implementation, variant=""):
 def shared(dataset):
     """The settings of the commands that all studies share, by the name of their file."""
     sections, found = sections_of(dataset), {"report": {"matters": matters(dataset)}}
-    for stage in (stage for stage in PIPELINE if stage.seeds != "clustering"):
+    for stage in (stage for stage in PIPELINE if stage.shared):
         found |= {f"{stage.name}.{task}".rstrip("."): cut(sections, stage, "reimpl", task)
                   for task in (sections.mapping("pretext") if stage.option == "task" else [""])}
     return found
@@ -68,7 +68,8 @@ def of_arms(name, dataset):
         for group, arms in groups.items():
             for arm in arms or {}:
                 sections = sections_of(dataset, name, implementation, arm, study)
-                found |= {f"{implementation}/{arm}/{stage.name}": cut(sections, stage, implementation, study.start["pretext"])
+                found |= {f"{implementation}/{arm}/{stage.name}":
+                          cut(sections, stage, implementation, study.variant(stage, implementation, arm))
                           for stage in study.run(implementation, group)}
     return found
 

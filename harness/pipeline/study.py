@@ -146,11 +146,20 @@ class Study:
         return [stage for stage in of_group(group)
                 if arms and not stage.optional or any(stage.name in changes for changes in arms.values())]
 
+    def variant(self, stage, implementation, arm):
+        """What a Stage of an arm is run on, or as: the pretext task, say, or the one method that the arm names."""
+        if stage.picks("reimpl") == "baseline":
+            (method,) = self.arms[implementation][self.group(implementation, arm)][arm][stage.name]
+            return method
+        return stage.variant or self.start["pretext"]
+
     def stages(self):
-        """The stages with predictions that the study is about, in the order of the method."""
+        """The stages with predictions that the study is about, in the order of the method: those that its arms run, and those of
+        arms that its claims name."""
         run = {stage.name for implementation, groups in self.arms.items() for group in groups
                for stage in self.run(implementation, group)}
-        return [stage for stage in SCORED if stage in run]
+        named = {step.split("/")[-1] for claim in self.claims for step in (claim.of, claim.than) if step.count("/") == 2}
+        return [stage for stage in SCORED if stage in run | named]
 
 
 START = {"pretext": "simclr", "scan": "main/reimpl/default"}
@@ -218,6 +227,8 @@ def check_arm(group, changes, where):
     for key in changes:
         if key not in stages:
             raise UserError(f"{where} has '{key}'; an arm of the group {group} changes settings of {', '.join(stages)} only")
+    if group == "baseline" and len(changes["baseline"]) != 1:
+        raise UserError(f"{where}.baseline has {len(changes['baseline'])} methods, and should have one")
 
 
 def check_authors_arms(study, file):

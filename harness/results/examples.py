@@ -29,7 +29,7 @@ def gallery(dataset, found):
             rows = mined[queries, : 1 + NEIGHBORS]
             arrays[f"{result.step}/images"] = dataset.images("train")[rows]
             arrays[f"{result.step}/labels"] = labels_of(dataset, "train", rows)
-        elif (result.folder / "predictions.npz").exists() and "kmeans" not in result.step.split("/"):
+        elif has_prototypes(result.folder / "predictions.npz"):
             predictions, chosen = predicted(result, dataset.counts["test"])
             match = matched(dataset, predictions, len(chosen))
             order = np.lexsort((np.arange(len(chosen)), match))
@@ -40,6 +40,11 @@ def gallery(dataset, found):
             arrays[f"prototypes/{result.step}/classes"] = match[present]
             arrays[f"prototypes/{result.step}/clusters"] = present
     return arrays
+
+
+def has_prototypes(file):
+    """Whether a file of predictions is there, and says how sure it is of them, or did; k-means, say, does not."""
+    return file.exists() and not {"probabilities", "prototypes"}.isdisjoint(read_npz(file))
 
 
 def predicted(result, count):

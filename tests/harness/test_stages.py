@@ -10,7 +10,7 @@ from harness.stages import BASELINES, GROUPS, PIPELINE, SCORED, STAGES, made_fro
 def test_what_an_arm_of_each_group_runs_and_names():
     assert {group: [stage.name for stage in of_group(group)] for group in GROUPS} == {
         "whole": ["pretext", "neighbors", "kmeans", "scan", "selflabel"], "clustering": ["scan", "selflabel"], "scan": ["scan"],
-        "selflabel": ["selflabel"]}
+        "selflabel": ["selflabel"], "baseline": ["baseline"]}
     assert [stage.name for stage in PIPELINE if stage.groups and not stage.named] == ["neighbors"]
     assert [stage.name for stage in PIPELINE if stage.optional] == ["kmeans"]
 
@@ -32,7 +32,7 @@ def test_each_stage_is_a_module_of_its_implementations(stage):
 
 
 def test_steps_that_are_shared_and_their_titles():
-    assert BASELINES == ("kmeans/pixels", "kmeans/embeddings") and SCORED == ("kmeans", "scan", "selflabel")
+    assert BASELINES == ("kmeans/pixels", "kmeans/embeddings") and SCORED == ("kmeans", "baseline", "scan", "selflabel")
     assert shared_steps(["simclr", "other"]) == [
         "pretext/simclr", "pretext/other", "neighbors/simclr", "neighbors/other", *BASELINES, "original_ref/pretext/simclr"]
     titles = {"selflabel": "SCAN + self-label", "kmeans": "pretext + k-means", "kmeans/pixels": "pixels + k-means",

@@ -10,15 +10,17 @@ import pytest
 
 from harness import settings, tasks
 from harness.errors import UserError
+from harness.stages import PICKED
 from harness.validation import build
 
 ROOT = Path(__file__).parent.parent.parent
 
 
-@pytest.mark.parametrize("name", tasks.known())
-def test_settings_are_read_as_the_module_has_them(name):
-    read, imported = tasks.settings_of(name), importlib.import_module(f"reimpl.{tasks.FOLDER.name}.{name}").Settings
-    assert issubclass(read, settings.Pretext) and read.__name__ == imported.__name__ and read.__slots__ == imported.__slots__
+@pytest.mark.parametrize("section, name", [(section, name) for section in PICKED for name in tasks.known(section)])
+def test_settings_are_read_as_the_module_has_them(section, name):
+    read, imported = tasks.settings_of(name, section), importlib.import_module(f"{PICKED[section]}.{name}").Settings
+    assert issubclass(read, {"pretext": settings.Pretext, "baseline": settings.Baseline}[section])
+    assert read.__name__ == imported.__name__ and read.__slots__ == imported.__slots__
     assert [(field.name, field.type, field.default) for field in dataclasses.fields(read)] == [
         (field.name, field.type, field.default) for field in dataclasses.fields(imported)]
 
@@ -47,7 +49,7 @@ VALUES = {"training": {"epochs": 1, "batch_size": 2, "optimizer": {"kind": "sgd"
 
 
 def test_a_pretext_task_is_a_file_with_settings_of_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(tasks, "FOLDER", tmp_path)
+    monkeypatch.setitem(tasks.FOLDERS, "pretext", tmp_path)
     (tmp_path / "cut.py").write_text(TASK)
     (tmp_path / "clustering.py").write_text("from harness.settings import Scan\n\nSettings = Scan\n")
     (tmp_path / "helper.py").write_text("import nowhere\n")
@@ -65,7 +67,7 @@ def test_torch_is_not_imported_for_them():
 
 
 def test_a_file_that_is_no_python_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(tasks, "FOLDER", tmp_path)
+    monkeypatch.setitem(tasks.FOLDERS, "pretext", tmp_path)
     (tmp_path / "broken.py").write_text("class Settings(:\n")
     with pytest.raises(UserError, match="broken.py, line 1: "):
         tasks.known()

@@ -33,9 +33,9 @@ def test_the_stage_code_depends_on_every_source_file_of_every_command():
 
 def file_of(command):
     """The file of hashes that a stage's command goes by, as its text says."""
-    found = re.match(r"python -m (\S+)(?: ([a-z]\S*))?(?: --task (\S+))?", command)
+    found = re.match(r"python -m (\S+)(?: ([a-z]\S*))?(?: --(?:task|method) (\S+))?", command)
     package, stage, task = found.groups()
-    task = task if (package, stage) in {("reimpl", "pretext"), ("reimpl", "neighbors")} else None
+    task = task if (package, stage) in {("reimpl", "pretext"), ("reimpl", "neighbors"), ("reimpl", "baseline")} else None
     return "runs/code/" + ".".join(filter(None, (package, stage, task))) + ".json"
 
 
@@ -45,6 +45,7 @@ def file_of(command):
     ("python -m report --dataset d", "runs/code/report.json"),
     ("python -m reimpl kmeans --on pixels --dataset d", "runs/code/reimpl.kmeans.json"),
     ("python -m reimpl neighbors --task ${item.task} --seed 0", "runs/code/reimpl.neighbors.${item.task}.json"),
+    ("python -m reimpl baseline --method spectral --study s", "runs/code/reimpl.baseline.spectral.json"),
     ("python -m original_ref pretext --task simclr --seed 0", "runs/code/original_ref.pretext.json"),
     ("python -m original_ref availability", "runs/code/original_ref.availability.json"),
 ])
