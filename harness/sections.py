@@ -13,6 +13,8 @@ from harness.stages import PICKED, STAGES
 from harness.tasks import settings_of
 from harness.validation import build
 
+ROLES = ("augmentation", "neighbor_augmentation", "target_augmentation")
+
 
 class Sections:
     """Settings by section, with changes laid over them.
@@ -51,11 +53,16 @@ def keys(stage, implementation, task):
 
 def augmentations(stage, settings, variant):
     """Where the settings of each augmentation of a Stage stand, by what it is for, and its kind: {role: (key, kind)}."""
+    own = settings.get(stage.name)
+    if stage.name == "pretext":
+        (kind,) = own.augmentation
+        return {"augmentation": (f"pretext.{variant}.augmentation.{kind}", kind)}
+    kinds = {role: getattr(own, role, "") for role in ROLES}
     if stage.name == "augmentation":
-        return {"augmentation": (f"augmentation.{variant}", variant)}
-    within = f"pretext.{variant}.augmentation" if stage.name == "pretext" else "augmentation"
-    named = getattr(settings.get(stage.name), "augmentations", {})
-    return {role: (f"{within}.{kind}", kind) for role, kind in named.items()}
+        kinds["augmentation"] = variant
+    if kinds["neighbor_augmentation"] == kinds["augmentation"]:  # in one draw with that of the image
+        del kinds["neighbor_augmentation"]
+    return {role: (f"augmentation.{kind}", kind) for role, kind in kinds.items() if kind}
 
 
 def read_settings(sections, stage, implementation, variant=""):

@@ -122,12 +122,6 @@ class Pretext:
         need(len(self.augmentation) == 1, "augmentation", self.augmentation, "one entry, the kind and its settings")
         need(self.evaluate_every >= 1, "evaluate_every", self.evaluate_every, "at least 1")
 
-    @property
-    def augmentations(self):
-        """The kind of its augmentation, by what that is for."""
-        (kind,) = self.augmentation
-        return {"augmentation": kind}
-
 
 @dataclass(frozen=True, slots=True)
 class InstanceDiscrimination(Pretext):
@@ -233,12 +227,6 @@ class Scan:
         """The number of clusters that are sought."""
         return self.clusters * self.overclustering
 
-    @property
-    def augmentations(self):
-        """The kinds of its augmentations, by what they are for; that of the neighbor where it is another."""
-        other = self.neighbor_augmentation not in ("", self.augmentation)
-        return {"augmentation": self.augmentation} | ({"neighbor_augmentation": self.neighbor_augmentation} if other else {})
-
 
 @dataclass(frozen=True, slots=True)
 class SelfLabel:
@@ -258,11 +246,6 @@ class SelfLabel:
 
     def __post_init__(self):
         need(0 <= self.threshold < 1, "threshold", self.threshold, "from 0 to below 1")
-
-    @property
-    def augmentations(self):
-        """The kinds of its augmentations, by what they are for."""
-        return {"augmentation": self.augmentation, "target_augmentation": self.target_augmentation}
 
 
 SECTIONS = {"dataset": Dataset, "network": Network, "neighbors": Neighbors, "kmeans": KMeans, "scan": Scan,

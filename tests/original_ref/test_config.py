@@ -37,10 +37,11 @@ def test_our_cifar_settings_are_their_configuration(stage, file, name, clusters)
     arm = {} if stage == "pretext" else {"study": "main", "arm": "default"}
     settings = in_force(Cell("original_ref", stage, name, 0, **arm, variant="simclr"))
     dataset, mine = settings["dataset"], settings[stage]
+    kind = "simclr" if stage == "pretext" else mine.augmentation
     own = {"pretext": config.simclr, "selflabel": config.selflabel, "scan": lambda mine, _: config.scan(mine)}[stage](
         mine, clusters)
     ours = {**config.common(dataset, 32, mine.training, 8),
-            **config.augmentation(mine.augmentations["augmentation"], settings["augmentation"], dataset, 32), **own}
+            **config.augmentation(kind, settings["augmentation"], dataset, 32), **own}
     same, missing = known(ours, expected)
     assert not missing
     assert same == {**expected, "optimizer_kwargs": same["optimizer_kwargs"]}
