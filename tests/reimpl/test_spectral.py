@@ -23,7 +23,7 @@ def by_eigenvectors(images, clusters, neighbors):
 
 
 def test_clusters_are_those_of_the_laplacian_and_of_k_means_they_are_not():
-    """Of the training images themselves, each with most of its nearest; the few at borders, which these may outvote, leave 0.97."""
+    """Of the training images themselves, each goes with most of its nearest; the few at borders may be outvoted, hence 0.97."""
     found = cluster(IMAGES, IMAGES, Settings(clusters=4, neighbors=5), 0)
     nearest = adjusted_rand_score(by_eigenvectors(IMAGES, 4, 5), found)
     assert nearest > 0.97 > adjusted_rand_score(KMeans(4, n_init=20, random_state=0).fit_predict(IMAGES), found)

@@ -129,7 +129,7 @@ def test_what_is_not_there_is_named(project, arguments, says):
     ("selflabel", {"selflabel": 0.5}, "w.selflabel should be a mapping of settings, {} to change none"),
     ("selflabel", None, "w has no 'selflabel'; it has nothing"),
     ("all", {}, "arms has groups of which one is 'all', and the list of groups has no 'all'; it has whole, clustering, scan, "
-                "selflabel"),
+                "selflabel, baseline"),
 ])
 def test_an_arm_has_a_mapping_for_each_stage_of_its_group_and_nothing_else(group, arm, says):
     with pytest.raises(UserError) as error:

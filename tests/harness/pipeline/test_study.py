@@ -55,7 +55,8 @@ def arms(**groups):
     ({"arms": []}, ".arms is [], and should be of type dict"),
     ({"arms": {"torch": {}}}, ": arms.torch is unknown; known are reimpl, original_ref"),
     ({"arms": {"reimpl": [1]}}, ": arms.reimpl should be a mapping of groups of arms, not [1]"),
-    (arms(all={}), ": arms.reimpl.all is unknown; the list of groups has no 'all'; it has whole, clustering, scan, selflabel"),
+    (arms(all={}), ": arms.reimpl.all is unknown; the list of groups has no 'all'; it has whole, clustering, scan, selflabel, "
+     "baseline"),
     (arms(scan=["a"]), ": arms.reimpl.scan should be a mapping of arms, not ['a']"),
     (arms(scan={"a": {"scan": {}, "selflabel": {}}}),
      ": arms.reimpl.scan.a has 'selflabel'; an arm of the group scan changes settings of scan only"),
