@@ -183,6 +183,20 @@ class Baseline:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainedBaseline(Baseline):
+    """What every one of them has that trains a network."""
+
+    training: Training
+    augmentation: str
+    """Of the images that are learned from."""
+
+    @property
+    def augmentations(self):
+        """The kinds of its augmentations, by what they are for."""
+        return {"augmentation": self.augmentation}
+
+
+@dataclass(frozen=True, slots=True)
 class Scan:
     """Semantic clustering (scan.py; the paper's section 2.2)."""
 

@@ -27,6 +27,16 @@ def embeddings(folder):
     return [np.nan_to_num(part, posinf=0, neginf=0) for part in read_npz(folder / "embeddings.npz", *SPLITS)]
 
 
+def cluster(train, test, settings, seed):
+    """int [n]: the cluster of each row of `test`, by the centres of `train`, both float32 [n, dim].
+
+    Args: settings: has `clusters` and `restarts`, as a settings.KMeans.
+    """
+    with threadpool_limits(1), warnings.catch_warnings():  # more threads would add their sums in the order in which they end
+        warnings.simplefilter("ignore", ConvergenceWarning)  # of fewer different images than clusters: empty ones are recorded
+        return KMeans(settings.clusters, n_init=settings.restarts, random_state=seed).fit(train).predict(test)
+
+
 FEATURES = {"pixels": pixels, "embeddings": embeddings}
 
 
@@ -43,11 +53,7 @@ def run(cell, settings, inputs, out):
     checked(train, f"{inputs['features']}: train {cell.variant}", "float", (dataset.counts["train"], None))
     checked(test, f"{inputs['features']}: test {cell.variant}", "float", (dataset.counts["test"], train.shape[1]))
     need_images("kmeans.clusters", kmeans.clusters, "train", len(train))
-    state = derive_seed(cell.stage, cell.seed) % 2**32
-    with threadpool_limits(1), warnings.catch_warnings():  # more threads would add their sums in the order in which they end
-        warnings.simplefilter("ignore", ConvergenceWarning)  # of fewer different images than clusters: empty ones are recorded
-        found = KMeans(kmeans.clusters, n_init=kmeans.restarts, random_state=state).fit(train)
-        predictions = found.predict(test)
+    predictions = cluster(train, test, kmeans, derive_seed(cell.stage, cell.seed) % 2**32)
     scores = score(dataset.labels("test"), predictions, len(dataset.classes), kmeans.clusters)
     write_npz(out / "predictions.npz", compressed=True, clusters=predictions.astype(np.uint16))
     session.record(out, score_metrics(scores), degenerate=empty_clusters(predictions, kmeans.clusters))
