@@ -4,6 +4,7 @@ Prepared, a data set is a folder `data/<name>/` with
 
     {train,test}_images.npy   uint8 [n, height, width, channels], memory-mapped when read; channels 1 or 3 (RGB)
     {train,test}_labels.npy   int64 [n], read by the evaluation alone, never by anything that trains; or missing: no labels
+    unlabeled_images.npy      uint8 alike, where the data set has such images: the pretext task learns from them, too
     dataset.json              class names, sizes, source; mean and deviation of each channel of the training images
 
 Both implementations read the same images in the same order.
@@ -26,7 +27,7 @@ from harness.files import (
     write_npy,
     write_npy_in_pieces,
 )
-from harness.sources import PIECE, SPLITS, Raw, find_source
+from harness.sources import PIECE, SPLITS, UNLABELED, Raw, find_source
 from harness.validation import build
 
 
@@ -37,14 +38,17 @@ def prepare(settings):
         raw = of_classes(raw, settings.classes)
     if settings.size:
         raw = Raw({split: found.resized(settings.size) for split, found in raw.images.items()}, raw.labels, raw.classes)
-    for split in SPLITS:
+    if settings.unlabeled_images and UNLABELED not in raw.images:
+        raise UserError(f"dataset.unlabeled_images is {settings.unlabeled_images}, and the data set has only "
+                        f"{' and '.join(raw.images)} images; leave it out")
+    for split in raw.images:
         raw = of_images(raw, split, getattr(settings, f"{split}_images"))
     images = raw.images
-    for split in SPLITS:
+    for split in images:
         height, width = images[split].shape[1:3]
         if height != width or images[split].shape[1:] != images["train"].shape[1:]:
-            raise UserError(f"the {split} images are {width}x{height} pixels, and should be square and of one size in train "
-                            "and test: set dataset.size")
+            raise UserError(f"the {split} images are {width}x{height} pixels, and should be square and of one size in "
+                            f"{' and '.join(images)}: set dataset.size")
         if len(images[split]) < 2:
             raise UserError(f"{split} images: {len(images[split])}, and should be 2 at least, since neighbors are others")
     channels = images["train"].shape[3]
@@ -54,18 +58,19 @@ def prepare(settings):
 
 
 def of_classes(raw, classes):
-    """The images of some classes, which are numbered in the order of their names in `classes`."""
+    """The images of some classes, which are numbered in the order of their names in `classes`; the unlabeled ones stay."""
     for name in classes:
         if name not in raw.classes:
             raise UserError(f"dataset.classes has '{name}'; the data set has {', '.join(raw.classes) or 'no labels'}")
-    for split, labels in raw.labels.items():
-        if labels is None:
+    for split in SPLITS:
+        if raw.labels[split] is None:
             raise UserError(f"dataset.classes keeps some classes, and the {split} images have no labels to tell them by")
     renumbered = np.full(len(raw.classes), -1)
     renumbered[[raw.classes.index(name) for name in classes]] = np.arange(len(classes))
-    rows = {split: np.flatnonzero(renumbered[labels] >= 0) for split, labels in raw.labels.items()}
-    return Raw(images={split: raw.images[split].of(kept) for split, kept in rows.items()},
-               labels={split: renumbered[raw.labels[split][kept]] for split, kept in rows.items()}, classes=list(classes))
+    rows = {split: np.flatnonzero(renumbered[raw.labels[split]] >= 0) for split in SPLITS}
+    return Raw(images=raw.images | {split: raw.images[split].of(kept) for split, kept in rows.items()},
+               labels=raw.labels | {split: renumbered[raw.labels[split][kept]] for split, kept in rows.items()},
+               classes=list(classes))
 
 
 def of_images(raw, split, count):
@@ -121,18 +126,21 @@ def channel_statistics(images):
 def run(cell, settings, inputs, out):
     """The stage `python -m harness dataset`."""
     prepared = prepare(settings["dataset"])
-    for split in SPLITS:
-        write_npy_in_pieces(out / f"{split}_images.npy", prepared.images[split].shape, prepared.images[split].pieces())
-        (out / f"{split}_labels.npy").unlink(missing_ok=True)  # of what was prepared here before
-        if prepared.labels[split] is not None:
-            write_npy(out / f"{split}_labels.npy", prepared.labels[split])
+    labelled = [split for split, labels in prepared.labels.items() if labels is not None]
+    files = [f"{split}_images.npy" for split in prepared.images] + [f"{split}_labels.npy" for split in labelled]
+    for stale in set(out.glob("*.npy")) - {out / file for file in files}:  # of what was prepared here before
+        stale.unlink()
+    for split, images in prepared.images.items():
+        write_npy_in_pieces(out / f"{split}_images.npy", images.shape, images.pieces())
+    for split in labelled:
+        write_npy(out / f"{split}_labels.npy", prepared.labels[split])
     mean, std = channel_statistics(read_npy(out / "train_images.npy", memory_map=True))
     write_json(out / "dataset.json", {
         "name": cell.dataset,
         "source": settings["dataset"].source,
         "classes": prepared.classes,
-        "images": {split: len(prepared.images[split]) for split in SPLITS},
-        "labelled": [split for split in SPLITS if prepared.labels[split] is not None],
+        "images": {split: len(images) for split, images in prepared.images.items()},
+        "labelled": labelled,
         "shape": list(prepared.images["train"].shape[1:]),
         "mean": mean,
         "std": std,
@@ -164,8 +172,16 @@ class PreparedDataset:
         build(Facts, self.facts, str(self.root / "dataset.json"))
         self.classes, self.counts = self.facts["classes"], self.facts["images"]
 
+    @property
+    def pretext_splits(self):
+        """What a pretext task learns from: the training images, and those without labels where there are such."""
+        return [split for split in ("train", UNLABELED) if split in self.counts]
+
     def images(self, split):
         """uint8 [n, h, w, c], memory-mapped."""
+        if split not in self.counts:
+            raise UserError(f"{self.root / 'dataset.json'} has no {split} images, only {' and '.join(self.counts)}: make it "
+                            "again by `dvc repro dataset`")
         file = self.root / f"{split}_images.npy"
         return checked(read_npy(file, memory_map=True), file, "uint8", (self.counts[split], *self.facts["shape"]))
 

@@ -15,6 +15,7 @@ from harness import stages
 from harness.errors import UserError
 from harness.params import execution
 from harness.record import hashes, write_record
+from harness.sources import PIECE
 
 CHECKPOINTS = Path("checkpoints")
 ROOMS = ("harness", "reimpl", "original_ref")
@@ -65,9 +66,17 @@ class Session:
         """Wall time so far, interrupted attempts up to their last checkpoint included."""
         return self.seconds_before + time.monotonic() - self.began
 
-    def images(self, dataset, split):
-        """All images of a split on the device, uint8 [n, c, h, w]."""
-        return torch.from_numpy(dataset.images(split).copy()).permute(0, 3, 1, 2).contiguous().to(self.device)
+    def images(self, dataset, *splits):
+        """All images of some splits, one after another, on the device, uint8 [n, c, h, w]."""
+        stored = [dataset.images(split) for split in splits]
+        height, width, channels = dataset.facts["shape"]
+        images = torch.empty(sum(map(len, stored)), channels, height, width, dtype=torch.uint8, device=self.device)
+        pieces = (part[start : start + PIECE] for part in stored for start in range(0, len(part), PIECE))
+        end = 0
+        for piece in pieces:  # so that they are in memory once, and not once more as they are stored
+            start, end = end, end + len(piece)
+            images[start:end] = torch.from_numpy(piece.copy()).permute(0, 3, 1, 2)
+        return images
 
     def record(self, out, metrics, curves=(), degenerate=(), rate=None, known_by=None):
         write_record(out, self.cell, settings=self.settings, metrics=metrics, curves=list(curves), degenerate=list(degenerate),

@@ -15,14 +15,14 @@ class Dataset:
     """Where the images come from and how they are normalised."""
 
     source: str
-    """digits | cifar10 | cifar20 | folder: a function of harness/sources.py."""
+    """digits | cifar10 | cifar20 | stl10 | folder: a function of harness/sources.py."""
     mean: tuple[float, ...]
     """Per channel, of pixels scaled to 0..1 [0.4914, 0.4822, 0.4465]."""
     std: tuple[float, ...]
     """Per channel [0.2023, 0.1994, 0.2010: what the reference divides by; the set's own are larger]."""
     root: str = ""
     """Folder of the raw images: for `folder`, <root>/{train,test}/<class>/<file>, or without the class where images have no
-    label; for `cifar10` and `cifar20`, the download."""
+    label; for `cifar10`, `cifar20` and `stl10`, the download."""
     size: int = 0
     """Side, in pixels, that images are resized to (bilinear); 0 keeps theirs."""
     classes: tuple[str, ...] = ()
@@ -32,6 +32,8 @@ class Dataset:
     source; 0 keeps all. Fewer are among those of more."""
     test_images: int = 0
     """Test images to keep, alike."""
+    unlabeled_images: int = 0
+    """Of the images that only the pretext task learns from, where the data set has such, those to keep, alike."""
 
     def __post_init__(self):
         need(len(self.mean) == len(self.std) and len(self.mean) in (1, 3), "mean", self.mean, "1 or 3 numbers, as std")
@@ -42,6 +44,7 @@ class Dataset:
              "two or more names, each once, or left out")
         need(self.train_images >= 0, "train_images", self.train_images, "0 or more")
         need(self.test_images >= 0, "test_images", self.test_images, "0 or more")
+        need(self.unlabeled_images >= 0, "unlabeled_images", self.unlabeled_images, "0 or more")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,9 @@ class Network:
     """Channels of the first stage, doubled by each further one [64]."""
     blocks: tuple[int, ...]
     """Basic blocks of each stage [2, 2, 2, 2]."""
+    pool: bool = False
+    """Whether max-pooling (2x2 at a stride of 2, with a border of 1) follows the stem: a quarter of the work on larger images
+    [false; true for STL-10]."""
 
     def __post_init__(self):
         # With fewer, oneDNN writes past its memory on processors without AVX-512 (uxlfoundation/oneDNN, issue 6035).

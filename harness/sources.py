@@ -16,6 +16,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from harness.errors import UserError
 
 SPLITS = ("train", "test")
+"""Those that every data set has: clusters are found on the first, and scored on the second."""
+UNLABELED = "unlabeled"
+"""A third one, which a data set may have: more images for the pretext task to learn from, and for nothing else."""
 PIECE = 1000  # images in memory at a time
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # of the others Pillow tells not how many bits a channel has
 MODES = ("1", "L", "P", "RGB", "LA", "PA", "RGBA")  # which are gray or RGB of 8 bits at most, some with transparency
@@ -48,7 +51,8 @@ class Images:
 
 @dataclass(frozen=True)
 class Raw:
-    """images: Images by split; labels: int64 [n] by split, None where there are none; classes: their names."""
+    """images: Images by split, SPLITS and perhaps UNLABELED; labels: int64 [n] alike, None where there are none; classes: their
+    names."""
 
     images: dict
     labels: dict
@@ -84,7 +88,7 @@ def cifar10(settings):
     """CIFAR-10 as torchvision downloads and verifies it, in the official order."""
     from torchvision.datasets import CIFAR10
 
-    parts = _downloaded(CIFAR10, "CIFAR-10", settings.root)
+    parts = _downloaded(CIFAR10, "CIFAR-10", settings.root, OF_CIFAR)
     return Raw(
         images={split: in_memory(part.data) for split, part in parts.items()},
         labels={split: np.asarray(part.targets, np.int64) for split, part in parts.items()},
@@ -99,7 +103,7 @@ def cifar20(settings):
     """
     from torchvision.datasets import CIFAR100
 
-    parts = _downloaded(CIFAR100, "CIFAR-100", settings.root)
+    parts = _downloaded(CIFAR100, "CIFAR-100", settings.root, OF_CIFAR)
 
     def coarse(name, key):
         with open(Path(settings.root) / CIFAR100.base_folder / name, "rb") as file:
@@ -113,10 +117,31 @@ def cifar20(settings):
     )
 
 
-def _downloaded(kind, name, root):
-    """torchvision's class `kind`, read for each split."""
+def stl10(settings):
+    """STL-10 as torchvision downloads and verifies it, in the official order.
+
+    Source: A. Coates, H. Lee and A. Y. Ng, An Analysis of Single-Layer Networks in Unsupervised Feature Learning, 2011.
+    """
+    from torchvision.datasets import STL10
+
+    parts = _downloaded(STL10, "STL-10", settings.root, {split: {"split": split} for split in (*SPLITS, UNLABELED)})
+    names = Path(settings.root) / STL10.base_folder / STL10.class_names_file
+    if not names.is_file():  # which torchvision does not verify
+        raise UserError(f"{names} is missing: unpack {STL10.filename} there once more")
+    return Raw(
+        images={split: in_memory(part.data.transpose(0, 2, 3, 1)) for split, part in parts.items()},  # a view: no second copy
+        labels={split: parts[split].labels.astype(np.int64) for split in SPLITS} | {UNLABELED: None},
+        classes=list(parts["train"].classes),
+    )
+
+
+OF_CIFAR = {split: {"train": split == "train"} for split in SPLITS}
+
+
+def _downloaded(kind, name, root, splits):
+    """torchvision's class `kind`, read for each of `splits`, its arguments by their names."""
     try:
-        return {split: kind(root, train=split == "train", download=True) for split in SPLITS}
+        return {split: kind(root, download=True, **arguments) for split, arguments in splits.items()}
     except (OSError, RuntimeError) as error:
         raise UserError(f"{name} could not be had for {root} ({error}): put {kind.filename} there, or use the source 'folder'"
                         ) from None
@@ -147,8 +172,9 @@ def folder(settings):
     return Raw(images, labels, classes)
 
 
-SOURCES = {"digits": digits, "cifar10": cifar10, "cifar20": cifar20, "folder": folder}
-DOWNLOADED = ("cifar10", "cifar20")
+SOURCES = {"digits": digits, "cifar10": cifar10, "cifar20": cifar20, "stl10": stl10, "folder": folder}
+DOWNLOADED = {"cifar10": SPLITS, "cifar20": SPLITS, "stl10": (*SPLITS, UNLABELED)}
+"""The splits of those that are downloaded, which are so known beforehand."""
 
 
 def find_source(name):

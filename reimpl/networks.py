@@ -30,15 +30,16 @@ class BasicBlock(nn.Module):
 class ResNet(nn.Module):
     """float32 [n, channels, height, width] -> float32 [n, dim].
 
-    A 3x3 stem without pooling, then one stage per entry of `blocks`, each but the first halving height and width and
-    doubling the channels; the mean over all positions. Width 64 and blocks (2, 2, 2, 2) make the CIFAR ResNet-18.
+    A 3x3 stem, then one stage per entry of `blocks`, each but the first halving height and width and
+    doubling the channels; the mean over all positions. Width 64 and blocks (2, 2, 2, 2) make the CIFAR ResNet-18, and with `pool`
+    behind the stem that of the reference for STL-10.
     """
 
-    def __init__(self, channels, width, blocks):
+    def __init__(self, channels, width, blocks, pool=False):
         super().__init__()
         self.conv1 = nn.Conv2d(channels, width, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
-        before, self.stages = width, len(blocks)
+        before, self.stages, self.pool = width, len(blocks), pool
         for stage, count in enumerate(blocks):
             after = width * 2**stage
             layer = [BasicBlock(before, after, 1 if stage == 0 else 2)]
@@ -56,6 +57,8 @@ class ResNet(nn.Module):
     def forward(self, x):
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bfloat16 and self.training, cache_enabled=False):
             x = F.relu_(self.bn1(self.conv1(x)))
+            if self.pool:
+                x = F.max_pool2d(x, 2, padding=1)
             for stage in range(self.stages):
                 x = getattr(self, f"layer{stage + 1}")(x)
             return x.mean((2, 3), dtype=self.conv1.weight.dtype)
@@ -63,7 +66,7 @@ class ResNet(nn.Module):
 
 def make_backbone(settings, channels):
     """A ResNet for images of so many channels, as a settings.Network has it."""
-    return ResNet(channels, settings.width, settings.blocks)
+    return ResNet(channels, settings.width, settings.blocks, settings.pool)
 
 
 class ContrastiveModel(nn.Module):

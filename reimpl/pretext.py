@@ -26,7 +26,8 @@ def run(cell, settings, inputs, out):
     pretext, Task = settings["pretext"], load_task(cell.variant)
     augment = make_augmentation(settings["augmentation"], settings["dataset"])
     session = Session(cell, inputs, settings)
-    images, test_images = session.images(dataset, "train"), session.images(dataset, "test")
+    splits = ["train"] if Task.sees_labels else dataset.pretext_splits
+    images, test_images = session.images(dataset, *splits), session.images(dataset, "test")
     task = Task(pretext, [augment] * Task.VIEWS)
     model = make_network(task, make_backbone(settings["network"], images.shape[1]))
     normalize = Normalize(settings["dataset"].mean, settings["dataset"].std)

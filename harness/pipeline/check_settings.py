@@ -22,7 +22,7 @@ from harness.params import (
 from harness.pipeline.resolve import sections_of
 from harness.sections import read_augmentation, read_settings
 from harness.settings import SECTIONS, Dataset
-from harness.sources import DOWNLOADED, SPLITS, find_source
+from harness.sources import DOWNLOADED, SPLITS, UNLABELED, find_source
 from harness.stages import PICKED, PIPELINE, STAGES
 
 KEYS = ("dataset", "pretext_seeds", "clustering_seeds", "looks", "pretext_tasks", "execution")
@@ -99,12 +99,12 @@ def of_run():
 
 
 def images_of(name):
-    """How many images each split of a data set has, by split; those alone of which that is known without a download."""
+    """How many images each split of a data set has, by split; 0 where that is not known without a download."""
     settings = sections_of(name).read("dataset", Dataset)
-    asked = {split: getattr(settings, f"{split}_images") for split in SPLITS}
     if settings.source in DOWNLOADED:
-        return {split: count for split, count in asked.items() if count}
+        return {split: getattr(settings, f"{split}_images") for split in DOWNLOADED[settings.source]}
     there = prepare(replace(settings, train_images=0, test_images=0)).images
+    asked = {split: getattr(settings, f"{split}_images") for split in there}
     for split, count in asked.items():
         need_images(f"dataset.{split}_images", count, split, len(there[split]))
     return {split: count or len(there[split]) for split, count in asked.items()}
@@ -113,7 +113,7 @@ def images_of(name):
 def of_sections(sections, tasks, implementation="reimpl", counts=None):
     """What is wrong with the Sections of a data set, or of an arm of an implementation.
 
-    Args: tasks: its pretext tasks; counts: images by split, as far as they are known.
+    Args: tasks: its pretext tasks; counts: images by split, 0 where that is not known.
     """
     problems, found = Problems(), {}
     picked = {"pretext": tasks, "baseline": {**sections.base.get("baseline", {}), **sections.changes.get("baseline", {})}}
@@ -143,8 +143,10 @@ def check_authors(sections):
 
 def asked_for(found, counts):
     """The arguments of need_images for each setting that asks for a number of images."""
-    asked = [(f"{key}.training.batch_size", settings.training.batch_size, "train", 0)
-             for key, settings in found.items() if hasattr(settings, "training")]
-    asked += [("kmeans.clusters", found["kmeans"].clusters, "train", 0)]
+    trained = [(f"{key}.training.batch_size", settings.training.batch_size, "train", 0)
+               for key, settings in found.items() if hasattr(settings, "training")]
+    if UNLABELED in counts:  # then the pretext tasks have more images than are counted as those of training
+        trained = [asked for asked in trained if not asked[0].startswith("pretext.")]
+    asked = [*trained, ("kmeans.clusters", found["kmeans"].clusters, "train", 0)]
     asked += [(f"neighbors.{split}", getattr(found["neighbors"], split), split, 1) for split in SPLITS]
-    return [(key, value, split, counts[split], spare) for key, value, split, spare in asked if split in counts]
+    return [(key, value, split, counts[split], spare) for key, value, split, spare in asked if counts.get(split)]

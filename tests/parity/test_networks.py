@@ -8,13 +8,14 @@ from reimpl.networks import ClusteringModel, ContrastiveModel, ResNet
 
 
 def pairs(reference):
-    """(theirs, ours) of the CIFAR network with each head, and of a small one."""
+    """(theirs, ours) of the CIFAR network with each head, of STL-10's, and of small ones."""
     theirs, ours = reference.models, lambda: ResNet(3, 64, (2, 2, 2, 2))
     resnet18 = reference.resnet_cifar.resnet18
     return {
         "backbone": (resnet18()["backbone"], ours()),
         "contrastive": (theirs.ContrastiveModel(resnet18()), ContrastiveModel(ours(), 128)),
         "clustering": (theirs.ClusteringModel(resnet18(), 10, 3), ClusteringModel(ours(), 10, 3)),
+        "stl10": (reference.resnet_stl.resnet18()["backbone"], ResNet(3, 64, (2, 2, 2, 2), pool=True)),
         "small": (backbone(8, (1, 2, 1), 1), ResNet(1, 8, (1, 2, 1))),
     }
 
@@ -24,12 +25,13 @@ def outputs(model, images):
     return torch.stack(found) if isinstance(found, list) else found
 
 
-@pytest.mark.parametrize("name", ["backbone", "contrastive", "clustering", "small"])
+@pytest.mark.parametrize("name", ["backbone", "contrastive", "clustering", "stl10", "small"])
 @pytest.mark.parametrize("training", [False, True])
 def test_weights_are_carried_over_either_way_and_outputs_are_equal(reference, photos, name, training):
     theirs, ours = pairs(reference)[name]
     images = photos[:8].to(torch.float32) / 255
     images = images[:, :1] if name == "small" else images
+    images = images[:2].repeat_interleave(3, 2).repeat_interleave(3, 3) if name == "stl10" else images  # its own size alone
     for source, target in ((theirs, ours), (ours, theirs)):
         target.load_state_dict(source.state_dict(), strict=True)
         source.train(training)
