@@ -1,7 +1,7 @@
 """What is put into the authors' code from outside: this project's images, a small network, seeds. Each replaces one name.
 
 Their imports stand inside functions, so a name can be replaced before the script starts. Where the settings are the authors'
-own (CIFAR-10's network, its flips), network and augmentations stay theirs.
+own (the networks of CIFAR-10 and STL-10, their flips), network and augmentations stay theirs.
 """
 
 import random
@@ -12,13 +12,18 @@ from torch import nn
 from torchvision import transforms
 
 from harness.session import derive_seed
-from original_ref.config import CIFAR_NETWORK
+from original_ref.config import DATABASES, STL10_SIZE
 
 AUTHORS_FLIP = 0.5
 
 
-def put_in_images(dataset):
-    """Replace data.cifar.CIFAR10 by a class that reads a PreparedDataset, in its order; the rest of the class stays theirs."""
+def put_in_images(dataset, database):
+    """Replace the class of `database`, one of config.DATABASES, by one that reads a PreparedDataset, in its order; the rest of
+    the class stays theirs."""
+    {"cifar-10": put_in_cifar10, "stl-10": put_in_stl10}[database](dataset)
+
+
+def put_in_cifar10(dataset):
     from data import cifar
 
     class Prepared(cifar.CIFAR10):
@@ -32,29 +37,49 @@ def put_in_images(dataset):
     cifar.CIFAR10 = Prepared
 
 
+def put_in_stl10(dataset):
+    from data import stl
+
+    class Prepared(stl.STL10):
+        def __init__(self, split="train", transform=None, download=False):
+            splits = split.split("+")
+            self.data = np.concatenate([dataset.images(part) for part in splits]).transpose(0, 3, 1, 2)
+            self.labels = self.targets = sum((targets(dataset, part) for part in splits), [])
+            self.classes, self.split, self.transform = list(dataset.classes) or ["none"], split, transform
+
+    stl.STL10 = Prepared
+
+
 def targets(dataset, split):
     """The labels of a split as whole numbers, which their code cannot do without: zeros where there are none."""
     labels = dataset.labels(split)
     return [0] * len(dataset.images(split)) if labels is None else labels.tolist()
 
 
-def put_in_network(network, channels):
-    """Replace their ResNet-18 where another size is asked for, by one that is built of their blocks."""
-    if channels == 3 and {"width": network.width, "blocks": tuple(network.blocks)} == CIFAR_NETWORK:
+def put_in_network(network, shape, database):
+    """Replace their ResNet-18 where it is not the one that is asked for, by one that is built of their blocks.
+
+    Args: shape: height, width and channels of the images; database: one of config.DATABASES.
+    """
+    height, _, channels = shape
+    if channels == 3 and network == DATABASES[database] and (database != "stl-10" or height == STL10_SIZE):
         return
-    from models import resnet_cifar
+    from models import resnet_cifar, resnet_stl
     from utils import common_config, evaluate_utils
 
     dim = network.width * 2 ** (len(network.blocks) - 1)
-    resnet_cifar.resnet18 = lambda: {"backbone": backbone(network.width, network.blocks, channels), "dim": dim}
+    resnet_cifar.resnet18 = resnet_stl.resnet18 = lambda: {
+        "backbone": backbone(network.width, network.blocks, channels, network.pool), "dim": dim}
     common_config.get_feature_dimensions_backbone = evaluate_utils.get_feature_dimensions_backbone = lambda p: dim
 
 
-def backbone(width, blocks, channels):
+def backbone(width, blocks, channels, pool=False):
     """A ResNet of the authors' basic blocks with their names and initial weights, of any width and depth."""
     from models.resnet_cifar import BasicBlock
 
     layers = {"conv1": nn.Conv2d(channels, width, 3, padding=1, bias=False), "bn1": nn.BatchNorm2d(width), "relu": nn.ReLU()}
+    if pool:
+        layers["pool"] = nn.MaxPool2d(2, padding=1)
     before = width
     for stage, count in enumerate(blocks):
         after = width * 2**stage

@@ -1,10 +1,19 @@
 """This project's settings as the configuration files that the authors' scripts read (configs/*/*_cifar10.yml there)."""
 
 from harness.errors import UserError
+from harness.settings import Network
+from harness.sources import UNLABELED
 
-CIFAR_NETWORK = {"width": 64, "blocks": (2, 2, 2, 2)}
+DATABASES = {"cifar-10": Network(64, (2, 2, 2, 2)), "stl-10": Network(64, (2, 2, 2, 2), pool=True)}
+"""The data sets of theirs that this project's images are put in place of, and the network that each has there."""
+STL10_SIZE = 96  # the one that their network for it can be run at
 STRATEGIES = {"standard": "standard", "simclr": "simclr", "strong": "ours"}
 DECAY = 0.1  # its cube is the share of the learning rate that the cosine schedule ends at
+
+
+def database(images):
+    """Which of theirs takes the images of a data set, counted by split: only STL-10 has some without labels."""
+    return "stl-10" if UNLABELED in images else "cifar-10"
 
 
 def common(dataset, size, training, workers):
@@ -18,8 +27,7 @@ def common(dataset, size, training, workers):
     if optimizer.kind == "sgd":
         kwargs |= {"momentum": optimizer.momentum, "nesterov": False}
     return {
-        "backbone": "resnet18", "train_db_name": "cifar-10", "val_db_name": "cifar-10",
-        "epochs": training.epochs, "batch_size": training.batch_size, "num_workers": workers,
+        "backbone": "resnet18", "epochs": training.epochs, "batch_size": training.batch_size, "num_workers": workers,
         "optimizer": optimizer.kind, "optimizer_kwargs": kwargs,
         "scheduler": optimizer.schedule, "scheduler_kwargs": {"lr_decay_rate": DECAY},
         "transformation_kwargs": {"crop_size": size, "normalize": normalization(dataset)},

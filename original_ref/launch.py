@@ -76,7 +76,11 @@ class Launch:
         self.made_from = session.made_from()
         self.ended = []
         """A sentence where the script ended itself."""
-        self.files = self.root / "cifar-10"
+        counts = dataset.facts["images"]
+        self.database = config.database(counts)
+        self.images = sum(counts[split] for split in (dataset.pretext_splits if session.cell.stage == "pretext" else ["train"]))
+        """How many are trained on."""
+        self.files = self.root / self.database
         self.rows = self.root / "rows.json"
 
     def size(self):
@@ -117,12 +121,12 @@ class Launch:
         os.environ.update(environment)
         warnings.filterwarnings("ignore", "'pin_memory' argument")  # theirs is always true
         import_from(checkout)
+        configuration = {**configuration, "train_db_name": self.database, "val_db_name": self.database}
         sys.argv = [script, "--config_env", self._write_yaml("environment.yml", {"root_dir": str(self.root)}),
                     "--config_exp", self._write_yaml("experiment.yml", configuration)]
-        images = self.dataset.facts["images"]["train"]
-        config.need(training.batch_size <= images, "training.batch_size", training.batch_size,
-                    f"batches of at most the {images} training images: a larger one it drops, silently")
-        seen = images // training.batch_size * training.batch_size
+        config.need(training.batch_size <= self.images, "training.batch_size", training.batch_size,
+                    f"batches of at most the {self.images} training images: a larger one it drops, silently")
+        seen = self.images // training.batch_size * training.batch_size
         rows = read_rows(self.rows)
         progress = Progress(str(session.cell), training.epochs, seen, len(rows))
         tracker = Tracker(session.execution.tracking, session.cell, session.settings, self.identity, rows)
@@ -132,8 +136,8 @@ class Launch:
         log = self.root / "log.txt"
         try:
             apply_shims(self.root, self.gpu)
-            adapters.put_in_images(self.dataset)
-            adapters.put_in_network(network, self.dataset.facts["shape"][2])
+            adapters.put_in_images(self.dataset, self.database)
+            adapters.put_in_network(network, self.dataset.facts["shape"], self.database)
             adapters.put_in_augmentations(augmentation)
             seeds.put_in()
             watch.put_in()

@@ -15,17 +15,18 @@ from original_ref import adapters
 
 @pytest.fixture
 def theirs(monkeypatch):
-    """Modules of the authors' names: data.cifar with an empty class, utils.common_config with a flip of their probability."""
-    modules = {name: types.ModuleType(name) for name in ("data", "data.cifar", "utils", "utils.common_config")}
+    """Modules of the authors' names: data.cifar and data.stl with an empty class, utils.common_config with a flip of their
+    probability."""
+    modules = {name: types.ModuleType(name) for name in ("data", "data.cifar", "data.stl", "utils", "utils.common_config")}
     for name, module in modules.items():
         monkeypatch.setitem(sys.modules, name, module)
         parent, _, child = name.partition(".")
         if child:
             setattr(modules[parent], child, module)
-    modules["data.cifar"].CIFAR10 = type("CIFAR10", (), {})
+    modules["data.cifar"].CIFAR10, modules["data.stl"].STL10 = type("CIFAR10", (), {}), type("STL10", (), {})
     modules["utils.common_config"].get_train_transformations = lambda p: transforms.Compose(
         [transforms.RandomHorizontalFlip(adapters.AUTHORS_FLIP), transforms.ToTensor()])
-    return SimpleNamespace(cifar=modules["data.cifar"], common_config=modules["utils.common_config"])
+    return SimpleNamespace(cifar=modules["data.cifar"], stl=modules["data.stl"], common_config=modules["utils.common_config"])
 
 
 def test_each_split_has_its_own_images_and_labels(theirs, digits):
@@ -33,10 +34,22 @@ def test_each_split_has_its_own_images_and_labels(theirs, digits):
     images = digits.permute(0, 2, 3, 1).numpy()
     dataset = SimpleNamespace(classes=["a", "b"], images=lambda split: images[rows[split]],
                               labels=lambda split: rows[split] % 2)
-    adapters.put_in_images(dataset)
+    adapters.put_in_images(dataset, "cifar-10")
     for train, split in ((True, "train"), (False, "test")):
         put_in = theirs.cifar.CIFAR10(train=train)
         assert (put_in.data == images[rows[split], ..., 0]).all() and put_in.targets == (rows[split] % 2).tolist()
+
+
+def test_images_without_labels_follow_the_training_images(theirs, photos):
+    rows = {"train": np.arange(5), "test": np.arange(5, 8), "unlabeled": np.arange(8, 12)}
+    images = photos.permute(0, 2, 3, 1).numpy()
+    dataset = SimpleNamespace(classes=["a", "b"], images=lambda split: images[rows[split]],
+                              labels=lambda split: None if split == "unlabeled" else rows[split] % 2)
+    adapters.put_in_images(dataset, "stl-10")
+    for split, expected in (("train", rows["train"]), ("test", rows["test"]), ("train+unlabeled", [*range(5), *range(8, 12)])):
+        put_in = theirs.stl.STL10(split=split)
+        assert (put_in.data == photos.numpy()[expected]).all() and len(put_in.labels) == len(expected)
+    assert theirs.stl.STL10(split="train").targets == [0, 1, 0, 1, 0]
 
 
 @pytest.mark.parametrize("flip, rotation", [(0.0, 0), (0.5, 0), (0.25, 15)])

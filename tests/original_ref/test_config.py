@@ -1,4 +1,4 @@
-"""The settings of CIFAR become the authors' own configuration files; what their code cannot do is refused."""
+"""The settings of CIFAR and STL-10 become the authors' own configuration files; what their code cannot do is refused."""
 
 from dataclasses import replace
 
@@ -29,19 +29,20 @@ def known(ours, expected):
     return {key: value for key, value in ours.items() if key in expected}, missing
 
 
-@pytest.mark.parametrize("name, clusters", [("cifar10", 10), ("cifar20", 20)])
+@pytest.mark.parametrize("name, size, clusters", [("cifar10", 32, 10), ("cifar20", 32, 20), ("stl10", 96, 10)])
 @pytest.mark.parametrize("stage, file", [
     ("pretext", "pretext/simclr"), ("scan", "scan/scan"), ("selflabel", "selflabel/selflabel")])
-def test_our_cifar_settings_are_their_configuration(stage, file, name, clusters):
-    expected = theirs(f"{file}_{name}.yml") | dict.fromkeys(("train_db_name", "val_db_name"), "cifar-10")  # put in, whichever
+def test_our_settings_are_their_configuration(stage, file, name, size, clusters):
+    expected = {key: value for key, value in theirs(f"{file}_{name}.yml").items() if not key.endswith("_db_name")}
     arm = {} if stage == "pretext" else {"study": "main", "arm": "default"}
     settings = in_force(Cell("original_ref", stage, name, 0, **arm, variant="simclr"))
     dataset, mine = settings["dataset"], settings[stage]
     kind = "simclr" if stage == "pretext" else mine.augmentation
     own = {"pretext": config.simclr, "selflabel": config.selflabel, "scan": lambda mine, _: config.scan(mine)}[stage](
         mine, clusters)
-    ours = {**config.common(dataset, 32, mine.training, 8),
-            **config.augmentation(kind, settings["augmentation"], dataset, 32), **own}
+    ours = {**config.common(dataset, size, mine.training, 8),
+            **config.augmentation(kind, settings["augmentation"], dataset, size), **own}
+    assert settings["network"] == config.DATABASES["stl-10" if name == "stl10" else "cifar-10"]
     same, missing = known(ours, expected)
     assert not missing
     assert same == {**expected, "optimizer_kwargs": same["optimizer_kwargs"]}
