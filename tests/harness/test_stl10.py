@@ -15,6 +15,7 @@ from harness.datasets import PreparedDataset
 from harness.errors import UserError
 from harness.files import read_yaml
 from harness.params import overlay
+from harness.pipeline.check_settings import of_sections
 from harness.record import Cell
 from harness.sections import Sections, read_settings
 from harness.settings import Dataset
@@ -130,6 +131,16 @@ def test_the_pretext_task_alone_sees_the_images_without_labels(stl10, tmp_path, 
     assert (seen["scan"] == train).all() and (seen["selflabel"] == train).all()
     mined = np.load(tmp_path / "neighbors/neighbors.npz")
     assert {split: mined[split].shape for split in mined} == {"train": (12, 4), "test": (8, 3)}
+
+
+def test_what_the_check_asks_of_100_training_images_is_not_asked_of_the_pretext_task():
+    """Its batches of 512 come from those without labels, too, whose number may be unknown."""
+    sections = Sections(read_yaml(ROOT / "params/stl10.yaml"), "stl10")
+    counts = {"train": 100, "test": 8000}
+    asked = [{problem.partition(" is ")[0] for problem in of_sections(sections, ["simclr"], counts=found)}
+             for found in (counts, {**counts, "unlabeled": 0})]
+    later = {"scan.training.batch_size", "selflabel.training.batch_size", "neighbors.train"}
+    assert asked == [{"pretext.simclr.training.batch_size", *later}, later]
 
 
 def test_a_split_that_was_prepared_before_is_removed_and_one_that_is_not_there_is_named(stl10, tmp_path):
