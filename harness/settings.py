@@ -130,23 +130,6 @@ class Pretext:
 
 
 @dataclass(frozen=True, slots=True)
-class InstanceDiscrimination(Pretext):
-    """SimCLR, which both implementations have."""
-
-    temperature: float
-    """Of the softmax over similarities [0.1]."""
-    dim: int
-    """Length of the embedding [128]."""
-    symmetric: bool = False
-    """Whether the second view's images are anchors, too, as in SimCLR's equation 1 [false: the first view's alone]."""
-
-    def __post_init__(self):
-        Pretext.__post_init__(self)
-        need(self.temperature > 0, "temperature", self.temperature, "above 0")
-        need(self.dim >= 1, "dim", self.dim, "at least 1")
-
-
-@dataclass(frozen=True, slots=True)
 class Neighbors:
     """Mining of nearest neighbors by cosine similarity (neighbors.py)."""
 

@@ -1,15 +1,31 @@
 """Instance discrimination: tell an image's two views from the views of all others (SimCLR, Chen et al. 2020)."""
 
 import math
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 
-from harness.settings import InstanceDiscrimination
+from harness import settings
 from reimpl.networks import ContrastiveModel
 from reimpl.train.task import PretextTask
 
-Settings = InstanceDiscrimination
+
+@dataclass(frozen=True, slots=True)
+class Settings(settings.Pretext):
+    """Those of the authors' code, too."""
+
+    temperature: float
+    """Of the softmax over similarities [0.1]."""
+    dim: int
+    """Length of the embedding [128]."""
+    symmetric: bool = False
+    """Whether the second view's images are anchors, too, as in SimCLR's equation 1 [false: the first view's alone]."""
+
+    def __post_init__(self):
+        settings.Pretext.__post_init__(self)
+        settings.need(self.temperature > 0, "temperature", self.temperature, "above 0")
+        settings.need(self.dim >= 1, "dim", self.dim, "at least 1")
 
 
 class Task(PretextTask):

@@ -7,7 +7,8 @@ import pytest
 
 from harness.errors import UserError
 from harness.files import read_yaml
-from harness.settings import Dataset, InstanceDiscrimination, Neighbors, Network, Optimizer, Scan
+from harness.settings import Dataset, Neighbors, Network, Optimizer, Scan
+from harness.tasks import settings_of
 from harness.validation import build, check_name
 
 OPTIMIZER = {"kind": "adam", "lr": 0.1, "weight_decay": 0}
@@ -69,8 +70,8 @@ NO_INT = [*NO_FLOAT, 2**40, 1.0, "1"]
     (Scan, SCAN, ["entropy_weight"], NO_FLOAT), (Scan, SCAN, ["clusters"], NO_INT),
     (Scan, SCAN, ["training", "epochs"], NO_INT), (Scan, SCAN, ["training", "optimizer", "lr"], NO_FLOAT),
     (Scan, SCAN, ["training", "optimizer", "weight_decay"], NO_FLOAT),
-    (Network, {"width": 8, "blocks": [1]}, ["blocks", 0], NO_INT), (InstanceDiscrimination, PRETEXT, ["temperature"], NO_FLOAT),
-    (InstanceDiscrimination, PRETEXT, ["augmentation", "simclr", "hue"], NOT_FINITE),
+    (Network, {"width": 8, "blocks": [1]}, ["blocks", 0], NO_INT), (settings_of("simclr"), PRETEXT, ["temperature"], NO_FLOAT),
+    (settings_of("simclr"), PRETEXT, ["augmentation", "simclr", "hue"], NOT_FINITE),
 ], ids=lambda value: ".".join(map(str, value)) if isinstance(value, list) and len(value) < 4 else "")
 def test_what_is_no_finite_number_is_refused_at_every_level(cls, mapping, keys, wrong):
     assert build(cls, mapping, "x")
@@ -101,7 +102,7 @@ def replaced(value, keys, new):
 ])
 def test_a_mapping_of_any_settings_is_looked_through(value, says):
     with pytest.raises(UserError) as error:
-        build(InstanceDiscrimination, {**PRETEXT, "augmentation": value}, "x")
+        build(settings_of("simclr"), {**PRETEXT, "augmentation": value}, "x")
     assert str(error.value) == says
 
 

@@ -9,7 +9,8 @@ from harness.augmentations import Nothing, Strong
 from harness.errors import UserError
 from harness.pipeline.resolve import in_force
 from harness.record import Cell
-from harness.settings import Dataset, InstanceDiscrimination, Optimizer, Scan, SelfLabel, Training
+from harness.settings import Dataset, Optimizer, Scan, SelfLabel, Training
+from harness.tasks import settings_of
 from original_ref import config
 from original_ref.checkout import folder
 
@@ -64,7 +65,7 @@ def test_what_their_code_cannot_do_is_refused(refused):
 DATASET = Dataset("x", (0.5,), (0.5,))
 SCAN = Scan(TRAINING, 10, "strong", 20, 5.0, 1)
 SELF_LABEL = SelfLabel(TRAINING, "strong", "none", 0.9)
-SIMCLR = InstanceDiscrimination(TRAINING, {"simclr": {}}, 1, 0.1, 128)
+SIMCLR = settings_of("simclr")(TRAINING, {"simclr": {}}, 1, 0.1, 128)
 
 
 @pytest.mark.parametrize("configure, settings, changes", [

@@ -10,7 +10,8 @@ from harness.files import read_yaml
 from harness.params import Execution
 from harness.pipeline.resolve import sections_of
 from harness.pipeline.study import load_study
-from harness.settings import InstanceDiscrimination, KMeans, Optimizer, Scan, SelfLabel, Training
+from harness.settings import KMeans, Optimizer, Scan, SelfLabel, Training
+from harness.tasks import settings_of
 from original_ref.checkout import folder
 from report.summaries import flat
 
@@ -32,7 +33,7 @@ def test_an_entry_is_complete_and_its_setting_exists(name):
     digits = read_yaml("params/digits.yaml")
     for setting in filter(None, entry["setting"].split(", ")):
         *sections, key = setting.split(".")
-        known = {"scan": Scan, "selflabel": SelfLabel, "pretext": {"simclr": InstanceDiscrimination},
+        known = {"scan": Scan, "selflabel": SelfLabel, "pretext": {"simclr": settings_of("simclr")},
                  "augmentation": digits["augmentation"], "pretext_seeds": 0, "clustering_seeds": 0,
                  "execution": Execution, "kmeans": KMeans}
         for section in sections:
@@ -63,7 +64,7 @@ def test_an_arm_throws_the_switch_that_its_entry_names_and_no_other():
 def effective(section, stage, key):
     """The value in force where no arm changes it."""
     mapping = section.mapping(stage)
-    cls = {"scan": Scan, "selflabel": SelfLabel, "pretext.simclr": InstanceDiscrimination}.get(stage)
+    cls = {"scan": Scan, "selflabel": SelfLabel, "pretext.simclr": settings_of("simclr")}.get(stage)
     cls = cls or (Optimizer if stage.endswith("optimizer") else Training)
     return mapping.get(key, next((field.default for field in fields(cls) if field.name == key), None))
 

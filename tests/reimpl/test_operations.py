@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from harness.settings import InstanceDiscrimination
 from reimpl.operations import count, of_task
+from reimpl.tasks import simclr
 from tests.reimpl import naive
 
 IMAGES = 8
@@ -18,7 +18,7 @@ def test_a_step_has_the_operations_of_its_passes(name, passes):
     """Two views are two passes, four turns four. SimCLR's loss adds by hand: each of the first views times all views, 16 numbers
     each, and on the way back the same again for either factor; two operations for a product and its addition."""
     training = SimpleNamespace(batch_size=IMAGES, drop_last=True)
-    settings = InstanceDiscrimination(training, {"simclr": {}}, 1, temperature=0.5, dim=16)
+    settings = simclr.Settings(training, {"simclr": {}}, 1, temperature=0.5, dim=16)
     task = importlib.import_module(f"reimpl.tasks.{name}").Task(settings)
     model, images = task.network(naive.backbone()), torch.rand(IMAGES, 1, 8, 8)
     one = count(lambda: model(images).sum().backward())

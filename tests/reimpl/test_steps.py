@@ -8,7 +8,7 @@ import torch
 from harness.augmentations import AUGMENTATIONS
 from harness.record import Cell
 from harness.session import Session
-from harness.settings import InstanceDiscrimination, Optimizer, Training
+from harness.settings import Optimizer, Training
 from reimpl.augment import KINDS, Normalize, batches
 from reimpl.mining import mine, search_with_faiss, search_with_torch
 from reimpl.networks import ClusteringModel, ContrastiveModel, ResNet, place
@@ -60,7 +60,7 @@ def test_the_search_of_a_gpu_finds_what_faiss_finds(photos):
 
 def simclr_settings(epochs, batch):
     training = Training(epochs, batch, Optimizer("sgd", 0.02, 5e-4, momentum=0.9, schedule="cosine"))
-    return InstanceDiscrimination(training, {"simclr": {}}, 1000, temperature=0.5, dim=16)
+    return simclr.Settings(training, {"simclr": {}}, 1000, temperature=0.5, dim=16)
 
 
 def nothing(found, progress):
