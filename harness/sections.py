@@ -13,7 +13,7 @@ from harness.stages import PICKED, STAGES
 from harness.tasks import settings_of
 from harness.validation import build
 
-ROLES = ("augmentation", "neighbor_augmentation", "target_augmentation")
+ROLES = ("augmentation", "neighbor_augmentation", "target_augmentation", "first_augmentation")
 
 
 class Sections:

@@ -179,11 +179,6 @@ class TrainedBaseline(Baseline):
     augmentation: str
     """Of the images that are learned from."""
 
-    @property
-    def augmentations(self):
-        """The kinds of its augmentations, by what they are for."""
-        return {"augmentation": self.augmentation}
-
 
 @dataclass(frozen=True, slots=True)
 class Scan:

@@ -51,7 +51,7 @@ class Trained:
     """A method's network, trained. Args: images: uint8 [n, c, h, w] of each split."""
 
     def __init__(self, Task, settings, session, dataset, images):
-        views = {role: make_augmentation(settings[role], settings["dataset"]) for role in settings["baseline"].augmentations}
+        views = {role: make_augmentation(settings[role], settings["dataset"]) for role in Task.VIEWS}
         self.task = Task(settings["baseline"], [views[role] for role in Task.VIEWS], images[0].shape)
         self.model = make_network(self.task, make_backbone(settings["network"], images[0].shape[1]))
         self.normalize = Normalize(settings["dataset"].mean, settings["dataset"].std)

@@ -31,11 +31,6 @@ class Settings(settings.TrainedBaseline):
         settings.need(self.heads >= 1, "heads", self.heads, "at least 1")
         settings.need(self.overclustering >= 1, "overclustering", self.overclustering, "at least 1")
 
-    @property
-    def augmentations(self):
-        """The kinds of its augmentations, by what they are for."""
-        return {"first_augmentation": self.first_augmentation, "augmentation": self.augmentation}
-
 
 def mutual_information(one, other):
     """Of the probabilities float32 [b, clusters] of images and of their pairs, in nats: equation 3, with the joint distribution
