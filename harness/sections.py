@@ -4,6 +4,8 @@ That is such a file itself, with what an arm changes laid over it (harness/pipel
 needs: the file that its command names by --settings.
 """
 
+from dataclasses import fields
+
 from harness.augmentations import AUGMENTATIONS
 from harness.errors import UserError
 from harness.files import read_json
@@ -12,8 +14,6 @@ from harness.settings import SECTIONS
 from harness.stages import PICKED, STAGES
 from harness.tasks import settings_of
 from harness.validation import build
-
-ROLES = ("augmentation", "neighbor_augmentation", "target_augmentation", "first_augmentation")
 
 
 class Sections:
@@ -52,16 +52,18 @@ def keys(stage, implementation, task):
 
 
 def augmentations(stage, settings, variant):
-    """Where the settings of each augmentation of a Stage stand, by what it is for, and its kind: {role: (key, kind)}."""
+    """Where the settings of each augmentation of a Stage stand, by what it is for, and its kind: {role: (key, kind)}. Roles are
+    the fields of its own settings that end in `augmentation`."""
     own = settings.get(stage.name)
     if stage.name == "pretext":
         (kind,) = own.augmentation
         return {"augmentation": (f"pretext.{variant}.augmentation.{kind}", kind)}
-    kinds = {role: getattr(own, role, "") for role in ROLES}
     if stage.name == "augmentation":
-        kinds["augmentation"] = variant
-    if kinds["neighbor_augmentation"] == kinds["augmentation"]:  # in one draw with that of the image
-        del kinds["neighbor_augmentation"]
+        return {"augmentation": (f"augmentation.{variant}", variant)}
+    roles = [field.name for field in (fields(own) if own else ()) if field.name.endswith("augmentation")]
+    kinds = {role: getattr(own, role) for role in roles}
+    if kinds.get("neighbor_augmentation") == kinds.get("augmentation"):  # in one draw with that of the image
+        kinds.pop("neighbor_augmentation", None)
     return {role: (f"augmentation.{kind}", kind) for role, kind in kinds.items() if kind}
 
 

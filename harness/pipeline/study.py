@@ -137,7 +137,8 @@ class Study:
         groups = self.arms.get(implementation, {})
         found = next((group for group, arms in groups.items() if arm in (arms or {})), None)
         if found is None:
-            raise UserError(f"the study “{self.title}” has no arm '{arm}' of {implementation}")
+            known = ", ".join(name for arms in groups.values() for name in arms or {})
+            raise UserError(f"the study “{self.title}” has no arm '{arm}' of {implementation}; it has {known or 'none'}")
         return found
 
     def run(self, implementation, group):

@@ -3,7 +3,7 @@
 A baseline is a module here with `Settings`, a settings.Baseline with what the method adds to it, and with one or both of
 
     Task      what a network learns (reimpl/train/task.py): `Task(settings, views, shape)`, whose `VIEWS` names for each view the
-              setting that says its augmentation (one of harness.sections.ROLES); shape is (n, c, h, w), the training images'
+              setting that says its augmentation (its name ends in `augmentation`); shape is (n, c, h, w), the training images'
     cluster   `cluster(train, test, settings, seed)` -> int [n], the cluster of each test image, from float32 [n, dim] features of
               the training and of the test images: the pixels, or what the network embeds
 

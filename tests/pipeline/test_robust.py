@@ -203,7 +203,7 @@ def test_a_checkpoint_of_another_shape_is_named(project):
     result = project.stage("scan", check=False)
     assert result.returncode == 2
     assert result.stderr.splitlines()[-1] == (f"error: {file.relative_to(project.folder)} is no mapping of model, optimizer, "
-                                              "generator, curves, kept, seconds: remove it, and the stage starts anew")
+                                              "generator, curves, state, seconds: remove it, and the stage starts anew")
 
 
 def test_a_full_disk_is_one_line_and_leaves_the_old_files(project):
@@ -218,8 +218,8 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_files(project):
 
 
 @pytest.mark.parametrize("arguments, says", [
-    (["reimpl", "cluster"], "error: no stage 'cluster'; usage: python -m reimpl {pretext,neighbors,kmeans,scan,selflabel,"),
-    ([*STAGES["scan"][:5], "nobody", *STAGES["scan"][6:]], "arms.reimpl has no arm 'nobody'; it has default"),
+    (["reimpl", "cluster"], "error: no stage 'cluster'; usage: python -m reimpl {pretext,neighbors,kmeans,baseline,scan,"),
+    ([*STAGES["scan"][:5], "nobody", *STAGES["scan"][6:]], "has no arm 'nobody' of reimpl; it has default"),
     ([*STAGES["scan"][:7], "cifar11", *STAGES["scan"][8:]], "params/ has no 'cifar11.yaml'; it has digits.yaml"),
     ([*STAGES["pretext"][:3], "jigsaw", *STAGES["pretext"][4:]], "the pretext task is 'jigsaw'"),
     (["report", "--dataset", "digits", "--summaries", "runs/digits/nowhere", "--out", "x"], "nowhere is missing"),

@@ -108,8 +108,8 @@ def test_of_an_arm_that_is_read_only_what_it_ran_is_reported(write):
 
 @pytest.mark.parametrize("target, says", [
     ("two/reimpl/a", "studies/two/study.yaml is missing"),
-    ("main/original_ref/default", "the study “t” has no arm 'default' of original_ref"),
-    ("main/reimpl/a", "the study “t” has no arm 'a' of reimpl"),
+    ("main/original_ref/default", "the study “t” has no arm 'default' of original_ref; it has none"),
+    ("main/reimpl/a", "the study “t” has no arm 'a' of reimpl; it has default"),
 ])
 def test_an_arm_that_is_read_and_is_not_there_is_named(write, target, says):
     write(MAIN, "main")
