@@ -166,7 +166,8 @@ def photographs(project, photos):
             Image.fromarray(photos[128 * label + index].permute(1, 2, 0).numpy()).save(folder / f"{index}.png")
     settings = yaml.safe_load((project / "params/digits.yaml").read_text())
     settings["dataset"] = {"source": "folder", "root": "images", "mean": [0.5] * 3, "std": [0.25] * 3}
-    for stage in (*settings["pretext"].values(), settings["scan"], settings["selflabel"]):
+    trained = (*settings["pretext"].values(), *settings["baseline"].values(), settings["scan"], settings["selflabel"])
+    for stage in (stage for stage in trained if "training" in stage):
         stage["training"]["batch_size"] = 32
     (project / "params/photos.yaml").write_text(yaml.safe_dump(settings))
     spoil(project, "params.yaml", "dataset: digits", "dataset: photos")
