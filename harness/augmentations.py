@@ -55,7 +55,7 @@ class SimCLR:
 
 @dataclass(frozen=True, slots=True)
 class Strong:
-    """A flip, operations drawn from RandAugment's, Cutout (the paper's section 3.1; Cubuk et al. 2020)."""
+    """A flip, operations drawn from RandAugment's, Cutout (slides, Experimental setup; Cubuk et al. 2020)."""
 
     flip: float
     """Probability of a mirror image [0.5]."""

@@ -182,7 +182,7 @@ class TrainedBaseline(Baseline):
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """Semantic clustering (scan.py; the paper's section 2.2)."""
+    """Semantic clustering (scan.py; slides, Step 2)."""
 
     training: Training
     clusters: int
@@ -192,7 +192,7 @@ class Scan:
     num_neighbors: int
     """Neighbors to draw from; 0 leaves the image itself [20]."""
     entropy_weight: float
-    """lambda of equation 2 [5]."""
+    """The weight of the entropy term [5]."""
     heads: int
     """Cluster heads on one backbone; the one of lowest validation loss is kept [1]."""
     overclustering: int = 1
@@ -228,7 +228,7 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class SelfLabel:
-    """Self-labeling (selflabel.py; the paper's section 2.3)."""
+    """Self-labeling (selflabel.py; slides, Step 2b)."""
 
     training: Training
     augmentation: str

@@ -1,4 +1,4 @@
-"""The baselines: k-means on pixels, and on the embedding of the pretext task (the paper's table 2)."""
+"""The baselines: k-means on pixels, and on the embedding of the pretext task (slides, Comparison with SOTA)."""
 
 import warnings
 

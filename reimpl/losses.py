@@ -11,7 +11,7 @@ def entropy(distribution):
 
 
 def scan_loss(anchors, neighbors, entropy_over="anchors"):
-    """The two terms of the paper's equation 2, for one cluster head.
+    """The two terms of SCAN's loss (slides, Step 2), for one cluster head.
 
     Args: logits [b, clusters] of images and of one neighbor each; entropy_over: anchors | both.
     Returns: consistency, -mean log <p(anchor), p(neighbor)>, and the entropy of the mean prediction over the anchors, or over
@@ -23,7 +23,7 @@ def scan_loss(anchors, neighbors, entropy_over="anchors"):
 
 
 def self_label_loss(targets, predictions, threshold, class_balancing):
-    """Weighted cross-entropy on confident images (the paper's section 2.3).
+    """Weighted cross-entropy on confident images (slides, Step 2b).
 
     Args: logits [b, clusters] of the images as they are and of their strong augmentations.
     Returns: the loss, 0 where no image is confident, and the share of confident images.

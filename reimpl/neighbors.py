@@ -1,4 +1,4 @@
-"""Step 1b: mine each image's nearest neighbors in the pretext task's embedding (the paper's section 2.1)."""
+"""Step 1b: mine each image's nearest neighbors in the pretext task's embedding (slides, Step 1)."""
 
 from harness import weights
 from harness.datasets import SPLITS, PreparedDataset, need_images

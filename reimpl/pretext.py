@@ -1,4 +1,4 @@
-"""Step 1a: train a backbone on a pretext task (the paper's section 2.1), a module of reimpl/tasks/ picked by --task."""
+"""Step 1a: train a backbone on a pretext task (slides, Step 1), a module of reimpl/tasks/ picked by --task."""
 
 import importlib
 

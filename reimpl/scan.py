@@ -1,4 +1,4 @@
-"""Step 2: semantic clustering by adopting nearest neighbors (the paper's section 2.2)."""
+"""Step 2: semantic clustering by adopting nearest neighbors (slides, Step 2)."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Step 3: fine-tuning through self-labeling (the paper's section 2.3)."""
+"""Step 2b: fine-tuning through self-labeling (slides, Step 2b)."""
 
 from harness import weights
 from harness.datasets import PreparedDataset

@@ -72,7 +72,7 @@ def matched(dataset, predictions, clusters):
 
 
 def prototypes(probabilities, features):
-    """For each cluster, the image nearest to the mean feature of its most confident images (the paper's section 3.4).
+    """For each cluster, the image nearest to the mean feature of its most confident images (slides, Prototypical behavior).
 
     Args: probabilities float32 [n, clusters]; features float32 [n, dim], compared by angle.
     Returns: int64 [clusters], -1 for an empty cluster.

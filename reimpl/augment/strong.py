@@ -1,4 +1,4 @@
-"""The paper's strong augmentation: a flip, operations drawn from RandAugment's, Cutout (section 3.1; Cubuk et al. 2020)."""
+"""Strong augmentation: a flip, operations drawn from RandAugment's, Cutout (slides, Experimental setup; Cubuk et al. 2020)."""
 
 import torch
 

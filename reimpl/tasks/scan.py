@@ -26,7 +26,7 @@ class Task(BaseTask):
         return {"rows": torch.stack([indices, self.candidates[indices, column]])}
 
     def loss(self, model, batch, progress):
-        """The sum over the heads of the loss of equation 2."""
+        """The sum over the heads of SCAN's loss."""
         logits = forward_pairs(model, batch, self.settings.joint_batch)
         per_head = torch.stack([torch.stack(scan_loss(*pair, self.settings.entropy_over)) for pair in logits])
         consistency, entropy = per_head.unbind(1)
