@@ -1,6 +1,6 @@
 """Bootstrap your own latent: predict what a network that follows slowly makes of the other view (BYOL, Grill et al. 2020).
 
-In brackets: the values of the paper for ImageNet, 300 epochs (section 3.2, appendix F).
+In brackets: values for ImageNet, not checked against the paper, which is not in the sources at hand.
 """
 
 import math

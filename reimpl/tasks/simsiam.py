@@ -1,6 +1,6 @@
 """Simple Siamese networks: predict what the network itself makes of the other view (SimSiam, Chen and He 2021).
 
-In brackets: the values of the paper (section 3, "Baseline settings").
+In brackets: values for ImageNet, not checked against the paper, which is not in the sources at hand.
 """
 
 from dataclasses import dataclass

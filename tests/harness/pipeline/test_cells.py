@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
 from harness.errors import UserError
 from harness.pipeline.cells import once, results, start_results
@@ -12,19 +11,6 @@ from harness.pipeline.study import Study
 BOTH = {"scan": {}, "selflabel": {}}
 RIGHT = {"title": "t", "question": "q", "arms": {"reimpl": {"clustering": {"a": BOTH}}}}
 MAIN = {**RIGHT, "arms": {"reimpl": {"clustering": {"default": BOTH}}}}
-
-
-@pytest.fixture
-def write(tmp_path, monkeypatch):
-    """`write(mapping, name)`: a study.yaml of the project that is the working directory; it has two seeds of either kind."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "params.yaml").write_text("pretext_seeds: [0, 10]\nclustering_seeds: [0, 3]\n")
-
-    def run(mapping, name="s"):
-        (tmp_path / "studies" / name).mkdir(parents=True)
-        text = mapping if isinstance(mapping, str) else yaml.safe_dump(mapping, sort_keys=False)
-        (tmp_path / "studies" / name / "study.yaml").write_text(text)
-    return run
 
 
 def found(study):
