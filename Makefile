@@ -12,18 +12,26 @@ MAIN_STUDIES := main pretext_task
 VENV := .venv
 UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 READY := $(VENV)/.installed
+KEPT := runs/.kept
+PAGE := report/output/index.html
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: repro studies report test lint bench lock clean
 
 repro: STUDIES := $(MAIN_STUDIES)
-repro studies: $(READY)
+repro studies: $(READY) $(KEPT)
 	[ ! -e runs/reference.json ] || python -m original_ref availability  # it may be within reach now
 	python -m studies run $(STUDIES) --jobs $(JOBS)
-	@echo "The reports:" report/output/*/index.html
+	@$(MAKE) --no-print-directory report
 
-report: $(READY)
-	-python -m studies records  # what does not fit is named, and left out
+report: $(READY) $(KEPT) $(PAGE)
+	@echo "The report is $(PAGE)"
+
+# Kept records summed up: of all studies, so that the report shows also those that are not run.
+$(KEPT): $(wildcard records/*/SHA256SUMS params.yaml params/*.yaml studies/*/study.yaml) | $(READY)
+	-python -m studies records && touch $@  # what does not fit is named, and left out
+
+$(PAGE): $(wildcard runs/*/summary/*/records.json report/*.* original_ref/*.yaml params.yaml params/*.yaml) $(KEPT) | $(READY)
 	python -m report
 
 test: lint  # two at a time, one thread each, which on two cores is quicker than one with two

@@ -1,6 +1,5 @@
 """Keeping records in the repository, verifying them, summing them up, and telling which cells have one."""
 
-import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -11,11 +10,11 @@ from harness.datasets import read_predictions
 from harness.errors import UserError
 from harness.files import existing, read_npz, sha256, write_npz, writing
 from harness.params import clustering_seeds, pretext_seeds
-from harness.pipeline.cells import once, results, start_results
+from harness.pipeline.cells import results, start_results
 from harness.pipeline.study import load_study, names
 from harness.record import FILE
 from harness.results.examples import prototypes
-from harness.results.summary import summarise
+from harness.results.summary import gathered, summarise
 from harness.results.verify import (
     FACTS,
     LABELS,
@@ -29,6 +28,7 @@ from harness.results.verify import (
     located,
     problems,
     ran_here,
+    seeds_under,
     sums,
 )
 
@@ -114,8 +114,7 @@ def records(datasets):
         print(f"{dataset}: {sum(not any(one) for one in found.values())} of {len(found) + len(gone)} kept records are right")
         wrong += messages
         for name in names():
-            wanted = results(load_study(name), name, dataset, seeds(dataset))
-            there = once([one for one in (located(result, found.get) for result in wanted) if (one.folder / FILE).exists()])
+            there = [result for result in gathered(name, dataset, found.get) if (result.folder / FILE).exists()]
             if any(name in result.folder.parts for result in there):  # an arm of its own
                 summarise(name, dataset, RUNS / dataset / "summary" / name, there)
                 print(f"  {name}: {len(there)} records, {sum(result.kept for result in there)} of them kept")
@@ -132,14 +131,8 @@ def complain(messages, what):
 
 def seeds(dataset):
     """(pretext seeds, clustering seeds): those of params.yaml, and those that there are records of."""
-    found = pretext_seeds(), clustering_seeds()
-    for root in (RECORDS / dataset, RUNS / dataset):
-        for file in root.rglob(FILE):
-            for part in file.parts:
-                if re.fullmatch(r"\d+(-\d+)?", part):
-                    for known, seed in zip(found, part.split("-")):
-                        known += [int(seed)] * (int(seed) not in known)
-    return tuple(map(sorted, found))
+    return tuple(sorted({*first, *second, *third}) for first, second, third in
+                 zip((pretext_seeds(), clustering_seeds()), seeds_under(RECORDS / dataset), seeds_under(RUNS / dataset)))
 
 
 def coverage(studies, dataset):

@@ -22,12 +22,13 @@ from harness.command import guarded
 from harness.datasets import PreparedDataset
 from harness.errors import UserError
 from harness.files import read_json, sha256, write_csv, write_json, write_npz
-from harness.pipeline.cells import results
+from harness.params import looks
+from harness.pipeline.cells import once, results
 from harness.pipeline.study import load_study
 from harness.record import FILE, nothing
 from harness.results.clusters import clusters
 from harness.results.examples import gallery
-from harness.results.verify import located, pictured
+from harness.results.verify import RECORDS, RUNS, located, pictured, ran_here, seeds_under
 
 COLUMNS = ("step", "seed", "metric", "value", "record")
 NO_RECORD = "there is no record: it has not run, or its stage failed"
@@ -60,14 +61,36 @@ def collect(found):
     return cells
 
 
+def gathered(name, dataset, problems_of=None):
+    """Where the record of each cell of a study lies, as Result: of the seeds of params.yaml, and of those that are kept.
+
+    A kept record stands in for what has not run here. Where no arm of the study's own has, what it reads of others is kept, too,
+    as far as it is: an arm is compared with what it started from. Where claims are looked at as seeds are added, the seeds are
+    those of params.yaml alone: by their number the level is spent.
+
+    Args: problems_of: what is wrong with the kept record in a folder, where that is known already.
+    """
+    study = load_study(name)
+    asked = results(study, name, dataset)
+    more = [] if looks() else results(study, name, dataset, seeds_under(RECORDS / dataset))
+    own = RUNS / dataset / "studies" / name
+    kept_first = not any(ran_here(result.folder) for result in asked if own in result.folder.parents)
+
+    def place(result):
+        return located(result, problems_of, kept_first)
+
+    found = once([*map(place, asked), *(result for result in map(place, more) if result.kept)])
+    steps = list(dict.fromkeys(result.step for result in found))
+    return sorted(found, key=lambda result: steps.index(result.step))
+
+
 def summarise(name, dataset, out, found=None):
     """Write the summary of study `name` on `dataset` into the folder `out`, of the records that there are.
 
-    Args: found: the cells to sum up, as Result; all of the study's where left out, those that have not run here being kept
-    records, as far as there are any that count.
+    Args: found: the cells to sum up, as Result; those `gathered`, where left out.
     """
     study = load_study(name)
-    found = found or list(map(located, results(study, name, dataset)))
+    found = found or gathered(name, dataset)
     cells = collect(found)
     shown = [result for result, cell in zip(found, cells) if not cell["record"]["not_run"] and pictured(result, dataset)]
     pictures = gallery(PreparedDataset(f"data/{dataset}"), shown) if shown else {}

@@ -35,10 +35,13 @@ def kept_folder(folder):
     return RECORDS.joinpath(dataset, *rest[rest[0] == "studies":])
 
 
-def located(result, problems_of=None):
-    """A pipeline.cells.Result where its record is: where it ran here, else where one is kept that counts, else as it was."""
+def located(result, problems_of=None, kept_first=False):
+    """A pipeline.cells.Result where its record is: where it ran here, else where one is kept that counts, else as it was.
+
+    `kept_first`: a kept record that counts goes before one of what ran here.
+    """
     kept = replace(result, folder=kept_folder(result.folder), kept=True)
-    if ran_here(result.folder) or not (kept.folder / FILE).exists():
+    if not (kept.folder / FILE).exists() or ran_here(result.folder) and not kept_first:
         return result
     return result if (problems_of or problems)(kept.folder) else kept
 
@@ -46,6 +49,12 @@ def located(result, problems_of=None):
 def kept_folders(dataset):
     """The folder of each kept record of a data set."""
     return sorted(file.parent for file in (RECORDS / dataset).rglob(FILE))
+
+
+def seeds_under(folder):
+    """(pretext seeds, clustering seeds) of the records in a folder, each rising."""
+    found = [part.split("-") for file in folder.rglob(FILE) for part in file.parts if re.fullmatch(r"\d+(-\d+)?", part)]
+    return sorted({int(seed[0]) for seed in found}), sorted({int(seed[1]) for seed in found if len(seed) == 2})
 
 
 def problems(folder):

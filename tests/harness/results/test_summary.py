@@ -8,7 +8,7 @@ import yaml
 
 from harness.files import sha256
 from harness.pipeline.cells import Result
-from harness.results.summary import NO_RECORD, collect, summarise
+from harness.results.summary import NO_RECORD, collect, gathered, summarise
 
 STUDY = {"title": "t", "question": "q", "arms": {"reimpl": {"scan": {"a": {"scan": {}}, "b": {"scan": {}}}}}}
 
@@ -60,3 +60,34 @@ def test_a_record_that_cannot_be_read_is_the_reason(folder):
     assert "x/metrics.json is not valid JSON" in broken["record"]["not_run"] and broken["sha256"] is None
     assert whole["record"]["not_run"] is None and whole["sha256"] == sha256(folder / "y/metrics.json")
     assert missing["record"]["not_run"] == NO_RECORD and missing["sha256"] is None
+
+
+def kept(study, arm, seed):
+    return f"records/d/{study}/reimpl/{arm}/{seed}/scan/metrics.json", "{}"
+
+
+def whose(name):
+    """{(arm, seed): whether its record is a kept one} of a study's cells that have one, every kept record being right."""
+    found = gathered(name, "d", lambda folder: [])
+    return {(one.step.split("/")[1], one.seed): one.kept for one in found if (one.folder / "metrics.json").exists()}
+
+
+def test_the_seeds_are_those_asked_for_and_those_that_are_kept(folder):
+    """What ran here goes first; what ran here on a seed that is not asked for does not count."""
+    write(folder, ran("a", "0-0"), ran("a", "9-0"), kept("s", "a", "0-0"), kept("s", "b", "0-0"), kept("s", "a", "3-0"))
+    assert whose("s") == {("a", "0-0"): False, ("b", "0-0"): True, ("a", "3-0"): True}
+    order = [(one.step, one.seed) for one in gathered("s", "d", lambda folder: [])]
+    assert order == [(f"reimpl/{arm}/scan", seed) for arm in "ab" for seed in ("0-0", "0-1", "3-0") if (arm, seed) != ("b", "3-0")]
+    (folder / "params.yaml").write_text("{dataset: d, pretext_seeds: [0], clustering_seeds: [0, 1], looks: [3, 5]}")
+    assert whose("s") == {("a", "0-0"): False, ("b", "0-0"): True}  # the level is spent by the seeds asked for
+
+
+def test_kept_arms_are_compared_with_kept_ones(folder):
+    (folder / "studies/t").mkdir()
+    (folder / "studies/t/study.yaml").write_text(yaml.safe_dump({
+        "title": "t", "question": "q", "reads": {"r": "s/reimpl/a"}, "arms": {"reimpl": {"scan": {"c": {"scan": {}}}}}}))
+    write(folder, ran("a", "0-0"), kept("s", "a", "0-0"), kept("t", "c", "0-0"))
+    assert whose("t") == {("r", "0-0"): True, ("c", "0-0"): True} and whose("s") == {("a", "0-0"): False}
+    file, text = ran("c", "0-1")
+    write(folder, (file.replace("studies/s", "studies/t"), text))
+    assert whose("t") == {("r", "0-0"): False, ("c", "0-0"): True, ("c", "0-1"): False}
