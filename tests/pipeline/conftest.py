@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import dvc  # noqa: F401  its log goes to what sys.stdout is now, and not to what a test captures, which is closed after it
 import pytest
 import yaml
 
