@@ -115,8 +115,11 @@ def records(datasets):
         wrong += messages
         for name in names():
             there = [result for result in gathered(name, dataset, found.get) if (result.folder / FILE).exists()]
-            if any(name in result.folder.parts for result in there):  # an arm of its own
-                summarise(name, dataset, RUNS / dataset / "summary" / name, there)
+            out = RUNS / dataset / "summary" / name
+            if not any(name in result.folder.parts for result in there):  # no arm of its own
+                shutil.rmtree(out, ignore_errors=True)  # of records that counted once
+            else:
+                summarise(name, dataset, out, there)
                 print(f"  {name}: {len(there)} records, {sum(result.kept for result in there)} of them kept")
         print(f"  `python -m report --dataset {dataset}` makes the report of them")
     complain(wrong, "left out")

@@ -6,8 +6,10 @@ import json
 import pytest
 import yaml
 
+from harness.errors import UserError
 from harness.files import sha256
 from harness.pipeline.cells import Result
+from harness.results import archive, verify
 from harness.results.summary import NO_RECORD, collect, gathered, summarise
 
 STUDY = {"title": "t", "question": "q", "arms": {"reimpl": {"scan": {"a": {"scan": {}}, "b": {"scan": {}}}}}}
@@ -31,7 +33,7 @@ def ran(arm, seed, **record):
 
 def write(folder, *files):
     for file, text in files:
-        (folder / file).parent.mkdir(parents=True)
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
         (folder / file).write_text(text)
 
 
@@ -63,7 +65,7 @@ def test_a_record_that_cannot_be_read_is_the_reason(folder):
 
 
 def kept(study, arm, seed):
-    return f"records/d/{study}/reimpl/{arm}/{seed}/scan/metrics.json", "{}"
+    return f"records/d/{study}/reimpl/{arm}/{seed}/scan/metrics.json", json.dumps({"not_run": None, "metrics": {}})
 
 
 def whose(name):
@@ -76,10 +78,23 @@ def test_the_seeds_are_those_asked_for_and_those_that_are_kept(folder):
     """What ran here goes first; what ran here on a seed that is not asked for does not count."""
     write(folder, ran("a", "0-0"), ran("a", "9-0"), kept("s", "a", "0-0"), kept("s", "b", "0-0"), kept("s", "a", "3-0"))
     assert whose("s") == {("a", "0-0"): False, ("b", "0-0"): True, ("a", "3-0"): True}
-    order = [(one.step, one.seed) for one in gathered("s", "d", lambda folder: [])]
-    assert order == [(f"reimpl/{arm}/scan", seed) for arm in "ab" for seed in ("0-0", "0-1", "3-0") if (arm, seed) != ("b", "3-0")]
+    order = [f"{one.step} {one.seed}" for one in gathered("s", "d", lambda folder: [])]
+    assert order == [f"reimpl/{cell}" for cell in ("a/scan 0-0", "a/scan 0-1", "a/scan 3-0", "b/scan 0-0", "b/scan 0-1")]
     (folder / "params.yaml").write_text("{dataset: d, pretext_seeds: [0], clustering_seeds: [0, 1], looks: [3, 5]}")
     assert whose("s") == {("a", "0-0"): False, ("b", "0-0"): True}  # the level is spent by the seeds asked for
+
+
+def test_a_summary_goes_with_the_records_that_it_was_made_of(folder, monkeypatch):
+    wrong = []
+    monkeypatch.setattr(archive, "problems", lambda kept: wrong)
+    monkeypatch.setattr(verify, "problems", lambda kept: wrong)
+    write(folder, kept("s", "a", "0-0"), ("records/d/SHA256SUMS", ""))
+    archive.records(["d"])
+    assert (folder / "runs/d/summary/s/records.json").exists()
+    wrong.append("it is of other settings")
+    with pytest.raises(UserError, match="left out"):
+        archive.records(["d"])
+    assert not (folder / "runs/d/summary/s").exists()
 
 
 def test_kept_arms_are_compared_with_kept_ones(folder):
