@@ -5,6 +5,7 @@ from pathlib import Path
 
 from harness.files import read_yaml, writing
 from harness.stages import BASELINES, SCORED, STAGES, title
+from report.answer import answer
 from report.claims import read_results, write_claims
 from report.drawings import differences, study_drawings
 from report.published import published_tables
@@ -14,7 +15,7 @@ from report.statistics import paired, spread, variance_shares
 from report.summaries import flat, made_on
 from report.tables import IMPLEMENTATIONS, PUBLISHED_ON, clustering_table, label, neighbor_table, write_table
 from report.templates import write_page
-from report.verdicts import FEWEST, WORDS
+from report.verdicts import FEWEST, NOT_TESTED, WORDS
 
 HERE = Path(__file__).parent
 DIVERGENCES = HERE.parent / "original_ref/divergences.yaml"
@@ -32,7 +33,8 @@ def build(dataset, summaries, out, bench=FILE, looks=()):
     write_claims(claims, out / "claims.csv")
     studies = [study_section(summary, claims, facts, out / summary.name) for summary in found]
     write_page(
-        "page.html.jinja", out / "index.html", facts=facts, studies=studies, missing=missing, claims=claims, words=WORDS,
+        "page.html.jinja", out / "index.html", facts=facts, answer=answer(results), studies=studies, missing=missing, words=WORDS,
+        claims=claims, untested=[one for one in claims if one.verdict.word == NOT_TESTED],
         tested=sum(bool(judged.verdict.finding.tests) for judged in claims), fewest=FEWEST, looks=looks,
         titles={study["name"]: study["study"].title for study in studies} | {name: study.title for name, study in missing},
         divergences=read_yaml(DIVERGENCES), effects=effects(found), obstacles=read_yaml(OBSTACLES),

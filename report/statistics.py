@@ -28,6 +28,9 @@ class Spread:
     def n(self):
         return len(self.values)
 
+    def text(self):
+        return f"{self.mean:.1f}" + (f" ± {self.std:.1f}" if self.std is not None else "")
+
 
 @dataclass(frozen=True, slots=True)
 class Variance:
