@@ -68,6 +68,8 @@ class Execution:
     where it is several times as fast, and float32 on a CPU, where it is several times as slow."""
     cuda_graph: bool = True
     """Whether a training step of the rewrite is recorded once and replayed; on a GPU only."""
+    resident_mib: float = 4096
+    """Images of the rewrite's stages that take more, as bytes, stay in their file and are read batch by batch."""
 
     def __post_init__(self):
         need(self.device in ("auto", "cpu", "cuda"), "device", self.device, "auto, cpu or cuda")
@@ -75,6 +77,7 @@ class Execution:
         need(self.tracking in ("offline", "online", "disabled"), "tracking", self.tracking, "offline, online or disabled")
         need(self.precision in ("auto", "float32", "bfloat16"), "precision", self.precision, "auto, float32 or bfloat16")
         need(self.checkpoint_seconds >= 0, "checkpoint_seconds", self.checkpoint_seconds, "0 or more")
+        need(self.resident_mib >= 0, "resident_mib", self.resident_mib, "0 or more")
 
 
 def execution():

@@ -13,6 +13,7 @@ import torch
 
 from harness import stages
 from harness.errors import UserError
+from harness.images import Streamed
 from harness.params import execution
 from harness.record import hashes, write_record
 from harness.sources import PIECE
@@ -67,8 +68,10 @@ class Session:
         return self.seconds_before + time.monotonic() - self.began
 
     def images(self, dataset, *splits):
-        """All images of some splits, one after another, on the device, uint8 [n, c, h, w]."""
+        """All images of some splits, one after another, uint8 [n, c, h, w], on the device; or Streamed, where they are many."""
         stored = [dataset.images(split) for split in splits]
+        if sum(part.nbytes for part in stored) > self.execution.resident_mib * 2**20:
+            return Streamed(stored, self.device)
         height, width, channels = dataset.facts["shape"]
         images = torch.empty(sum(map(len, stored)), channels, height, width, dtype=torch.uint8, device=self.device)
         pieces = (part[start : start + PIECE] for part in stored for start in range(0, len(part), PIECE))

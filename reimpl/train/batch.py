@@ -5,6 +5,8 @@ from itertools import groupby
 
 import torch
 
+from harness.images import Streamed
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -43,16 +45,20 @@ def draw_batch(task, indices, images, generator):
     rows = indices.repeat(len(task.views), 1) if rows is None else rows
     augmentations = {str(number): augment.draw(count * len(indices), *images.shape[2:], generator)
                      for number, (augment, count) in enumerate(pieces(task.views))}
-    return {"indices": indices, "rows": rows, "task": drawn, "augmentations": augmentations}
+    read = {"pixels": images.read(rows.flatten())} if isinstance(images, Streamed) else {}
+    return {"indices": indices, "rows": rows, "task": drawn, "augmentations": augmentations, **read}
 
 
 def make_batch(task, images, drawn, labels=None):
-    """The Batch that was drawn. Args: images: uint8 [n, c, h, w]; labels: int64 [n] or None; all on one device."""
-    parts = pieces(task.views)
-    rows = drawn["rows"].split([count for _, count in parts])
-    made = [augment.apply(images[part.flatten()], drawn["augmentations"][str(number)])
-            for number, ((augment, _), part) in enumerate(zip(parts, rows))]
-    indices = drawn["indices"]
+    """The Batch that was drawn.
+
+    Args: images: uint8 [n, c, h, w], or Streamed, of which what the step needs was read as it was drawn; labels: int64 [n] or
+    None; all on one device.
+    """
+    parts, indices = pieces(task.views), drawn["indices"]
+    pixels = drawn["pixels"] if "pixels" in drawn else images[drawn["rows"].flatten()]
+    made = [augment.apply(part, drawn["augmentations"][str(number)]) for number, ((augment, _), part) in enumerate(
+        zip(parts, pixels.split([count * len(indices) for _, count in parts])))]
     return Batch(tuple(made), drawn["task"], indices, None if labels is None else labels[indices])
 
 
