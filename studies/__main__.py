@@ -3,13 +3,15 @@
     python -m studies check                       what is wrong with a study.yaml, and how to mend it
     python -m studies write                       each study's dvc.yaml from its study.yaml
     python -m studies new NAME                    a new study, to be edited
-    python -m studies plan [STUDY ...]            what would run, and how long by earlier records
+    python -m studies plan [STUDY[/ARM] ...]      what would run, and how long by earlier records
     python -m studies power [STUDY ...]           what the seeds that ran can show, and how many each claim takes
-    python -m studies run [STUDY ...] --jobs N    run it, N stages side by side, and build the report
+    python -m studies run [STUDY[/ARM] ...]       run it, with --jobs N so many stages side by side, and build the report
     python -m studies run STUDY --until-decided   the same with more seeds, at 5, 10, 20 and 30, until its claims are decided
     python -m studies keep [STUDY ...]            copy records into records/, to be committed
     python -m studies records                     verify those, and sum them up for the report
     python -m studies sweep STUDY                 the file for `wandb sweep`, whose agents run a cell each
+
+An ARM is written as its implementation and its name: pretext_task/reimpl/rotation.
 """
 
 import argparse
@@ -25,7 +27,7 @@ from harness.params import dataset_name, settings_file
 from harness.pipeline.check import check, check_run
 from harness.pipeline.new import new
 from harness.pipeline.pipeline import outdated, write
-from harness.pipeline.study import names
+from harness.pipeline.study import load_study, names
 from harness.results.archive import coverage, keep, records
 from harness.results.verify import kept_folders
 
@@ -39,7 +41,7 @@ def main():
     commands.add_parser("new").add_argument("name", metavar="NAME")
     for name in ("plan", "run"):
         command = commands.add_parser(name)
-        command.add_argument("studies", nargs="*", metavar="STUDY", help="all, where none is named")
+        command.add_argument("chosen", nargs="*", metavar="STUDY[/ARM]", help="all, where none is named")
         command.add_argument("--jobs", type=positive, default=1, metavar="N", help="stages at a time, each of execution.threads")
     command = commands.choices["run"]
     command.add_argument("--until-decided", action="store_true", help="add pretext seeds at looks until the STUDY's claims are "
@@ -79,12 +81,16 @@ def duration(text):
     return float(text[:-1]) * {"h": 3600, "m": 60}[text[-1]]
 
 
-def current(studies):
-    """`studies`, once there is each of them, every pipeline is what its study.yaml says, and the settings are right."""
+def current(chosen):
+    """`chosen`, once there are these studies and arms, every pipeline is what its study.yaml says, and the settings are right."""
     check_run()
     for path in outdated():
         raise UserError(f"{path} is not what study.yaml beside it says: `python -m studies write` brings it up to date")
-    return known(studies)
+    for study, _, arm in (one.partition("/") for one in chosen):
+        known([study])
+        if arm:
+            load_study(study).group(*arm.partition("/")[::2])
+    return chosen
 
 
 def known(studies):
@@ -99,25 +105,25 @@ def written(options):
         print("written:", path)
 
 
-def planned(studies, jobs, dataset):
+def planned(chosen, jobs, dataset):
     """What would run on the data set of params.yaml; and of any that has kept records, which cells these are."""
     settings_file(dataset)  # so that there is such a data set
     to_run = dataset_name()
     if dataset == to_run:
-        plan(studies, jobs)
+        plan(chosen, jobs)
     if kept_folders(dataset) or dataset != to_run:
-        coverage(studies, dataset)
+        coverage([one.partition("/")[0] for one in chosen], dataset)
 
 
 def ran(options):
-    studies = current(options.studies)
+    chosen = current(options.chosen)
     if not options.until_decided:
-        return run(studies, options.jobs)
+        return run(chosen, options.jobs)
     from report.until_decided import until_decided  # imports the report, which other commands do not need
 
-    if len(studies) != 1:
+    if len(chosen) != 1:
         raise UserError("--until-decided takes one STUDY")
-    until_decided(studies[0], dataset_name(), lambda: run(studies, options.jobs), options.at_most, options.budget)
+    until_decided(*known(chosen), dataset_name(), lambda: run(chosen, options.jobs), options.at_most, options.budget)
 
 
 def powered(options):
@@ -135,7 +141,7 @@ COMMANDS = {
     "check": lambda options: check(),
     "write": written,
     "new": lambda options: new(options.name),
-    "plan": lambda options: planned(current(options.studies), options.jobs, options.dataset or dataset_name()),
+    "plan": lambda options: planned(current(options.chosen), options.jobs, options.dataset or dataset_name()),
     "power": powered,
     "run": ran,
     "keep": lambda options: keep(known(options.studies), options.dataset or dataset_name()),

@@ -40,12 +40,12 @@ class Job:
         return next(iter([path for path in paths if path.name == FILE] or [path / FILE for path in paths]), None)
 
 
-def pending(jobs):
-    """The names of the jobs that are stale or come after one that is."""
+def pending(jobs, wanted):
+    """The names of the jobs, among those wanted, that are stale or come after one of them that is."""
     found = set()
-    for job in jobs.values():
-        if job.stale or job.before & found:
-            found.add(job.name)
+    for name in (name for name in jobs if name in wanted):
+        if jobs[name].stale or jobs[name].before & found:
+            found.add(name)
     return found
 
 
@@ -60,10 +60,21 @@ def upstream(jobs, names):
     return found
 
 
-def of_studies(jobs, studies):
-    """The names of the jobs of some studies, with all that they need, and the report. Args: studies: empty for all."""
-    chosen = {name for name in jobs if not studies or Path(name).parent.name in studies}
-    return upstream(jobs, chosen) | {"report"}
+def of_studies(jobs, chosen):
+    """The names of the jobs of some studies, or of some of their arms, with all that they need, and the report.
+
+    Args: chosen: <study> or <study>/<implementation>/<arm>; empty for all. Of a study of which arms are chosen, the summary does
+    not wait for the other arms.
+    """
+    names = {"report"}
+    for one in chosen or {Path(name).parent.name for name in jobs}:
+        study, _, arm = one.partition("/")
+        own = [job for job in jobs.values() if Path(job.name).parent.name == study]
+        others = {job.name for job in own if arm and job.is_cell and f"/studies/{one}/" not in job.outs[0]}
+        for job in own:
+            if job.name not in others:
+                names |= {job.name} | upstream(jobs, job.before if job.is_cell else job.before - others)
+    return names
 
 
 def seconds(jobs):

@@ -18,20 +18,21 @@ LATER = "not run yet: the authors' code runs last, and then this report is made 
 INTERIM = "The report is made of what the rewrite computes. The authors' code runs now, which takes longer; then it is made anew."
 
 
-def plan(studies, at_once):
-    """Print what would run of some studies (all, where empty), and how long it takes with so many jobs at a time."""
+def plan(chosen, at_once):
+    """Print what would run of some studies or arms (all, where empty), and how long it takes with so many jobs at a time."""
     refresh()
     jobs = read_jobs()
-    tell(jobs, pending(jobs) & of_studies(jobs, studies), at_once)
+    tell(jobs, pending(jobs, of_studies(jobs, chosen)), at_once)
 
 
-def run(studies, at_once):
-    """Bring some studies (all, where empty) and the report up to date, so many jobs at a time, once no other run is at work.
+def run(chosen, at_once):
+    """Bring some studies or arms (all, where empty) and the report up to date, so many jobs at a time, once no other run is at
+    work.
 
     Raises UserError as bring does.
     """
     with alone("runs"):
-        bring(lambda jobs: of_studies(jobs, studies), at_once)
+        bring(lambda jobs: of_studies(jobs, chosen), at_once)
 
 
 def bring(choose, at_once):
@@ -47,7 +48,7 @@ def bring(choose, at_once):
     known = [*first(), "reference"]  # what they find decides what else is stale
     repro(known, Board(len(known), 1), 0)
     jobs = read_jobs()
-    todo = pending(jobs) & choose(jobs)
+    todo = pending(jobs, choose(jobs))
     ends = [{name for name in todo if jobs[name].kind.endswith(":summary")}, todo & {"report"}]
     cells = todo.difference(*ends)
     later = of_the_authors(cells)
@@ -90,7 +91,7 @@ def give_reasons(jobs, cells, failed):
 
     Args: failed: why each job failed that did, by name.
     """
-    for name in pending({name: job for name, job in jobs.items() if name in cells}):
+    for name in pending(jobs, cells):
         record = jobs[name].record
         if jobs[name].is_cell:
             causes = sorted(upstream(jobs, [name]) & set(failed))

@@ -247,7 +247,7 @@ def test_a_lock_that_is_being_written_is_left_alone(project, monkeypatch):
 def test_the_stages_are_read_upstream_first_with_what_they_need_and_write(finished, monkeypatch):
     monkeypatch.chdir(finished.folder)
     steps = read_jobs()
-    assert set(steps) == EVERYTHING | FIRST and pending(steps) == set()
+    assert set(steps) == EVERYTHING | FIRST and pending(steps, steps) == set()
     order = list(steps)
     assert all(order.index(before) < order.index(name) for name, step in steps.items() for before in step.before)
     assert steps[SCAN].before == {"code", MAIN + "settings", "dataset", "pretext@simclr-0", "neighbors@simclr-0"}

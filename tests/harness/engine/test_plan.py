@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 
 import pytest
 
@@ -11,12 +12,21 @@ MAIN, OTHER = "studies/main/dvc.yaml:", "studies/other/dvc.yaml:"
 
 
 def jobs(stages):
-    """Jobs by name from {name: (before, ...)}, upstream first; none is stale."""
-    return {name: Job(name, frozenset(before), (), False) for name, before in stages.items()}
+    """Jobs by name from {name: (before, ...)}, upstream first; none is stale. A study's lie where its arm's results do."""
+    def outs(name):
+        study, arm = re.fullmatch(r"(?:studies/(\w+)/)?[^@]*(?:@([a-z]+)-.*)?", name).groups()
+        return (f"runs/d/studies/{study}/reimpl/{arm}/0-0/model.pt",) if study and arm else ()
+
+    return {name: Job(name, frozenset(before), outs(name), False) for name, before in stages.items()}
 
 
 def stale(found, *names):
     return {name: Job(name, job.before, job.outs, name in names) for name, job in found.items()}
+
+
+def after(*names):
+    """What is pending of STAGES where some of them are stale."""
+    return pending(stale(STAGES, *names), STAGES)
 
 
 STAGES = jobs({
@@ -28,12 +38,18 @@ STAGES = jobs({
 
 
 def test_what_is_stale_is_to_run_and_all_that_comes_after_it():
-    assert pending(STAGES) == set()
-    assert pending(stale(STAGES, "report")) == {"report"}
-    assert pending(stale(STAGES, f"{MAIN}scan@b-0-0")) == {f"{MAIN}scan@b-0-0", f"{MAIN}summary", "report"}
-    assert pending(stale(STAGES, "pretext@rotation-0")) == {
+    assert pending(STAGES, STAGES) == set()
+    assert after("report") == {"report"}
+    assert after(f"{MAIN}scan@b-0-0") == {f"{MAIN}scan@b-0-0", f"{MAIN}summary", "report"}
+    assert after("pretext@rotation-0") == {
         "pretext@rotation-0", f"{OTHER}scan@c-0-0", f"{OTHER}summary", "report"}
-    assert pending(stale(STAGES, "code")) == set(STAGES)
+    assert after("code") == set(STAGES)
+
+
+def test_what_is_not_wanted_keeps_nothing_waiting():
+    left = stale(STAGES, "code", f"{MAIN}scan@b-0-0")
+    assert pending(left, set(STAGES) - {"code", f"{MAIN}scan@b-0-0"}) == set()
+    assert pending(left, {"code", "dataset", "report"}) == {"code", "dataset"}
 
 
 def test_upstream_is_all_that_is_needed():
@@ -51,6 +67,16 @@ def test_a_study_needs_its_own_stages_what_they_read_and_the_report():
     assert of_studies(STAGES, []) == of_studies(STAGES, ["main", "other"]) == set(STAGES)
 
 
+def test_of_a_study_of_which_one_arm_is_chosen_the_other_arms_are_left_out_and_the_summary_is_not():
+    """But not an arm that another study reads, nor one that an arm which is chosen starts from."""
+    alone = {"code", "dataset", "pretext@simclr-0", f"{MAIN}scan@b-0-0", f"{MAIN}summary", "report"}
+    assert of_studies(STAGES, ["main/reimpl/b"]) == alone
+    assert of_studies(STAGES, ["main/reimpl/b", "main/reimpl/a"]) == of_studies(STAGES, ["main"])
+    assert of_studies(STAGES, ["main/reimpl/b", "other"]) == of_studies(STAGES, ["main", "other"])
+    from_the_other = STAGES | jobs({f"{MAIN}scan@b-0-0": (f"{MAIN}scan@a-0-0",)})
+    assert of_studies(from_the_other, ["main/reimpl/b"]) == alone | {f"{MAIN}scan@a-0-0"}
+
+
 def test_pending_and_upstream_agree_with_a_naive_search_on_any_graph():
     """A stage is pending where any stage reachable from it, itself included, is stale."""
     for seed in range(20):
@@ -62,7 +88,7 @@ def test_pending_and_upstream_agree_with_a_naive_search_on_any_graph():
         def needs(name, found=found):
             return {name}.union(*(needs(before) for before in found[name].before))
 
-        assert pending(found) == {name for name in names if any(found[other].stale for other in needs(name))}
+        assert pending(found, found) == {name for name in names if any(found[other].stale for other in needs(name))}
         assert all(upstream(found, [name]) == needs(name) for name in names)
 
 
@@ -92,7 +118,7 @@ def test_a_stage_takes_as_long_as_its_last_run_or_as_others_of_its_kind(timed):
 
 def test_the_plan_has_a_line_for_each_kind_and_a_sum(timed, capsys):
     jobs = timed | {"report": Job("report", frozenset(), (), False)}
-    tell(jobs, pending(jobs), 2)
+    tell(jobs, pending(jobs, jobs), 2)
     assert capsys.readouterr().out.splitlines() == [
         "scan: 2 to run, about 0:50  (b, c)",
         "original_scan: 2 to run, about 1:40  (a, b)",
