@@ -1,4 +1,4 @@
-# make repro   run what is not up to date of the main studies, and build the report
+# make repro   run what is not up to date of the main study and of the paper's ablation of the pretext task, and build the report
 # make studies the same of all studies
 # make report  the report on all data sets, from what ran and from kept records: nothing is run
 # make test    lint and test
@@ -8,7 +8,7 @@
 
 PYTHON ?= python3
 JOBS ?= 2
-MAIN_STUDIES := main pretext_task
+MAIN_STUDIES := main pretext_task/reimpl/rotation
 VENV := .venv
 UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 READY := $(VENV)/.installed

@@ -143,10 +143,12 @@ def source_of(summary, arm):
 def neighbor_table(summary, dataset):
     """Share of mined neighbors of the image's own class (the reproduction study's table 2); None where the study has none."""
     rows = []
-    for step in (shared for shared in summary.study.shared if shared.startswith("neighbors/") and summary.cells(shared)):
+    steps = {step: title(step) for step in summary.study.shared if step.startswith("neighbors/")}
+    steps |= {arm.step("neighbors"): arm.name for arm in summary.arms()}
+    for step, label in ((step, label) for step, label in steps.items() if summary.cells(step)):
         mined = summary.cells(step)[0]["record"]["settings"]["neighbors"]
         data = f"{dataset}, {mined['scored']} and {mined['test']} neighbors"
-        theirs, label = f"original_ref/pretext/{step.split('/')[1]}", title(step)
+        theirs = f"original_ref/{step.replace('neighbors', 'pretext')}"
         rows += published_rows(summary.study, dataset, step, label, ACCURACIES)
         if theirs in summary.study.shared:
             rows.append(our_row(summary, data, "authors' code, here", theirs, label, ACCURACIES))

@@ -41,8 +41,8 @@ def run_cell(name, arm, seed):
     study = load_study(name)
     group = study.group(implementation, arm)
     seeds = {"pretext": seed.split("-")[0], "clustering": seed}
-    wanted = [f"studies/{name}/dvc.yaml:{dvc_name(stage, implementation, group)}@{arm}-{seeds[stage.seeds]}"
-              for stage in study.run(implementation, group)]
+    wanted = [f"studies/{name}/dvc.yaml:{dvc_name(stage, implementation, group, study.variant(stage, implementation, arm))}@"
+              f"{arm}-{seeds[stage.seeds]}" for stage in study.run(implementation, group)]
     bring(lambda jobs: upstream(jobs, wanted), 1)
     dataset = dataset_name()
     folder = Path("runs") / dataset / "studies" / name / implementation / arm / seed

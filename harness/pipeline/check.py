@@ -16,7 +16,7 @@ from harness.pipeline.pipeline import outdated
 from harness.pipeline.resolve import sections_of
 from harness.pipeline.study import FILE, METRICS, load_study, names
 from harness.settings import SECTIONS, Pretext
-from harness.stages import shared_steps
+from harness.stages import STAGES, shared_steps
 
 
 def check():
@@ -105,19 +105,16 @@ def of_references(name, study, studies):
 
 def of_arms(name, study, counts):
     """Problems of the settings that arms change, on the data set of params.yaml. Args: counts: its images by split."""
-    task = study.start["pretext"]
     for implementation, groups in study.arms.items():
         for group, arms in groups.items():
-            for arm, changes in (arms or {}).items():
+            for arm in arms or {}:
                 where = f"arms.{implementation}.{group}.{arm}"
                 sections = sections_of(dataset_name(), name, implementation, arm, study)
-                if task not in sections.base["pretext"]:
+                task = study.variant(STAGES["pretext"], implementation, arm)
+                if task not in sections.base["pretext"] and task == study.start["pretext"]:
                     continue  # of_references says so
                 for message in check_settings.of_sections(sections, [task], implementation, counts):
                     yield f"{where}{message.partition(where)[2] or f': {message}'}"
-                for other in changes.get("pretext", {}):
-                    if other != task:
-                        yield f"{where}.pretext has '{other}', and the arm's pretext task is {task}"
 
 
 def of_twins(studies):
@@ -142,7 +139,7 @@ def of_twins(studies):
 def identity(studies, name, implementation, group, arm):
     """All that decides the result of an arm but its seed, as text: the settings in force of each stage, from the first on."""
     section, study = sections_of(dataset_name(), name, implementation, arm, studies[name]), studies[name]
-    task = study.start["pretext"]
+    task = study.variant(STAGES["pretext"], implementation, arm)
     if group == "baseline":
         (method,) = study.arms[implementation][group][arm][group]
         return f"baseline {method} {json.dumps(section.mapping(f'baseline.{method}'), sort_keys=True)}"

@@ -1,6 +1,6 @@
 """Which claims compare arms that differ in more than the setting they are about."""
 
-from harness.stages import SCORED, made_from
+from harness.stages import SCORED, STAGES, made_from
 
 
 def confounds(study, claim, studies):
@@ -42,8 +42,8 @@ def arm_settings(study, implementation, arm, stages, studies):
     if not groups:
         return None
     (group, changes), *_ = groups.items()
-    found = {"implementation": implementation, "start.pretext": study.start.get("pretext", "simclr")}
-    if group == "selflabel" and "scan" in study.start:
+    found = {"implementation": implementation, "start.pretext": study.variant(STAGES["pretext"], implementation, arm)}
+    if group == "selflabel":
         name, *start = study.start["scan"].split("/")
         found |= arm_settings(studies[name], *start, stages & made_from("scan"), studies) or {} if name in studies else {}
     return found | dict(flat({name: settings for name, settings in changes.items() if name in stages}))

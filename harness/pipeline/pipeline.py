@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 
 from harness.files import writing
-from harness.pipeline.study import load_study, names
+from harness.pipeline.study import START, load_study, names
 from harness.stages import GROUPS, IMPLEMENTATIONS
 
 HEADER = "# Written from study.yaml by `python -m studies write`: what each arm runs, and for which seeds. Edit study.yaml.\n"
@@ -51,19 +51,17 @@ def stages(name, study):
 
 
 def by_variant(study, implementation, group, stage):
-    """What a Stage is run as by the arms of a group, and the arms of each, as DVC takes them: each method has code of its own to
-    depend on, and so a list of its arms."""
-    if stage.picks("reimpl") != "baseline":
-        return {stage.variant or study.start["pretext"]: f"${{arms.{implementation}.{group}}}"}
+    """What a Stage is run as by the arms of a group, and the arms of each, as DVC takes them: a list for each, where there are
+    several, since each pretext task and each method has code of its own to depend on."""
     found = {}
     for arm in study.arms[implementation][group]:
         found.setdefault(study.variant(stage, implementation, arm), []).append(arm)
-    return found
+    return found if len(found) > 1 else dict.fromkeys(found, f"${{arms.{implementation}.{group}}}")
 
 
 def dvc_name(stage, implementation, group, variant):
     """What DVC calls a Stage of a group's arms."""
-    if stage.picks("reimpl") == "baseline":
+    if stage.picks(implementation) and variant != START["pretext"]:
         return f"{stage.name}_{variant}"
     return f"{'original_' * (implementation == 'original_ref')}{stage.name}{GROUPS[group] * (stage.seeds == 'clustering')}"
 

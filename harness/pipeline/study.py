@@ -94,6 +94,9 @@ class Figures:
                  "a mean in percent, or a mean and a deviation")
 
 
+START = {"pretext": "simclr", "scan": "main/reimpl/default"}
+
+
 @dataclass(frozen=True, slots=True)
 class Study:
     """The fields of a study.yaml."""
@@ -104,9 +107,9 @@ class Study:
     """Implementation -> group (harness.stages.GROUPS) -> arm -> stage -> the settings that the arm changes."""
     shared: tuple[str, ...] = ()
     """What all studies share and this one reports, as folders under runs/<dataset>/: `neighbors/simclr`, say."""
-    start: dict[str, str] = field(default_factory=dict)
-    """What the arms start from: `pretext`, a pretext task [simclr]; `scan`, for the group selflabel, another study's arm as
-    `<study>/<implementation>/<arm>` [main/reimpl/default]."""
+    start: dict[str, str] = field(default_factory=START.copy)
+    """What the arms start from: `pretext`, a pretext task, where they name none of their own [simclr]; `scan`, for the group
+    selflabel, another study's arm as `<study>/<implementation>/<arm>` [main/reimpl/default]."""
     reads: dict[str, str] = field(default_factory=dict)
     """Arm -> the arm of another study, as above, that is the same cell and so is not run again."""
     scores: tuple[str, ...] = ("acc", "nmi", "ari")
@@ -148,11 +151,10 @@ class Study:
                 if arms and not stage.optional or any(stage.name in changes for changes in arms.values())]
 
     def variant(self, stage, implementation, arm):
-        """What a Stage of an arm is run on, or as: the pretext task, say, or the one method that the arm names."""
-        if stage.picks("reimpl") == "baseline":
-            (method,) = self.arms[implementation][self.group(implementation, arm)][arm][stage.name]
-            return method
-        return stage.variant or self.start["pretext"]
+        """What a Stage of an arm is run on, or as: the pretext task or method that the arm names, else what all start from."""
+        changes = self.arms[implementation][self.group(implementation, arm)][arm]
+        (variant,) = changes.get(stage.picks("reimpl")) or [stage.variant or self.start["pretext"]]
+        return variant
 
     def stages(self):
         """The stages with predictions that the study is about, in the order of the method: those that its arms run, and those of
@@ -163,7 +165,6 @@ class Study:
         return [stage for stage in SCORED if stage in run | named]
 
 
-START = {"pretext": "simclr", "scan": "main/reimpl/default"}
 FILE = "study.yaml"
 
 
@@ -230,6 +231,8 @@ def check_arm(group, changes, where):
             raise UserError(f"{where} has '{key}'; an arm of the group {group} changes settings of {', '.join(stages)} only")
     if group == "baseline" and len(changes["baseline"]) != 1:
         raise UserError(f"{where}.baseline has {len(changes['baseline'])} methods, and should have one")
+    if len(changes.get("pretext", ())) > 1:
+        raise UserError(f"{where}.pretext has {len(changes['pretext'])} pretext tasks, and should have one")
 
 
 def check_authors_arms(study, file):

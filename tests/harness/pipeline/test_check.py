@@ -3,7 +3,10 @@ runs."""
 
 import os
 import shutil
+import sys
+from collections import defaultdict
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import yaml
@@ -11,6 +14,7 @@ from PIL import Image
 
 from harness import ROOT
 from harness.engine import sweep
+from harness.engine.plan import Job
 from harness.errors import UserError
 from harness.params import pretext_seeds
 from harness.pipeline import check, new
@@ -73,7 +77,9 @@ def test_the_studies_are_right(project, capsys):
      "arms.reimpl.scan.k5: scan.num_neighbors is 101, but only 100 are mined; raise neighbors.train or lower it"),
     ("divergences", "symmetric_nt_xent: {pretext: {simclr: {symmetric: true}}",
      "symmetric_nt_xent: {pretext: {simlcr: {symmetric: true}}",
-     "arms.reimpl.whole.symmetric_nt_xent.pretext has 'simlcr', and the arm's pretext task is simclr"),
+     "arms.reimpl.whole.symmetric_nt_xent: the pretext task is 'simlcr', and should be one of byol, moco, rotation, simclr, "),
+    ("pretext_task", "moco: {pretext: {moco: {}}", "moco: {pretext: {moco: {queue: 5}}",
+     "arms.reimpl.whole.moco.pretext.moco: queue is 5, and should be at least 128"),
     ("main", "default: {scan: {}, selflabel: {}}\n\n", "default: {scan: {draw_itself: false}, selflabel: {}}\n\n",
      "arms.original_ref.clustering.default: scan.draw_itself is False, and the authors' code knows only true"),
     ("main", "acc: [22.9]", "acc: [.inf]", "published.0.acc.0 is inf, and should be a finite number"),
@@ -249,3 +255,19 @@ def test_a_sweep_has_every_cell_of_the_study_once(project):
     assert found["parameters"]["seed"]["values"] == [f"{p}-{c}" for p in pretext_seeds() for c in range(1, 10)]
     with pytest.raises(UserError, match="has no arm 'k5' of reimpl"):
         load_study("seeds").group("reimpl", "k5")
+
+
+@pytest.mark.parametrize("study, arm, stages", [
+    ("main", "original_ref/default", {"original_scan@default-3-1", "original_selflabel@default-3-1"}),
+    ("pretext_task", "reimpl/moco", {"pretext_moco@moco-3", "neighbors_moco@moco-3", "scan_of_own_pretext@moco-3-1",
+                                     "selflabel_of_own_pretext@moco-3-1"}),
+    ("methods", "reimpl/denoising", {"baseline_autoencoder@denoising-3"}),
+])
+def test_a_cell_of_a_sweep_is_the_stages_of_its_arm_at_its_seeds(project, monkeypatch, study, arm, stages):
+    chosen, jobs = Mock(), defaultdict(lambda: Job("", frozenset(), (), False))
+    monkeypatch.setattr(sweep, "bring", lambda choose, at_once: chosen(choose(jobs)))
+    monkeypatch.setitem(sys.modules, "wandb", Mock())
+    sweep.run_cell(study, arm, "3-1")
+    chosen.assert_called_once_with({f"studies/{study}/dvc.yaml:{name}" for name in stages})
+    written = yaml.safe_load(Path(f"studies/{study}/dvc.yaml").read_text())["stages"]
+    assert {name.partition("@")[0] for name in stages} <= set(written)

@@ -13,7 +13,8 @@ from harness.pipeline.study import Claim, Study, load_study, names
 MAIN = Study(title="Main", question="?", arms={
     "reimpl": {"clustering": {"default": {"scan": {}, "selflabel": {}}}},
     "original_ref": {"clustering": {"default": {"scan": {}, "selflabel": {}}}}})
-OTHER = Study(title="Other", question="?", reads={"default": "main/reimpl/default"}, start={"scan": "other/reimpl/both"}, arms={
+START = {"pretext": "simclr", "scan": "other/reimpl/both"}
+OTHER = Study(title="Other", question="?", reads={"default": "main/reimpl/default"}, start=START, arms={
     "reimpl": {"clustering": {"both": {"scan": {"heads": 2}, "selflabel": {"threshold": 0.5}}},
                "scan": {"few": {"scan": {"training": {"epochs": 2}, "num_neighbors": 5}}},
                "selflabel": {"low": {"selflabel": {"threshold": 0.5}}, "high": {"selflabel": {"threshold": 0.9}}},
@@ -46,9 +47,14 @@ def test_what_two_arms_differ_in_besides_what_the_claim_is_about(study, of, than
 
 
 def test_another_pretext_task_is_a_difference():
-    rotated = replace(OTHER, start={"pretext": "rotation"})
+    """Whether the study starts from it or the arm names it."""
+    rotated = replace(OTHER, start={**START, "pretext": "rotation"})
     claim = Claim(text="t", source="s", kind="above", of="reimpl/default/scan", than="reimpl/both/scan")
     assert confounds(rotated, claim, STUDIES) == ("scan.heads", "start.pretext")
+    whole = {"followed": {"pretext": {"moco": {"momentum": 0.9}}, "scan": {}, "selflabel": {}}}
+    claim = replace(claim, than="reimpl/followed/scan")
+    assert confounds(replace(OTHER, arms={"reimpl": {"whole": whole}}), claim, STUDIES) == (
+        "pretext.moco.momentum", "start.pretext")
 
 
 def test_no_claim_of_the_studies_is_confounded_and_check_would_say_so(tmp_path, monkeypatch, capsys):

@@ -145,10 +145,24 @@ def test_arms_start_from_another_pretext_task_and_another_arm_where_the_study_sa
         start={"pretext": "rotation", "scan": "two/reimpl/x"},
         arms={"reimpl": {"whole": {"w": {"pretext": {}, **BOTH}}, "clustering": {"a": BOTH},
                          "selflabel": {"d": {"selflabel": {}}}}}))["stages"]
-    assert "python -m reimpl pretext --task rotation " in found["pretext"]["cmd"]
-    assert "runs/code/reimpl.neighbors.rotation.json" in found["neighbors"]["deps"]
+    assert "python -m reimpl pretext --task rotation " in found["pretext_rotation"]["cmd"]
+    assert "runs/code/reimpl.neighbors.rotation.json" in found["neighbors_rotation"]["deps"]
     assert {"runs/D/pretext/rotation/P/model.pt", "runs/D/neighbors/rotation/P/neighbors.npz"} <= set(found["scan"]["deps"])
     assert "--scan 'runs/D/studies/two/reimpl/x/P-C/scan' " in found["selflabel_alone"]["cmd"]
+
+
+def test_arms_of_several_pretext_tasks_have_a_stage_for_each_task_and_share_those_after_it():
+    """An arm that names none has that which the study starts from."""
+    arms = {"w": {"pretext": {"moco": {"dim": 8}}, **BOTH}, "x": {"pretext": {}, **BOTH}, "y": {"pretext": {"moco": {}}, **BOTH}}
+    found = rendered("s", study(arms={"reimpl": {"whole": arms}}))["stages"]
+    assert list(found) == ["settings", "pretext_moco", "pretext", "neighbors_moco", "neighbors", "scan_of_own_pretext",
+                           "selflabel_of_own_pretext", "summary"]
+    for name, task, arms in (("pretext_moco", "moco", ["w", "y"]), ("neighbors_moco", "moco", ["w", "y"]),
+                             ("pretext", "simclr", ["x"]), ("neighbors", "simclr", ["x"])):
+        stage = name.partition("_")[0]
+        assert found[name]["matrix"]["arm"] == arms and f"python -m reimpl {stage} --task {task} " in found[name]["cmd"]
+        assert found[name]["deps"][0] == f"runs/code/reimpl.{stage}.{task}.json"
+    assert found["scan_of_own_pretext"]["matrix"]["arm"] == "${arms.reimpl.whole}"
 
 
 def test_where_arms_name_k_means_it_runs_on_the_features_of_each():

@@ -50,6 +50,8 @@ def arms(**groups):
      ": arms.reimpl.whole.b has no 'kmeans'; all arms of the group name it, or none"),
     (arms(whole={"a": {"pretext": {}, "kmeans": 3, **BOTH}}),
      ": arms.reimpl.whole.a.kmeans should be a mapping of settings, {} to change none"),
+    (arms(whole={"a": {"pretext": {"moco": {}, "byol": {}}, **BOTH}}),
+     ": arms.reimpl.whole.a.pretext has 2 pretext tasks, and should have one"),
     (arms(scan={"a": {"scan": {}}}, clustering={"a": BOTH}), ": arms.reimpl has the arm 'a' in the groups scan and clustering"),
     ({"arms": {"original_ref": {"scan": {"a": {"scan": {}}}}}},
      ": arms.original_ref.scan is not run; the authors' code has arms of the group clustering only"),
