@@ -181,6 +181,18 @@ class TrainedBaseline(Baseline):
 
 
 @dataclass(frozen=True, slots=True)
+class EmbeddingBaseline(TrainedBaseline):
+    """What every one of them has whose network embeds, and k-means clusters what it embeds."""
+
+    restarts: int
+    """Of k-means."""
+
+    def __post_init__(self):
+        Baseline.__post_init__(self)
+        need(self.restarts >= 1, "restarts", self.restarts, "at least 1")
+
+
+@dataclass(frozen=True, slots=True)
 class Scan:
     """Semantic clustering (scan.py; slides, Step 2)."""
 

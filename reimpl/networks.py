@@ -55,13 +55,28 @@ class ResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x):
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bfloat16 and self.training, cache_enabled=False):
-            x = F.relu_(self.bn1(self.conv1(x)))
+        with self.precision(x.device):
+            x = self.stem(x)
             if self.pool:
                 x = F.max_pool2d(x, 2, padding=1)
-            for stage in range(self.stages):
-                x = getattr(self, f"layer{stage + 1}")(x)
-            return x.mean((2, 3), dtype=self.conv1.weight.dtype)
+            for layer in self.layers():
+                x = layer(x)
+            return self.embed(x)
+
+    def precision(self, device):
+        """The context that all of it is computed in."""
+        return torch.autocast(device.type, torch.bfloat16, enabled=self.bfloat16 and self.training, cache_enabled=False)
+
+    def stem(self, x):
+        return F.relu_(self.bn1(self.conv1(x)))
+
+    def layers(self):
+        """The stages, in their order."""
+        return [getattr(self, f"layer{stage + 1}") for stage in range(self.stages)]
+
+    def embed(self, maps):
+        """float32 [n, dim] of the last stage's maps."""
+        return maps.mean((2, 3), dtype=self.conv1.weight.dtype)
 
 
 def make_backbone(settings, channels):

@@ -15,21 +15,17 @@ from torch import nn
 from harness import settings
 from reimpl.baselines import autoencoder
 from reimpl.predict import embed_all
-from reimpl.train.task import Task as BaseTask
 
 
 @dataclass(frozen=True, slots=True)
-class Settings(settings.TrainedBaseline):
+class Settings(settings.EmbeddingBaseline):
     reconstruction_epochs: int
     """Epochs, of those of the training, in which it is an autoencoder; the rest sharpen the clusters."""
-    restarts: int
-    """Of k-means."""
 
     def __post_init__(self):
-        settings.Baseline.__post_init__(self)
+        settings.EmbeddingBaseline.__post_init__(self)
         settings.need(1 <= self.reconstruction_epochs < self.training.epochs, "reconstruction_epochs", self.reconstruction_epochs,
                       f"from 1 to below {self.training.epochs}, the number of epochs")
-        settings.need(self.restarts >= 1, "restarts", self.restarts, "at least 1")
 
 
 def assignment(codes, centres):
@@ -55,13 +51,7 @@ class Dec(autoencoder.Autoencoder):
         self.register_buffer("clustering", torch.zeros((), dtype=torch.bool))
 
 
-class Task(BaseTask):
-    VIEWS = ("augmentation",)
-
-    def __init__(self, settings, views, shape):
-        super().__init__(settings, views)
-        self.shape = shape
-
+class Task(autoencoder.Reconstruction):
     def network(self, backbone):
         return Dec(backbone, self.shape, self.settings.clusters)
 
@@ -85,14 +75,11 @@ class Task(BaseTask):
     def loss(self, model, batch, progress):
         """The mean square of the reconstruction, and then KL(p || q) of equation 2, a mean over images."""
         (images,) = batch.views
-        codes = model.backbone(images)
+        codes = model.encode(images)
         reconstruction = F.mse_loss(model.decoder(codes), images)
         wanted = model.target[batch.indices]
         divergence = (torch.xlogy(wanted, wanted) - wanted * assignment(codes, model.centres).log()).sum(1).mean()
         return {"loss": torch.where(model.clustering, divergence, reconstruction)}
-
-    def embed(self, model, images):
-        return model.backbone(images)
 
     def predict(self, model, embedded):
         return assignment(embedded, model.centres).unsqueeze(0)

@@ -140,7 +140,8 @@ def test_what_the_check_asks_of_100_training_images_is_not_asked_of_the_pretext_
     asked = [{problem.partition(" is ")[0] for problem in of_sections(sections, ["simclr"], counts=found)}
              for found in (counts, {**counts, "unlabeled": 0})]
     later = {"scan.training.batch_size", "selflabel.training.batch_size", "neighbors.train"}
-    later |= {f"baseline.{method}.training.batch_size" for method in ("autoencoder", "dec", "iic", "supervised")}
+    later |= {f"baseline.{method}.training.batch_size" for method, settings in sections.base["baseline"].items()
+              if "training" in settings}
     assert asked == [{"pretext.simclr.training.batch_size", *later}, later]
 
 

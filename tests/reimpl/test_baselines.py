@@ -158,7 +158,7 @@ def test_assignment_and_target_of_dec_by_hand():
 def test_dec_learns_images_first_and_then_its_target(digits, generator):
     """One epoch of each: its loss is the square, and then the divergence, of the codes as they are, by torch's own kl_div."""
     normalize = SimpleNamespace(normalize=lambda images: images.float() / 255)
-    task = dec.Task(dec.Settings(4, TRAINING, "none", 1, 3), [normalize], (64, 1, 8, 8))
+    task = dec.Task(dec.Settings(4, TRAINING, "none", restarts=3, reconstruction_epochs=1), [normalize], (64, 1, 8, 8))
     model, images = task.network(backbone()), digits[:64]
     task.before_epoch(model, images, generator)
     view = batch([images.float() / 255])
