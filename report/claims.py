@@ -74,7 +74,7 @@ def judge_all(summaries, missing, facts, looks=()):
     others = [(name, study, claim) for name, study in missing for claim in study.claims]
     verdicts = decide([finding for _, _, finding in asked] + [NOT_RUN] * len(others))
     found = [Judged(summary.name, claim, verdict, tuple(summary.evidence(claim.of)), confounds(summary.study, claim, studies),
-                    tuple(two_kinds(summary, claim, facts["classes"])))
+                    tuple(two_kinds(summary, claim, facts["classes"])) if verdict.word != NOT_TESTED else ())
              for (summary, claim, _), verdict in zip(asked, verdicts)]
     return found + [Judged(name, claim, verdict, confounds=confounds(study, claim, studies))
                     for (name, study, claim), verdict in zip(others, verdicts[len(asked):])]

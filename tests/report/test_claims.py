@@ -99,12 +99,13 @@ def test_what_matters_is_said_by_the_claim_or_the_study_or_the_data_set(own, stu
 
 def test_runs_of_two_kinds_are_said_with_the_claim():
     apart, together = {"confusion": [[9, 0], [0, 9]]}, {"confusion": [[9, 0], [9, 0]]}
-    claim = Claim(text="t", source="s", kind="above", of="reimpl/a/scan", value=10.0)
+    high = Claim(text="t", source="s", kind="above", of="reimpl/a/scan", value=10.0)
+    untested = Claim(text="t", source="s", kind="above", of="reimpl/a/scan", than="reimpl/a/selflabel")
     study = made.study({"a": {"scan": {}, "selflabel": {}}})
 
-    def said(*kinds):
+    def said(*kinds, claim=high):
         cells = [made.cell("reimpl/a/scan", f"{seed}-0", made.scores(0.5) | kind) for seed, kind in enumerate(kinds)]
         return judged(made.summary("x", study, cells), (claim,), ["cat", "dog"])[0].merges
 
     assert said(apart, together, apart) == ("SCAN (rewrite), 1 of 3 runs merge classes: cat and dog (1 run)",)
-    assert said(apart, apart) == said(together, together) == ()
+    assert said(apart, apart) == said(together, together) == said(apart, together, claim=untested) == ()
