@@ -146,7 +146,7 @@ def interval(results, after, before):
     """The interval of a difference in accuracy, as the claim on it has it; None where no claim is on it, or it has none."""
     for judged in results.claims:
         claim, estimate = judged.claim, judged.verdict.finding.estimate
-        if (claim.of, claim.than, claim.figure) == (after, before, "acc") and estimate:
+        if (claim.of, claim.than, claim.figure) == (after, before, "acc") and claim.kind != "varies" and estimate:
             return estimate.interval()
     return None
 

@@ -1,4 +1,4 @@
-"""What single runs came to, from their confusion matrices: classes merged in one cluster, and collapses.
+"""What single runs came to, from their confusion matrices: classes merged in one cluster, uneven clusters, and collapses.
 
 A confusion matrix is int [classes, clusters], the images of each class in each cluster.
 """
@@ -61,6 +61,14 @@ def accuracy(counts):
     match = hungarian_match(counts)
     clusters = np.flatnonzero(match >= 0)
     return counts[match[clusters], clusters].sum() / counts.sum()
+
+
+def balance(confusion):
+    """The most accuracy that clusters of these sizes allow, as a share: 1 where they are as large as the classes, and where one
+    cluster has everything the share of the largest class. The largest cluster stands for the largest class, and so on."""
+    counts = np.asarray(confusion)
+    sizes = [np.sort(counts.sum(axis))[::-1] for axis in (0, 1)]
+    return sum(map(min, *sizes)) / counts.sum()
 
 
 def right(labels, clusters, figure):

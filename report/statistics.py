@@ -111,6 +111,18 @@ def by_unit(values):
     return {unit: np.mean(runs, axis=0) for unit, runs in found.items()}
 
 
+def distances(values):
+    """How far each pretext seed lies from the median of all of them, as a float array.
+
+    Spreads are compared by the means of these (Brown & Forsythe, JASA 1974). They are multiplied by n / (n - 1), since a median
+    follows the values that it is the median of: of 5 normal values the mean distance is 83 % of that from the true median.
+
+    Args: values: as in `by_unit`.
+    """
+    units = finite(list(by_unit(values).values()))
+    return np.abs(units - np.median(units)) * len(units) / max(1, len(units) - 1)
+
+
 def paired(after, before):
     """after - before by pretext seed, a tuple of floats. Args: two mappings of seed to value, keys as in `pairs`."""
     runs = {max(high, low, key=len): after[high] - before[low] for high, low in pairs(after, before)}

@@ -7,7 +7,8 @@ their number. A claim that one step is above another is
     no difference             where it is within +- what matters (two one-sided tests), also where it is not 0,
     undecided                 otherwise, or on fewer than three pretext seeds;
 
-a claim that it is the same as another, or equal to a figure, is supported within the margin and contradicted outside. Which null
+a claim that it is the same as another, or equal to a figure, is supported within the margin and contradicted outside. A claim
+that its runs vary more than another step's is supported or contradicted where the spreads differ, and else undecided. Which null
 hypotheses these tests have, no two of one claim can be true at once, and report/multiplicity.py counts on that. That a step
 collapses is seen run by run and is no inference about a mean: it takes part in no correction.
 """
@@ -22,12 +23,14 @@ from report.multiplicity import corrected
 from report.power import FEWEST, MOST, seeds_to_differ, seeds_to_equate
 from report.runs import collapsed
 from report.sequential import spent
-from report.statistics import by_unit, pairs, spread
+from report.statistics import by_unit, distances, moments, pairs, spread
 
 LEVEL = 0.05
 """The chance of any false word on a page is at most this."""
 FEWEST_COLLAPSES = 2
 """Pretext seeds that "collapses" takes: a single run is found to have collapsed by chance once in a hundred times."""
+FEWEST_SPREADS = 5
+"""Pretext seeds that "varies" takes: of four the distances are two equal pairs, whose own spread may be nothing by chance."""
 NOT_TESTED, UNDECIDED, NO_DIFFERENCE = "not tested", "undecided", "no difference"
 WORDS = ("supported", "contradicted", NO_DIFFERENCE, UNDECIDED, NOT_TESTED)
 
@@ -103,6 +106,8 @@ def judge(claim, after, before=None, matters=1.0, confusions=None, dataset="", n
         return Finding(not_run or "no record", NOT_TESTED)
     offset = claim.value if claim.kind == "above" else 0.0
     ours = f"{_figure(after)} against {_figure(before)}" if claim.than else _figure(after)
+    if claim.kind == "varies":
+        return _varies(after, before, ours)
     keys = pairs(after.percent, before.percent) if claim.than else [(seed, "") for seed in after.percent]
     if not keys:
         return Finding(not_run or "no seed that both steps have", NOT_TESTED, ours)
@@ -204,9 +209,28 @@ def _forecast(kind, found, target, margin, images, level):
     if needed:
         return f"at this mean and spread {min(needed)} seeds would decide it with a chance of 80 %"
     still = Estimate(0.0, 0.0, 2, found.image_error).half_width(1 - level)
-    if all(distance <= still for _, distance in ways):
+    if ways and all(distance <= still for _, distance in ways):
         return f"{images} test images cannot tell, whatever the number of seeds"
     return f"at this mean and spread more than {MOST} seeds would be needed"
+
+
+def _varies(after, before, ours):
+    """Welch's test of the mean distances from the median, with the degrees of freedom of the fewer seeds.
+
+    It is about these test images, whose draw so adds no error but that of one image, which a share is exact to. No test finds
+    spreads to be alike: a kind of run that comes up in one of ten may be among none of these.
+    """
+    spreads = [moments(distances(side.percent)) for side in (after, before)]
+    n, mean = min(count for count, _, _ in spreads), spreads[0][1] - spreads[1][1]
+    if n == 1:
+        return Finding("one seed has no spread", ours=ours, n=1)
+    found = Estimate(mean, (n * sum(std**2 / count for count, _, std in spreads)) ** 0.5, n, 100 / (after.images + 2))
+    low, high = found.interval()
+    reason = f"{mean:+z.1f} points of distance from the median [{low:z.1f}, {high:z.1f}] over {n} seeds"
+    if n < FEWEST_SPREADS:
+        return Finding(f"{reason}; a decision takes at least {FEWEST_SPREADS}", ours=ours, n=n, estimate=found)
+    tests = (("supported" if mean > 0 else "contradicted", float(found.p_differs())),)
+    return Finding(reason, UNDECIDED, ours, n, found, tests, ("above", found, 0.0, 0.0, after.images))
 
 
 def _collapses(confusions, not_run):

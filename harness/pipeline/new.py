@@ -26,7 +26,8 @@ arms:
     clustering:
       k15: {{scan: {{num_neighbors: 15}}, selflabel: {{}}}}
 
-# kind: above (of over than, or over a value), same (within margin points), equal (to value, within margin), collapses.
+# kind: above (of over than, or over a value), same (within margin points), equal (to value, within margin), varies (of more than
+# than), collapses.
 claims:
   - text: With 15 candidates accuracy is within 2 points of that with all.
     source: this project

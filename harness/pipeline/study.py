@@ -9,11 +9,13 @@ from harness.params import lookup, mapping_of, seeds
 from harness.stages import GROUPS, IMPLEMENTATIONS, SCORED, of_group
 from harness.validation import NAME, build, check_name, need
 
-KINDS = ("above", "equal", "same", "collapses")
+KINDS = ("above", "equal", "same", "varies", "collapses")
 METRICS = ("acc", "acc_many_to_one", "acc_reference", "nmi", "ari", "train_accuracy", "test_accuracy")
 """The figures of records that are shown in percent."""
 SHARES = ("acc", "acc_many_to_one", "acc_reference", "train_accuracy", "test_accuracy")
 """Figures that are shares of images: of those alone it is known how much the draw of the test images adds to their error."""
+FIGURES = (*SHARES, "balance")
+"""What a claim may be about: a share, or the accuracy that clusters of such sizes allow (report/runs.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +28,14 @@ class Claim:
     """Where it is made."""
     kind: str
     """above: more than another step, or than `value` | equal: within `margin` of `value` | same: within `margin` of another
-    step | collapses: every run is at chance, or uses fewer than half of its clusters (report/runs.py)."""
+    step | varies: its runs lie further apart than another step's | collapses: every run is at chance, or uses fewer than half of
+    its clusters (report/runs.py)."""
     of: str
     """The step that the claim is about: `reimpl/default/selflabel`, say."""
     figure: str = "acc"
-    """The metric, one of SHARES."""
+    """One of FIGURES."""
     than: str = ""
-    """The other step, for `above` and `same`."""
+    """The other step, for `above`, `same` and `varies`."""
     value: float = 0.0
     """In percent: the published mean, for `equal`, or what is exceeded, for `above`. 0 is none."""
     margin: float = 0.0
@@ -46,18 +49,18 @@ class Claim:
     """Published figures, as text to stand beside ours: "87.6 ± 0.4 against 81.8 ± 0.3, CIFAR-10", say."""
 
     def __post_init__(self):
-        need(self.kind in KINDS, "kind", repr(self.kind), "above, equal, same or collapses")
+        need(self.kind in KINDS, "kind", repr(self.kind), "above, equal, same, varies or collapses")
         for key in ("text", "source", "of", "figure"):
             need(getattr(self, key), key, repr(getattr(self, key)), "some text")
         where = f"where kind is {self.kind}"
         need(-100 <= self.value <= 100, "value", self.value, "a percentage")
-        need(self.figure in SHARES, "figure", repr(self.figure), f"a share of images: {', '.join(SHARES)}")
+        need(self.figure in FIGURES, "figure", repr(self.figure), f"a share of images: {', '.join(FIGURES)}")
         need(self.margin >= 0, "margin", self.margin, "above 0, or left out for what matters in general")
-        if self.kind == "collapses":
+        if self.kind in ("varies", "collapses"):
             need(self.margin == 0, "margin", self.margin, f"left out {where}")
         if self.kind == "above":
             need(bool(self.than) != bool(self.value), "than", repr(self.than), f"a step, or a value given instead, {where}")
-        elif self.kind == "same":
+        elif self.kind in ("same", "varies"):
             need(self.than, "than", repr(self.than), f"a step {where}")
         else:
             need(not self.than, "than", repr(self.than), f"left out {where}")

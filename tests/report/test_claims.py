@@ -59,6 +59,17 @@ def test_images_are_paired_by_the_clusters_of_the_summary(summary):
     assert summary.right("reimpl/a/scan", "acc") == {}
 
 
+def test_the_balance_of_clusters_follows_from_what_is_recorded():
+    """One cluster with everything allows 50 %, and clusters with 9 and 11 of the 20 images 95 %."""
+    kinds = {"a": [[10, 0], [10, 0]], "b": [[9, 1], [0, 10]]}
+    cells = [made.cell(f"reimpl/{arm}/scan", f"{seed}-0", made.scores(0.5) | {"confusion": confusion})
+             for arm, confusion in kinds.items() for seed in range(5)]
+    study = made.study({arm: {"scan": {}, "selflabel": {}} for arm in kinds})
+    claim = Claim(text="t", source="s", kind="above", figure="balance", of="reimpl/b/scan", than="reimpl/a/scan")
+    (found,) = judged(made.summary("x", study, cells), (claim,))
+    assert (found.verdict.word, found.verdict.finding.ours) == ("supported", "95.0 ± 0.0 against 50.0 ± 0.0")
+
+
 def test_claims_are_corrected_together_and_written_with_every_figure(tmp_path):
     study = made.study({"a": {"scan": {"heads": 2}, "selflabel": {}}}, reads={"default": "main/reimpl/default"})
     found = {f"reimpl/{arm}/scan": {f"{seed}-0": 0.5 + gain + 0.001 * seed**2 * (gain > 0) for seed in range(5)}

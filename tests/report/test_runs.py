@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import confusion_matrix
 
 from harness.metrics import score
-from report.runs import accuracy, collapsed, merged, merges, right
+from report.runs import accuracy, balance, collapsed, merged, merges, right
 
 APART = [[9, 1, 0], [0, 8, 2], [0, 0, 10]]
 ONE_AND_TWO = [[10, 0, 0], [0, 9, 1], [0, 6, 4]]  # cluster 1 has most of both, cluster 2 a part of the last
@@ -36,6 +37,18 @@ def test_a_run_collapses_where_it_uses_few_clusters_or_is_at_chance():
     assert collapsed([[50, 0], [50, 0]]) == "accuracy is 50.0, and random clusters reach 50.0"  # one of two is no fewer than half
     random = confusion_matrix(np.repeat(np.arange(4), 500), np.random.default_rng(0).integers(4, size=2000))
     assert collapsed(random).startswith("accuracy is 2")
+
+
+def test_the_balance_of_clusters_is_the_accuracy_that_their_sizes_allow():
+    """Whatever is in them: by hand, and as the best match of clusters to classes where each pair shares all that it can."""
+    assert balance(np.eye(4) * 9) == balance(np.eye(4)[::-1] * 9) == balance([[6, 4], [4, 6]]) == 1
+    assert balance([[10, 0], [6, 4]]) == 0.7 and balance([[7, 0, 0], [0, 3, 0], [0, 0, 0]]) == 1  # 10 and 4 of the 20
+    assert balance([[50, 0, 0], [30, 0, 0], [20, 0, 0]]) == 0.5
+    rng = np.random.default_rng(0)
+    for clusters in (2, 4, 7):
+        counts = rng.integers(30, size=(4, clusters))
+        shared = np.minimum.outer(counts.sum(1), counts.sum(0))
+        assert balance(counts) == pytest.approx(shared[linear_sum_assignment(shared, maximize=True)].sum() / counts.sum())
 
 
 @pytest.mark.parametrize("clusters", (3, 5))

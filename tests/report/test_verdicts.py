@@ -14,6 +14,7 @@ ABOVE = Claim(kind="above", than="reimpl/default/scan", **COMMON)
 EXCEEDS = Claim(kind="above", value=80.0, **COMMON)
 EQUAL = Claim(kind="equal", value=87.6, margin=1.0, **COMMON)
 SAME = Claim(kind="same", than="reimpl/default/scan", margin=1.0, **COMMON)
+VARIES = Claim(kind="varies", than="reimpl/default/scan", **COMMON)
 COLLAPSES = Claim(kind="collapses", **COMMON)
 
 
@@ -48,7 +49,7 @@ def test_a_claim_is_read_as_settings_are():
 
 
 @pytest.mark.parametrize("changes, message", [
-    ({"kind": "below"}, "kind is 'below', and should be above, equal, same or collapses"),
+    ({"kind": "below"}, "kind is 'below', and should be above, equal, same, varies or collapses"),
     ({"kind": "above"}, "than is '', and should be a step, or a value given instead"),
     ({"kind": "above", "than": "x", "value": 80.0}, "than is 'x', and should be a step, or a value"),
     ({"kind": "above", "than": COMMON["of"]}, "another step"),
@@ -56,6 +57,8 @@ def test_a_claim_is_read_as_settings_are():
     ({"kind": "equal", "margin": 1.0}, "value is 0.0, and should be the published mean"),
     ({"kind": "equal", "value": 87.6, "margin": -1.0}, "margin is -1.0, and should be above 0, or left out"),
     ({"kind": "equal", "value": 87.6, "margin": 1.0, "than": "x"}, "than is 'x', and should be left out where kind is equal"),
+    ({"kind": "varies"}, "than is '', and should be a step where kind is varies"),
+    ({"kind": "varies", "than": "x", "margin": 1.0}, "margin is 1.0, and should be left out where kind is varies"),
     ({"kind": "same", "margin": 1.0}, "than is '', and should be a step where kind is same"),
     ({"kind": "same", "than": "x", "margin": 1.0, "value": 5.0}, "value is 5.0, and should be left out"),
     ({"kind": "collapses", "than": "x"}, "than is 'x', and should be left out"),
@@ -235,6 +238,45 @@ def test_what_cannot_be_tested_does_not_count_among_the_claims():
     assert (missing.word, missing.p, single.word, single.p) == ("not tested", None, "undecided", None)
 
 
+WIDE, NARROW = [90.0, 50.0, 70.0, 95.0, 30.0, 80.0], [96.0, 97.5, 97.0, 96.5, 98.0, 97.2]
+
+
+def test_runs_vary_more_where_they_lie_further_from_their_median():
+    """Of 75 and of 97.1. Levene's test by scipy, centred on the median, has the same F; of its 10 degrees of freedom 5 count."""
+    verdict = found(VARIES, by_seed(*WIDE), by_seed(*NARROW))
+    levene = stats.levene(WIDE, NARROW, center="median")
+    assert levene.pvalue == pytest.approx(stats.f.sf(levene.statistic, 1, 10))
+    assert verdict.p == pytest.approx(2 * stats.t.sf(levene.statistic**0.5, 5), rel=1e-6) and verdict.p < 0.05
+    far = [np.mean(np.abs(runs - np.median(runs))) for runs in (WIDE, NARROW)]
+    assert verdict.word == "supported" and verdict.finding.estimate.mean == pytest.approx(1.2 * (far[0] - far[1]))
+    assert verdict.reason.startswith("+22.4 points of distance from the median [")
+    assert verdict.finding.ours == "69.2 ± 25.0 against 97.0 ± 0.7" and verdict.finding.improvement is None
+    assert found(VARIES, by_seed(*NARROW), by_seed(*WIDE)).word == "contradicted"
+
+
+def test_that_runs_vary_alike_is_undecided_however_many_they_are():
+    alike = found(VARIES, standard(40, 80.0, 1.0), standard(40, 97.0, 1.0), matters=50.0)
+    assert alike.word == "undecided" and [word for word, _ in alike.finding.tests] == ["contradicted"]
+    assert "no difference" not in alike.reason
+    constant = found(VARIES, by_seed(*[80.0] * 5), by_seed(*[97.0] * 5))
+    why = constant.reason
+    assert constant.word == "undecided" and why.endswith("p = 1; at this mean and spread more than 1000 seeds would be needed")
+
+
+def test_steps_that_have_no_seed_in_common_vary_each_by_its_own():
+    """Three clustering runs on each pretext seed are averaged: what they spread in is not what a network begins from."""
+    runs = {f"{seed}-{run}": value + shift for seed, value in enumerate(WIDE, 10) for run, shift in enumerate((-20.0, 0.0, 20.0))}
+    assert found(VARIES, runs, by_seed(*NARROW)).p == pytest.approx(found(VARIES, by_seed(*WIDE), by_seed(*NARROW)).p)
+
+
+@pytest.mark.parametrize("seeds, reason", [
+    (1, "one seed has no spread"), (2, "; a decision takes at least 5"), (4, "; a decision takes at least 5")])
+def test_few_seeds_do_not_show_how_runs_vary(seeds, reason):
+    verdict = found(VARIES, by_seed(*WIDE[:seeds]), by_seed(*NARROW))
+    assert (verdict.word, verdict.finding.n, verdict.finding.tests) == ("undecided", seeds, ())
+    assert verdict.reason.endswith(reason)
+
+
 ONE_CLUSTER, GOOD = [[30, 0, 0], [30, 0, 0], [30, 0, 0]], [[30, 0, 0], [0, 30, 0], [0, 0, 30]]
 
 
@@ -251,7 +293,7 @@ def test_collapses_looks_at_every_run():
 
 @pytest.mark.parametrize("claim, after, before", [
     (ABOVE, {}, by_seed(80.0, 81.0)), (ABOVE, by_seed(80.0, 81.0), None), (ABOVE, by_seed(80.0, 81.0), {}),
-    (EXCEEDS, None, None), (EQUAL, {}, {}), (SAME, {}, {}), (COLLAPSES, {}, None),
+    (EXCEEDS, None, None), (EQUAL, {}, {}), (SAME, {}, {}), (VARIES, {}, {}), (COLLAPSES, {}, None),
 ])
 def test_what_was_not_run_is_not_tested(claim, after, before):
     assert (found(claim, after, before).word, found(claim, after, before).reason) == ("not tested", "no record")

@@ -62,7 +62,7 @@ def test_the_studies_are_right(project, capsys):
     ("strong_augmentation", "clustering:", "clusterin:",
      "arms.reimpl.clusterin is unknown; the list of groups has no 'clusterin'; it has whole, clustering, scan, selflabel"),
     ("pretext_task", "kind: above", "kind: abov",
-     "claims.0: kind is 'abov', and should be above, equal, same or collapses"),
+     "claims.0: kind is 'abov', and should be above, equal, same, varies or collapses"),
     ("pretext_task", "start: {pretext: rotation}", "start: {pretext: rotate}",
      "start.pretext is 'rotate'; params.yaml: pretext_tasks has simclr, rotation"),
     ("threshold", "t050: {selflabel: {threshold: 0.5}}", "'a b': {selflabel: {threshold: 0.5}}",
