@@ -15,14 +15,14 @@ class Dataset:
     """Where the images come from and how they are normalised."""
 
     source: str
-    """digits | cifar10 | cifar20 | stl10 | folder: a function of harness/sources.py."""
+    """digits | cifar10 | cifar20 | cifar100 | stl10 | folder: a function of harness/sources.py."""
     mean: tuple[float, ...]
     """Per channel, of pixels scaled to 0..1 [0.4914, 0.4822, 0.4465]."""
     std: tuple[float, ...]
     """Per channel [0.2023, 0.1994, 0.2010: what the reference divides by; the set's own are larger]."""
     root: str = ""
     """Folder of the raw images: for `folder`, <root>/{train,test}/<class>/<file>, or without the class where images have no
-    label; for `cifar10`, `cifar20` and `stl10`, the download."""
+    label; for the others but `digits`, the download."""
     size: int = 0
     """Side, in pixels, that images are resized to (bilinear); 0 keeps theirs."""
     classes: tuple[str, ...] = ()

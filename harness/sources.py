@@ -96,25 +96,34 @@ def cifar10(settings):
     )
 
 
-def cifar20(settings):
-    """CIFAR-100 as torchvision downloads and verifies it, in the official order, with its 20 superclasses for classes.
+def cifar100(settings):
+    """CIFAR-100 as torchvision downloads and verifies it, in the official order.
 
-    Source: A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009. torchvision reads the 100 classes alone.
+    Source: A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009.
     """
     from torchvision.datasets import CIFAR100
 
     parts = _downloaded(CIFAR100, "CIFAR-100", settings.root, OF_CIFAR)
+    return Raw(
+        images={split: in_memory(part.data) for split, part in parts.items()},
+        labels={split: np.asarray(part.targets, np.int64) for split, part in parts.items()},
+        classes=list(parts["train"].classes),
+    )
+
+
+def cifar20(settings):
+    """The same with the 20 superclasses of CIFAR-100 for classes, which torchvision does not read."""
+    from torchvision.datasets import CIFAR100
+
+    raw = cifar100(settings)
 
     def coarse(name, key):
         with open(Path(settings.root) / CIFAR100.base_folder / name, "rb") as file:
             return pickle.load(file, encoding="latin1")[key]  # whose checksum torchvision has just verified
 
     files = {"train": CIFAR100.train_list[0][0], "test": CIFAR100.test_list[0][0]}
-    return Raw(
-        images={split: in_memory(part.data) for split, part in parts.items()},
-        labels={split: np.asarray(coarse(name, "coarse_labels"), np.int64) for split, name in files.items()},
-        classes=list(coarse(CIFAR100.meta["filename"], "coarse_label_names")),
-    )
+    return Raw(raw.images, {split: np.asarray(coarse(name, "coarse_labels"), np.int64) for split, name in files.items()},
+               list(coarse(CIFAR100.meta["filename"], "coarse_label_names")))
 
 
 def stl10(settings):
@@ -172,8 +181,8 @@ def folder(settings):
     return Raw(images, labels, classes)
 
 
-SOURCES = {"digits": digits, "cifar10": cifar10, "cifar20": cifar20, "stl10": stl10, "folder": folder}
-DOWNLOADED = {"cifar10": SPLITS, "cifar20": SPLITS, "stl10": (*SPLITS, UNLABELED)}
+SOURCES = {"digits": digits, "cifar10": cifar10, "cifar20": cifar20, "cifar100": cifar100, "stl10": stl10, "folder": folder}
+DOWNLOADED = {"cifar10": SPLITS, "cifar20": SPLITS, "cifar100": SPLITS, "stl10": (*SPLITS, UNLABELED)}
 """The splits of those that are downloaded, which are so known beforehand."""
 
 

@@ -48,8 +48,8 @@ def test_cifar10_is_read_from_its_own_format(tmp_path, photos, monkeypatch):
         datasets.prepare(settings)
 
 
-def test_cifar100_has_its_superclasses_for_classes(tmp_path, photos, monkeypatch):
-    """A file a split, with 100 classes and 20, of which the 20 count."""
+def test_cifar100_has_its_classes_or_its_superclasses(tmp_path, photos, monkeypatch):
+    """A file a split, with 100 classes and 20."""
     from torchvision.datasets import CIFAR100
 
     base, flat = tmp_path / "cifar-100-python", photos[:6].reshape(6, -1).numpy()
@@ -65,6 +65,9 @@ def test_cifar100_has_its_superclasses_for_classes(tmp_path, photos, monkeypatch
     assert raw.classes == names
     assert raw.labels["train"].tolist() == [3, 0, 19, 3] and raw.labels["test"].tolist() == [0, 19]
     assert (images(raw, "train") == photos[:4].permute(0, 2, 3, 1).numpy()).all()
+    fine = datasets.prepare(Dataset(source="cifar100", root=str(tmp_path), **RGB))
+    assert fine.classes == [f"fine {i}" for i in range(100)] and (images(fine, "test") == images(raw, "test")).all()
+    assert fine.labels["train"].tolist() == [99, 1, 2, 98] and fine.labels["test"].tolist() == [7, 8]
     few = datasets.prepare(Dataset(source="cifar20", root=str(tmp_path), classes=("super 19", "super 3", "super 0"), **RGB))
     assert few.labels["train"].tolist() == [1, 2, 0, 1] and few.labels["test"].tolist() == [2, 0]
 

@@ -99,7 +99,7 @@ def test_what_is_wrong_with_a_folder_is_named(photo_folder, spoil, says):
 def test_channels_that_do_not_fit_are_named():
     with pytest.raises(UserError, match=r"the images have 1 channel\(s\), but dataset.mean has 3"):
         prepare(Dataset(source="digits", **RGB))
-    with pytest.raises(UserError, match="the dataset source is 'mnist', and should be one of digits, cifar10, cifar20, stl10, "):
+    with pytest.raises(UserError, match="the dataset source is 'mnist', and should be one of digits, cifar10, cifar20, "):
         prepare(Dataset(source="mnist", **RGB))
 
 
