@@ -1,11 +1,14 @@
 """What the documentation names is there."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import yaml
 
-from harness.pipeline.study import KINDS
+from harness.pipeline.study import FIGURES, KINDS, Claim, Figures, Study, load_study
+from harness.stages import GROUPS
 from report.verdicts import WORDS
 
 ROOT = Path(__file__).parent.parent
@@ -26,3 +29,30 @@ def test_every_word_and_every_kind_of_claim_is_explained():
     text = (ROOT / "docs/statistics.md").read_text()
     assert [word for word in WORDS if f"**{word.capitalize()}**" not in text and f"**{word}**" not in text] == []
     assert [kind for kind in KINDS if f"| `{kind}`" not in text] == []
+
+
+def section(page, heading):
+    """The text below a heading, as far as the next one."""
+    return (ROOT / "docs" / page).read_text().split(f"\n## {heading}\n")[1].split("\n## ")[0]
+
+
+def keys(text):
+    """The names in code that stand in the first column of a table."""
+    return {key for row in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE) for key in re.findall(r"`(\w+)`", row)}
+
+
+def test_every_key_of_a_study_is_explained_and_no_other():
+    page = "study-yaml.md"
+    for heading, kind in {"The study": Study, "A claim": Claim, "Published figures": Figures}.items():
+        assert keys(section(page, heading)) == {field.name for field in fields(kind)}, heading
+    assert keys(section(page, "Groups of arms")) == set(GROUPS)
+    assert [name for name in (*KINDS, *FIGURES) if f"`{name}`" not in section(page, "A claim")] == []
+
+
+def test_the_study_that_is_shown_is_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (shown,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/study-yaml.md").read_text(), re.DOTALL)
+    (tmp_path / "studies/shown").mkdir(parents=True)
+    (tmp_path / "studies/shown/study.yaml").write_text(shown)
+    study = load_study("shown")
+    assert study.arms == yaml.safe_load(shown)["arms"] and study.claims[0].margin == 2.0
