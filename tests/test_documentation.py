@@ -1,9 +1,11 @@
 """What the documentation names is there."""
 
+import json
 import re
 from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -56,3 +58,20 @@ def test_the_study_that_is_shown_is_one(tmp_path, monkeypatch):
     (tmp_path / "studies/shown/study.yaml").write_text(shown)
     study = load_study("shown")
     assert study.arms == yaml.safe_load(shown)["arms"] and study.claims[0].margin == 2.0
+
+
+STEPS = {"k-means on the pixels": "kmeans/pixels/*", "k-means on the features of SimCLR": "kmeans/embeddings/*",
+         "SCAN": "main/reimpl/default/*/scan", "SCAN + self-labeling": "main/reimpl/default/*/selflabel",
+         "the same, from rotation prediction": "pretext_task/reimpl/rotation/*/selflabel"}
+
+
+def test_the_results_shown_first_are_those_of_the_kept_records():
+    """Mean and deviation, worked out here from the records' files."""
+    table = section("../README.md", "What the kept records say").strip().split("\n\n")[1]
+    header, _, *rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()]
+    assert [row[0] for row in rows] == list(STEPS) and len(header) > 2
+    for column, dataset in list(enumerate(header))[1:-1]:
+        for row in rows:
+            files = (ROOT / "records" / dataset.strip("`")).glob(f"{STEPS[row[0]]}/metrics.json")
+            found = [100 * json.loads(file.read_text())["metrics"]["acc"] for file in files]
+            assert row[column] == f"{np.mean(found):.1f} ± {np.std(found, ddof=1):.1f} ({len(found)})", (row[0], dataset)
