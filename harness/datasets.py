@@ -164,33 +164,45 @@ class Facts:
 
 
 class PreparedDataset:
-    """A prepared data set, read lazily."""
+    """A prepared data set, read lazily. Args: joint: whether its training images are those of both splits (Dataset.joint)."""
 
-    def __init__(self, root):
-        self.root = Path(root)
+    def __init__(self, root, joint=False):
+        self.root, self.joint = Path(root), joint
         self.facts = read_json(existing(self.root / "dataset.json", "dvc repro dataset"))
         build(Facts, self.facts, str(self.root / "dataset.json"))
-        self.classes, self.counts = self.facts["classes"], self.facts["images"]
+        self.classes, counts = self.facts["classes"], self.facts["images"]
+        self.counts = {split: sum(counts[part] for part in self.parts(split)) for split in counts}
 
     @property
     def pretext_splits(self):
         """What a pretext task learns from: the training images, and those without labels where there are such."""
         return [split for split in ("train", UNLABELED) if split in self.counts]
 
+    def parts(self, split):
+        """The splits as prepared that a split is made of."""
+        return SPLITS if self.joint and split == "train" else (split,)
+
     def images(self, split):
-        """uint8 [n, h, w, c], memory-mapped."""
+        """uint8 [n, h, w, c], memory-mapped where it is of one part."""
+        stored = self.stored(split)
+        return stored[0] if len(stored) == 1 else np.concatenate(stored)
+
+    def stored(self, split):
+        """The same, memory-mapped, as a list of the parts."""
         if split not in self.counts:
             raise UserError(f"{self.root / 'dataset.json'} has no {split} images, only {' and '.join(self.counts)}: make it "
                             "again by `dvc repro dataset`")
-        file = self.root / f"{split}_images.npy"
-        return checked(read_npy(file, memory_map=True), file, "uint8", (self.counts[split], *self.facts["shape"]))
+        return [self._read(part, "images", "uint8", self.facts["shape"], memory_map=True) for part in self.parts(split)]
 
     def labels(self, split):
-        """int64 [n], or None where the split has no labels. For evaluation only."""
-        if split not in self.facts.get("labelled", SPLITS):
+        """int64 [n], or None where a part of the split has no labels. For evaluation only."""
+        if not set(self.parts(split)) <= set(self.facts.get("labelled", SPLITS)):
             return None
-        file = self.root / f"{split}_labels.npy"
-        return checked(read_npy(file), file, "int64", (self.counts[split],), below=len(self.classes))
+        return np.concatenate([self._read(part, "labels", "int64", (), below=len(self.classes)) for part in self.parts(split)])
+
+    def _read(self, part, kind, dtype, shape, memory_map=False, **limits):
+        file = self.root / f"{part}_{kind}.npy"
+        return checked(read_npy(file, memory_map=memory_map), file, dtype, (self.facts["images"][part], *shape), **limits)
 
 
 def need_images(key, value, split, count, spare=0):

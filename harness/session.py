@@ -69,7 +69,7 @@ class Session:
 
     def images(self, dataset, *splits):
         """All images of some splits, one after another, uint8 [n, c, h, w], on the device; or Streamed, where they are many."""
-        stored = [dataset.images(split) for split in splits]
+        stored = [part for split in splits for part in dataset.stored(split)]
         if sum(part.nbytes for part in stored) > self.execution.resident_mib * 2**20:
             return Streamed(stored, self.device)
         height, width, channels = dataset.facts["shape"]

@@ -34,6 +34,9 @@ class Dataset:
     """Test images to keep, alike."""
     unlabeled_images: int = 0
     """Of the images that only the pretext task learns from, where the data set has such, those to keep, alike."""
+    joint: bool = False
+    """Whether the test images, by which all is scored, are learned from, too, as by the methods before SCAN [false]. Of these
+    settings it is the one that an arm may change."""
 
     def __post_init__(self):
         need(len(self.mean) == len(self.std) and len(self.mean) in (1, 3), "mean", self.mean, "1 or 3 numbers, as std")

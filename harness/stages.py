@@ -105,7 +105,8 @@ def of_group(group):
 
 def made_from(name):
     """The names of a stage and of those whose results it is made from."""
-    return {name}.union(*(made_from(path.split("/")[0]) for path in STAGES[name].inputs.values()))
+    images = {"dataset"} if STAGES[name].reads_images else set()
+    return {name}.union(images, *(made_from(path.split("/")[0]) for path in STAGES[name].inputs.values()))
 
 
 def shared_steps(tasks):

@@ -24,7 +24,7 @@ def run(cell, settings, inputs, out):
 
     predictions.npz is as k-means writes it (`clusters`), or as SCAN does where the method predicts (`probabilities`, `features`).
     """
-    dataset, baseline = PreparedDataset(inputs["data"]), settings["baseline"]
+    dataset, baseline = PreparedDataset(inputs["data"], settings["dataset"].joint), settings["baseline"]
     method = importlib.import_module(f"{PICKED['baseline']}.{cell.variant}")
     need_images(f"baseline.{cell.variant}.clusters", baseline.clusters, "train", dataset.counts["train"])
     session = Session(cell, inputs, settings)

@@ -14,7 +14,7 @@ from reimpl.train.task import make_network
 
 def run(cell, settings, inputs, out):
     """Writes neighbors.npz and embeddings.npz (arrays `train` and `test` each) and metrics.json."""
-    dataset = PreparedDataset(inputs["data"])
+    dataset = PreparedDataset(inputs["data"], settings["dataset"].joint)
     session = Session(cell, inputs, settings)
     task = load_task(cell.variant)(settings["pretext"])
     model = make_network(task, make_backbone(settings["network"], dataset.facts["shape"][2]))

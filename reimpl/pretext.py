@@ -22,7 +22,7 @@ def load_task(name):
 
 def run(cell, settings, inputs, out):
     """Writes model.pt and metrics.json."""
-    dataset = PreparedDataset(inputs["data"])
+    dataset = PreparedDataset(inputs["data"], settings["dataset"].joint)
     pretext, Task = settings["pretext"], load_task(cell.variant)
     augment = make_augmentation(settings["augmentation"], settings["dataset"])
     session = Session(cell, inputs, settings)

@@ -44,7 +44,7 @@ def best_head(losses):
 
 def run(cell, settings, inputs, out):
     """Writes model.pt (weights of the epoch that is kept, with its best head alone), predictions.npz and metrics.json."""
-    dataset = PreparedDataset(inputs["data"])
+    dataset = PreparedDataset(inputs["data"], settings["dataset"].joint)
     scan, augment = settings["scan"], make_augmentation(settings["augmentation"], settings["dataset"])
     augment_neighbor = augment  # in one draw
     if "neighbor_augmentation" in settings:

@@ -15,7 +15,7 @@ from reimpl.train.trainer import Trainer
 
 def run(cell, settings, inputs, out):
     """Writes model.pt (of the last epoch, as in the reference), predictions.npz and metrics.json."""
-    dataset = PreparedDataset(inputs["data"])
+    dataset = PreparedDataset(inputs["data"], settings["dataset"].joint)
     selflabel = settings["selflabel"]
     augment, augment_target = (make_augmentation(settings[role], settings["dataset"])
                                for role in ("augmentation", "target_augmentation"))

@@ -38,7 +38,7 @@ def build(dataset, summaries, out, bench=FILE, looks=()):
         tested=sum(bool(judged.verdict.finding.tests) for judged in claims), fewest=FEWEST, looks=looks,
         titles={study["name"]: study["study"].title for study in studies} | {name: study.title for name, study in missing},
         divergences=read_yaml(DIVERGENCES), effects=effects(found), obstacles=read_yaml(OBSTACLES),
-        published=published_tables(found, facts["name"], out), comparable=facts["name"] in PUBLISHED_ON,
+        published=published_tables(found, missing, facts["name"], out), comparable=facts["name"] in PUBLISHED_ON,
         published_on=PUBLISHED_ON["cifar10"], shares=SHARES, evidence=evidence(found), kept=kept_lines(results),
         speed=read_speed(bench), implementations=IMPLEMENTATIONS, to_root=os.path.relpath(".", out))
     return results

@@ -9,14 +9,16 @@ FILE = Path(__file__).parent / "published.yaml"
 ORIGIN = ("Source", "Protocol", "Backbone", "n")
 
 
-def published_tables(summaries, dataset, out):
+def published_tables(summaries, missing, dataset, out):
     """The tables of published.yaml for the template, that of methods with our rows; writes each as CSV.
 
     Each is a mapping: title, source, note, facts (the headings of what a row says of its figures), groups, columns, and rows. A
     row has its name, its facts and its cells as text, how many rows from it on are of its method (0 but for the first), `span`,
     and the paths of its records, `evidence`; None where it is a copied one.
+
+    Args: missing: (name, Study) of each study that did not run.
     """
-    tables = [methods(read_yaml(FILE)["methods"], summaries, dataset), imagenet(read_yaml(FILE)["imagenet"])]
+    tables = [methods(read_yaml(FILE)["methods"], summaries, dict(missing), dataset), imagenet(read_yaml(FILE)["imagenet"])]
     for name, table in zip(("methods", "imagenet"), tables):
         columns = [f"{group} {column}" for group in table["groups"] for column in table["columns"]] or table["columns"]
         heads = ["method", *map(str.lower, table["facts"]), *columns]
@@ -25,25 +27,29 @@ def published_tables(summaries, dataset, out):
     return tables
 
 
-def methods(table, summaries, dataset):
+def methods(table, summaries, missing, dataset):
     """Each method's published row, and below it a row for each step that runs it here, in the columns of the data set."""
     group = next((group for group, name in table["dataset_of_group"].items() if name == dataset), dataset)
     groups = [*table["groups"], *[group] * (group not in table["groups"])]
     metrics, found = [column.lower() for column in table["columns"]], {summary.name: summary for summary in summaries}
 
-    def ours(place):
-        study, step = place.split("/", 1)
-        row = here(found.get(study), step, metrics)
-        return row | {"cells": [cell for one in groups for cell in (row["cells"] if one == group else [""] * len(metrics))]}
+    def ours(places):
+        for name, step in (place.split("/", 1) for place in places):
+            study = found[name].study if name in found else missing.get(name)
+            changes = changed(study, step) if study else None
+            if changes is not None:
+                row = here(found.get(name), step, metrics, changes.get("dataset", {}).get("joint", False))
+                blank = [""] * len(metrics)
+                yield row | {"cells": [cell for one in groups for cell in (row["cells"] if one == group else blank)]}
 
     rows = []
     for block in table["blocks"]:
         facts = ["copied", block["protocol"], block.get("backbone", "–"), str(block.get("n", "–"))]
         for name, figures in block["rows"].items():
             cells = [*map(_text, figures), *[""] * (len(groups) * len(metrics) - len(figures))]
-            rows += method(name, {"facts": facts, "cells": cells}, *map(ours, table["here"].get(name, ())))
+            rows += method(name, {"facts": facts, "cells": cells}, *ours(table["here"].get(name, ())))
     for arm, place in further(found.get("methods"), table["here"]):
-        rows += method(arm, ours(place))
+        rows += method(arm, *ours([place]))
     return {**table, "facts": ORIGIN, "groups": groups, "rows": rows}
 
 
@@ -59,15 +65,26 @@ def further(summary, named):
     return [(arm, place) for arm, place in places.items() if place not in sum(named.values(), [])]
 
 
-def here(summary, step, metrics):
-    """What was run here of a step, and how: facts, cells and evidence. Args: summary: that of its study; None where that did not
-    run."""
+def changed(study, step):
+    """What the arm of a step changes; nothing where all studies share the step. None where the study has no such step."""
+    if step in study.shared:
+        return {}
+    implementation, arm, _ = step.split("/")
+    return next((arms[arm] for arms in study.arms.get(implementation, {}).values() if arm in (arms or {})), None)
+
+
+def here(summary, step, metrics, joint):
+    """What was run here of a step, and how: facts, cells and evidence.
+
+    Args: summary: that of its study, None where that did not run; joint: whether test images were learned from, too.
+    """
     cells = summary.cells(step) if summary else []
     evidence = [cell["path"] for cell in cells]
     entries = [measured(summary.by_seed(step, metric) if cells else {}, evidence) for metric in metrics]
     whose = IMPLEMENTATIONS.get(step.split("/")[0], IMPLEMENTATIONS["reimpl"])
-    facts = ["train / test", backbone([*cells, *before(summary, step)]), str(len(cells))] if cells else [""] * 3
-    return {"facts": [f"here, {whose}", *facts], "cells": [entry.text() for entry in entries], "evidence": evidence}
+    way = [f"here, {whose}", "joint, scored on test" if joint else "train / test"]
+    facts = [*way, *([backbone([*cells, *before(summary, step)]), str(len(cells))] if cells else ["", ""])]
+    return {"facts": facts, "cells": [entry.text() for entry in entries], "evidence": evidence}
 
 
 def before(summary, step):
@@ -77,10 +94,12 @@ def before(summary, step):
 
 
 def backbone(cells):
-    """The network of the first record that has one: by its layers, as He et al. 2016 count them, and by its width."""
-    networks = (cell["record"]["settings"].get("network") for cell in cells)
-    network = next(filter(None, networks), None)
-    return f"ResNet-{2 * sum(network['blocks']) + 2}, width {network['width']}" if network else "–"
+    """The network of the first record that trained one or was made from one: by its layers, as He et al. 2016 count them, and by
+    its width."""
+    settings = next((found for cell in cells if "network" in (found := cell["record"]["settings"])), None)
+    if settings is None or "training" not in settings.get("baseline", ("training",)):  # spectral clustering is handed it in vain
+        return "–"
+    return f"ResNet-{2 * sum(settings['network']['blocks']) + 2}, width {settings['network']['width']}"
 
 
 def imagenet(table):

@@ -138,15 +138,16 @@ def identity(studies, name, implementation, group, arm):
     """All that decides the result of an arm but its seed, as text: the settings in force of each stage, from the first on."""
     section, study = sections_of(dataset_name(), name, implementation, arm, studies[name]), studies[name]
     task = study.variant(STAGES["pretext"], implementation, arm)
+    images = json.dumps(section.mapping("dataset"), sort_keys=True)
     if group == "baseline":
         (method,) = study.arms[implementation][group][arm][group]
-        return f"baseline {method} {json.dumps(section.mapping(f'baseline.{method}'), sort_keys=True)}"
+        return f"{images} baseline {method} {json.dumps(section.mapping(f'baseline.{method}'), sort_keys=True)}"
     if group == "selflabel":
         other, start, chosen = study.start["scan"].split("/")
         before = identity(studies, other, start, studies[other].group(start, chosen), chosen)
         before = before[: before.index(" selflabel ")]
     else:
-        before = f"{implementation} {task} {json.dumps(section.mapping(f'pretext.{task}'), sort_keys=True)} scan " + json.dumps(
+        before = f"{images} {implementation} {task} {json.dumps(section.mapping(f'pretext.{task}'), sort_keys=True)} scan " + json.dumps(
             section.mapping("scan"), sort_keys=True)
     stages = "" if group == "scan" else json.dumps(section.mapping("selflabel"), sort_keys=True)
     return f"{before} selflabel {stages}"

@@ -10,6 +10,8 @@ from harness.stages import GROUPS, IMPLEMENTATIONS, SCORED, of_group
 from harness.validation import NAME, build, check_name, need
 
 KINDS = ("above", "equal", "same", "varies", "collapses")
+JOINT = ("whole", "baseline")
+"""The groups whose arms may change the split (Dataset.joint), since they start from the images."""
 METRICS = ("acc", "acc_many_to_one", "acc_reference", "nmi", "ari", "train_accuracy", "test_accuracy")
 """The figures of records that are shown in percent."""
 SHARES = ("acc", "acc_many_to_one", "acc_reference", "train_accuracy", "test_accuracy")
@@ -230,12 +232,21 @@ def check_arm(group, changes, where):
         if not isinstance({} if stage.optional and name not in (changes or ()) else lookup(changes, name, where), dict):
             raise UserError(f"{where}.{name} should be a mapping of settings, {{}} to change none")
     for key in changes:
-        if key not in stages:
+        if key == "dataset" and group in JOINT:
+            check_images(changes[key], f"{where}.{key}")
+        elif key not in stages:
             raise UserError(f"{where} has '{key}'; an arm of the group {group} changes settings of {', '.join(stages)} only")
     if group == "baseline" and len(changes["baseline"]) != 1:
         raise UserError(f"{where}.baseline has {len(changes['baseline'])} methods, and should have one")
     if len(changes.get("pretext", ())) > 1:
         raise UserError(f"{where}.pretext has {len(changes['pretext'])} pretext tasks, and should have one")
+
+
+def check_images(changes, where):
+    """Raise UserError unless an arm changes of the data set what does not change the prepared images."""
+    for key in mapping_of("settings", changes, where):
+        if key != "joint":
+            raise UserError(f"{where} has '{key}'; an arm may change joint alone, since all have the images that are prepared")
 
 
 def check_authors_arms(study, file):

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from harness.datasets import read_neighbors, read_predictions
-from harness.files import checked, read_npz
+from harness.datasets import PreparedDataset, read_neighbors, read_predictions
+from harness.files import checked, read_json, read_npz
 from harness.metrics import count, hungarian_match
+from harness.record import FILE
 
 QUERIES, NEIGHBORS = 8, 8
 CONFIDENT = 0.1  # share of a cluster's images, the most confident ones, whose mean is the cluster's
@@ -24,11 +25,12 @@ def gallery(dataset, found):
         if not any(result.folder.glob("*.npz")):
             continue
         if result.step.startswith("neighbors/") or result.step.endswith("/neighbors"):
-            mined, _ = read_neighbors(result.folder / "neighbors.npz", dataset)
+            split = PreparedDataset(dataset.root, joint(result))
+            mined, _ = read_neighbors(result.folder / "neighbors.npz", split)
             queries = np.random.default_rng(0).choice(len(mined), QUERIES, replace=False)
             rows = mined[queries, : 1 + NEIGHBORS]
-            arrays[f"{result.step}/images"] = dataset.images("train")[rows]
-            arrays[f"{result.step}/labels"] = labels_of(dataset, "train", rows)
+            arrays[f"{result.step}/images"] = split.images("train")[rows]
+            arrays[f"{result.step}/labels"] = labels_of(split, "train", rows)
         elif has_prototypes(result.folder / "predictions.npz"):
             predictions, chosen = predicted(result, dataset.counts["test"])
             match = matched(dataset, predictions, len(chosen))
@@ -40,6 +42,11 @@ def gallery(dataset, found):
             arrays[f"prototypes/{result.step}/classes"] = match[present]
             arrays[f"prototypes/{result.step}/clusters"] = present
     return arrays
+
+
+def joint(result):
+    """Whether the arm learned from test images, too."""
+    return read_json(result.folder / FILE)["settings"]["dataset"].get("joint", False)
 
 
 def has_prototypes(file):

@@ -100,6 +100,8 @@ def training_labels(task, dataset):
     name = type(task).__module__.rpartition(".")[2]
     if name not in MAY_SEE_LABELS:
         raise UserError(f"the task {name} asks for labels, which only {', '.join(MAY_SEE_LABELS)} may see")
+    if dataset.joint:
+        raise UserError(f"the task {name} learns from labels, and by dataset.joint it would learn those of the test images")
     labels = dataset.labels("train")
     if labels is None:
         raise UserError(f"the task {name} learns from labels, and the training images have none")

@@ -21,8 +21,8 @@ def test_data_flows_in_the_order_of_the_table():
         for path in stage.inputs.values():
             name, file = path.split("/")
             assert file in STAGES[name].outputs and name in [before.name for before in PIPELINE[:number]]
-    assert made_from("selflabel") == {"pretext", "neighbors", "scan", "selflabel"}
-    assert made_from("kmeans") == {"pretext", "neighbors", "kmeans"}
+    assert made_from("selflabel") == {"dataset", "pretext", "neighbors", "scan", "selflabel"}
+    assert made_from("kmeans") == {"dataset", "pretext", "neighbors", "kmeans"} and made_from("dataset") == {"dataset"}
 
 
 @pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)

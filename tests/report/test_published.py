@@ -11,6 +11,7 @@ from tests.report import made
 
 NETWORK = {"network": {"width": 16, "blocks": [1, 2, 1], "pool": False}}
 SCAN, KMEANS, REWRITE = "SCAN, without self-labeling", "Pretext + K-means", "here, rewrite"
+AUTHORS, JOINT = "here, authors' code", "joint, scored on test"
 FACTS = {name: [REWRITE, "train / test", backbone, n] for name, backbone, n in (
     (SCAN, "ResNet-10, width 16", "2"), (KMEANS, "ResNet-10, width 16", "1"), ("K-means", "–", "1"),
     ("DEC", "ResNet-10, width 16", "2"))}
@@ -21,7 +22,8 @@ CELLS = {SCAN: ["85.0 ± 7.1", "42.5 ± 3.5", "21.2 ± 1.8"], KMEANS: ["40.0", "
 @pytest.fixture
 def main():
     """The rewrite's SCAN on two seeds, with NMI at half and ARI at a quarter of the accuracy; k-means on one."""
-    study = made.study({"default": {"scan": {}, "selflabel": {}}},
+    arms = {"clustering": {"default": {"scan": {}, "selflabel": {}}}}
+    study = made.study({"reimpl": arms, "original_ref": arms},
                        shared=("neighbors/simclr", "kmeans/pixels", "kmeans/embeddings"))
     cells = [*made.cells({"reimpl/default/scan": {"0-0": 0.8, "1-0": 0.9}}, settings=NETWORK),
              *made.cells({"kmeans/embeddings": {"0": 0.4}, "kmeans/pixels": {"0": 0.2}}),
@@ -50,13 +52,14 @@ def ours(table):
 def test_ours_stand_below_the_published_row_in_the_columns_of_the_data_set_that_was_run(main, methods, tmp_path, dataset, column,
                                                                                         groups):
     """In those of the paper where it is one of its data sets, else in columns of its own."""
-    table, _ = published_tables([main, methods], dataset, tmp_path)
+    table, _ = published_tables([main, methods], (), dataset, tmp_path)
     assert table["groups"] == ["CIFAR10", "CIFAR100-20", "STL10", "digits"][:groups]
+    assert set(ours(table)) == {*((name, REWRITE) for name in (*CELLS, "SCAN")), (SCAN, AUTHORS), ("SCAN", AUTHORS)}
     for (name, whose), row in ours(table).items():
         ran = name in CELLS and whose == REWRITE
         expected = [""] * 3 * groups
         expected[column : column + 3] = CELLS[name] if ran else ["not run"] * 3
-        assert row["cells"] == expected and row["facts"] == (FACTS[name] if ran else [whose, "", "", ""]), name
+        assert row["cells"] == expected and row["facts"] == (FACTS[name] if ran else [whose, "train / test", "", ""]), name
         assert len(row["evidence"]) == (int(FACTS[name][3]) if ran else 0)
     names = [row["name"] for row in table["rows"]]
     assert names == sorted(names, key=names.index) and [row["span"] for row in table["rows"] if row["span"]] == [
@@ -64,25 +67,41 @@ def test_ours_stand_below_the_published_row_in_the_columns_of_the_data_set_that_
 
 
 def test_where_nothing_ran_nothing_of_ours_is_there(main, tmp_path):
-    methods, imagenet = published_tables([made.summary("other", main.study, main.records)], "cifar10", tmp_path)
+    other = made.summary("other", main.study, main.records)
+    assert ours(published_tables([other], (), "cifar10", tmp_path)[0]) == {}
+    methods, imagenet = published_tables([other], [("main", main.study)], "cifar10", tmp_path)
     assert {cell for row in ours(methods).values() for cell in row["cells"]} == {"not run", ""} and ours(imagenet) == {}
 
 
 def test_images_without_labels_are_scored_by_nothing(main, tmp_path):
     found = made.summary("methods", baselines(dec={}).study, [made.cell("reimpl/dec/baseline", "0", {"acc": None})])
-    row = ours(published_tables([main, found], "digits", tmp_path)[0])["DEC", REWRITE]
+    row = ours(published_tables([main, found], (), "digits", tmp_path)[0])["DEC", REWRITE]
     assert row["cells"][-3:] == ["–"] * 3 and row["facts"][3] == "1"
 
 
 def test_a_method_that_the_paper_does_not_have_has_a_row_of_its_own(main, tmp_path):
-    table, _ = published_tables([main, baselines(dec={"0": 0.4}, idec={"0": 0.3, "1": 0.3})], "digits", tmp_path)
+    table, _ = published_tables([main, baselines(dec={"0": 0.4}, idec={"0": 0.3, "1": 0.3})], (), "digits", tmp_path)
     last = table["rows"][-1]
     assert (last["name"], last["cells"][-3:], last["span"]) == ("idec", ["30.0 ± 0.0", "15.0 ± 0.0", "7.5 ± 0.0"], 1)
     assert [row["name"] for row in table["rows"]].count("DEC") == 2
 
 
+@pytest.mark.parametrize("settings, backbone", [
+    (NETWORK | {"baseline": {"clusters": 2}}, "–"),  # as of spectral clustering, which trains no network
+    (NETWORK | {"baseline": {"training": {}}}, "ResNet-10, width 16")])
+def test_protocol_and_backbone_are_as_study_and_records_have_them(main, tmp_path, settings, backbone):
+    changes = {"dec": {"baseline": {"dec": {}}}, "dec_joint": {"dataset": {"joint": True}, "baseline": {"dec": {}}}}
+    cells = made.cells({"reimpl/dec/baseline": {"0": 0.4}, "reimpl/dec_joint/baseline": {"0": 0.5}}, settings=settings)
+    study = made.study({"reimpl": {"baseline": changes}})
+    found = made.summary("methods", study, cells)
+    apart, both = [[row for row in published_tables(*arguments, "digits", tmp_path)[0]["rows"] if row["name"] == "DEC"][1:]
+                   for arguments in (([main, found], ()), ([main], [("methods", study)]))]
+    assert [row["facts"] for row in apart] == [[REWRITE, "train / test", backbone, "1"], [REWRITE, JOINT, backbone, "1"]]
+    assert [row["facts"] for row in both] == [[REWRITE, "train / test", "", ""], [REWRITE, JOINT, "", ""]]
+
+
 def test_the_published_rows_are_as_the_file_has_them_and_as_wide_as_the_heads(main, tmp_path):
-    written, tables = read_yaml(FILE), published_tables([main], "digits", tmp_path)
+    written, tables = read_yaml(FILE), published_tables([main], (), "digits", tmp_path)
     for table in tables:
         width = len(table["columns"]) * max(1, len(table["groups"]))
         assert {len(row["cells"]) for row in table["rows"]} == {width}
@@ -109,7 +128,7 @@ def test_what_runs_a_row_is_an_arm_that_there_is_and_a_row_of_the_table():
 
 
 def test_each_table_is_written_as_csv(main, tmp_path):
-    published_tables([main], "cifar10", tmp_path)
+    published_tables([main], (), "cifar10", tmp_path)
     with open(tmp_path / "published/methods.csv", newline="") as file:
         rows = {(row["method"], row["source"]): row for row in csv.DictReader(file)}
     assert rows[SCAN, REWRITE]["CIFAR10 NMI"] == "42.5 ± 3.5" and rows[SCAN, REWRITE]["STL10 NMI"] == ""

@@ -18,7 +18,8 @@ OTHER = Study(title="Other", question="?", reads={"default": "main/reimpl/defaul
     "reimpl": {"clustering": {"both": {"scan": {"heads": 2}, "selflabel": {"threshold": 0.5}}},
                "scan": {"few": {"scan": {"training": {"epochs": 2}, "num_neighbors": 5}}},
                "selflabel": {"low": {"selflabel": {"threshold": 0.5}}, "high": {"selflabel": {"threshold": 0.9}}},
-               "whole": {"wide": {"pretext": {"simclr": {"dim": 64}}, "scan": {}, "selflabel": {}}}}})
+               "whole": {"wide": {"pretext": {"simclr": {"dim": 64}}, "scan": {}, "selflabel": {}},
+                         "joint": {"dataset": {"joint": True}, "pretext": {}, "scan": {}, "selflabel": {}}}}})
 STUDIES = {"main": MAIN, "other": OTHER}
 
 
@@ -33,6 +34,9 @@ STUDIES = {"main": MAIN, "other": OTHER}
     ("other", "reimpl/low/selflabel", "reimpl/both/selflabel", (), ()),
     ("other", "reimpl/wide/scan", "reimpl/default/scan", (), ()),
     ("other", "reimpl/wide/scan", "reimpl/default/scan", ("scan.heads",), ("pretext.simclr.dim",)),
+    ("other", "reimpl/joint/scan", "reimpl/default/scan", (), ()),
+    ("other", "reimpl/joint/scan", "reimpl/default/scan", ("scan.heads",), ("dataset.joint",)),
+    ("other", "reimpl/joint/selflabel", "reimpl/wide/scan", (), ("dataset.joint", "pretext.simclr.dim")),
     ("other", "reimpl/wide/selflabel", "reimpl/wide/kmeans", (), ()),  # of what only one of them runs nothing counts
     ("other", "reimpl/wide/kmeans", "reimpl/both/kmeans", (), ()),
     ("other", "reimpl/wide/kmeans", "reimpl/both/kmeans", ("scan.heads",), ("pretext.simclr.dim",)),
