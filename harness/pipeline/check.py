@@ -147,8 +147,8 @@ def identity(studies, name, implementation, group, arm):
         before = identity(studies, other, start, studies[other].group(start, chosen), chosen)
         before = before[: before.index(" selflabel ")]
     else:
-        before = f"{images} {implementation} {task} {json.dumps(section.mapping(f'pretext.{task}'), sort_keys=True)} scan " + json.dumps(
-            section.mapping("scan"), sort_keys=True)
+        pretext, scan = (json.dumps(section.mapping(name), sort_keys=True) for name in (f"pretext.{task}", "scan"))
+        before = f"{images} {implementation} {task} {pretext} scan {scan}"
     stages = "" if group == "scan" else json.dumps(section.mapping("selflabel"), sort_keys=True)
     return f"{before} selflabel {stages}"
 
