@@ -6,14 +6,13 @@ Which stages there are, and what each takes, stands in harness/stages.py.
 """
 
 import argparse
-import errno
 import gc
 import importlib
 import re
 import sys
 from pathlib import Path
 
-from harness.errors import UserError
+from harness.errors import UserError, guarded
 from harness.server import hand_over
 from harness.stages import STAGES
 
@@ -31,24 +30,6 @@ def main(implementation, arguments=None):
         return 0 if asked_for_help else 2
     code = hand_over(implementation, arguments)
     return code if code is not None else guarded(_run, implementation, stages[arguments[0]], arguments[1:])
-
-
-def guarded(function, *arguments):
-    """Call `function`; on the user's error or the disk's, print one line and return 2, else return 0."""
-    try:
-        function(*arguments)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EFBIG):
-            raise
-        print(f"error: {error.filename or 'a file'}: {error.strerror}; nothing was left half-written", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted: run the same command again to go on", file=sys.stderr)
-        return 130
-    return 0
 
 
 def seed(text):

@@ -4,7 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from harness.command import guarded, main
+from harness.command import main
+from harness.errors import guarded
 
 
 def fetch(arguments):

@@ -8,8 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from harness.command import guarded
-from harness.errors import UserError
+from harness.errors import UserError, guarded
 from harness.params import looks
 from report import overview, page
 

@@ -19,10 +19,9 @@ import re
 import sys
 from pathlib import Path
 
-from harness.command import guarded
 from harness.engine.run import plan, run
 from harness.engine.sweep import run_cell, sweep
-from harness.errors import UserError
+from harness.errors import UserError, guarded
 from harness.params import dataset_name, settings_file
 from harness.pipeline.check import check, check_run
 from harness.pipeline.new import new

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 from harness.bench.workspace import DATASETS, IMPLEMENTATIONS, Workspace
-from harness.command import guarded
+from harness.errors import guarded
 from harness.files import write_json
 from harness.params import execution
 from harness.session import find_device

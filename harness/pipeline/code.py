@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from harness import ROOT, tasks
-from harness.command import guarded
+from harness.errors import guarded
 from harness.files import sha256, write_json
 from harness.stages import PICKED, PIPELINE
 

@@ -12,7 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from harness.command import guarded
+from harness.errors import guarded
 from harness.files import read_yaml, write_json
 from harness.params import matters, settings_file
 from harness.pipeline.study import FILE, load_study
