@@ -34,8 +34,9 @@ def outdated():
 def render(name, study):
     """The dvc.yaml of a study, as text."""
     params = "../../params.yaml" + (":dataset,pretext_seeds" if study.clustering_seeds else "")
-    found = {"vars": [params, "study.yaml"], "stages": stages(name, study)}
-    return HEADER + yaml.safe_dump(found, sort_keys=False, width=120).replace("\n  summary:", "\n\n  summary:")
+    found = {"vars": [params, "study.yaml"], "stages": stages(name, study), **shown(name)}
+    text = yaml.safe_dump(found, sort_keys=False, width=120)
+    return HEADER + text.replace("\n  summary:", "\n\n  summary:").replace("\nmetrics:", "\n\nmetrics:")
 
 
 def stages(name, study):
@@ -48,6 +49,16 @@ def stages(name, study):
                     found[dvc_name(stage, implementation, group, variant)] = arm_stage(
                         name, study, implementation, group, stage, variant, arms)
     return found | {"summary": summary_stage(name, study)}
+
+
+def shown(name):
+    """What `dvc metrics` and `dvc plots` show of a study: files of its summary, which no stage has as outputs of their own."""
+    summary = f"../../{RUNS}/summary/{name}"
+    return {
+        "metrics": [f"{summary}/means.json"],
+        "plots": [{f"{summary}/cells.csv": {"template": "seeds", "x": "value", "y": "step", "title": f"{name}: seeds"}},
+                  {f"{summary}/curves.csv": {"template": "curves", "x": "epoch", "y": "loss", "title": f"{name}: curves"}}],
+    }
 
 
 def by_variant(study, implementation, group, stage):

@@ -4,23 +4,26 @@
 
     study.json     study.yaml as it was read
     cells.csv      a row per cell and figure: step, seed, metric, value, record
+    curves.csv     a row per cell and epoch: step, seed, epoch, loss
+    means.json     the mean accuracy of each step over its seeds, a fraction of 1
     records.json   the records themselves, each with its path and hash, and whether it was kept from elsewhere; of a cell without
                    one, why it has none
     gallery.npz    images for the report: nearest neighbors, and a prototype of each cluster
     clusters.npz   the cluster of each test image in each run, and the images' labels
 
-cells.csv holds nothing that differs between two runs of the same seeds on the same machine.
+cells.csv, curves.csv and means.json are what `dvc plots` and `dvc metrics` show. They hold nothing that differs between two runs
+of the same seeds on the same machine.
 """
 
 import argparse
 import json
+import statistics
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from harness.command import guarded
 from harness.datasets import PreparedDataset
-from harness.errors import UserError
+from harness.errors import UserError, guarded
 from harness.files import read_json, sha256, write_csv, write_json, write_npz
 from harness.params import looks
 from harness.pipeline.cells import once, results
@@ -31,6 +34,7 @@ from harness.results.examples import gallery
 from harness.results.verify import RECORDS, RUNS, located, pictured, ran_here, seeds_under
 
 COLUMNS = ("step", "seed", "metric", "value", "record")
+CURVES = ("step", "seed", "epoch", "loss")
 NO_RECORD = "there is no record: it has not run, or its stage failed"
 
 
@@ -42,6 +46,21 @@ def rows(cells):
         for metric, value in cell["record"]["metrics"].items()
         if isinstance(value, (int, float)) and not isinstance(value, bool)
     ]
+
+
+def curves(cells):
+    """A row for each epoch of each record of training, in the order given."""
+    return [{"step": cell["step"], "seed": cell["seed"], "epoch": row["epoch"], "loss": row["loss"]}
+            for cell in cells for row in cell["record"]["curves"] if "loss" in row]
+
+
+def means(cells):
+    """The mean accuracy by step."""
+    found = {}
+    for cell in cells:
+        if "acc" in cell["record"]["metrics"]:
+            found.setdefault(cell["step"], []).append(cell["record"]["metrics"]["acc"])
+    return {step: statistics.fmean(values) for step, values in found.items()}
 
 
 def collect(found):
@@ -98,6 +117,8 @@ def summarise(name, dataset, out, found=None):
     write_npz(out / "gallery.npz", **pictures)
     write_npz(out / "clusters.npz", compressed=True, **clusters(found, dataset))
     write_json(out / "records.json", cells)
+    write_csv(out / "curves.csv", CURVES, curves(cells))
+    write_json(out / "means.json", means(cells))
     write_csv(out / "cells.csv", COLUMNS, rows(cells))
 
 

@@ -109,6 +109,7 @@ def tiny_project(folder):
     (folder / ".dvc").mkdir()
     shutil.copy(ROOT / ".dvc/config", folder / ".dvc/config")
     shutil.copy(ROOT / ".dvc/.gitignore", folder / ".dvc/.gitignore")
+    shutil.copytree(ROOT / ".dvc/plots", folder / ".dvc/plots")
     project = Project(folder)
     project.edit("params.yaml", tiny)
     project.edit("params/digits.yaml", tiny_digits)

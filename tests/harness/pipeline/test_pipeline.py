@@ -8,6 +8,7 @@ import shlex
 import pytest
 import yaml
 
+from harness import ROOT
 from harness.errors import UserError
 from harness.pipeline import pipeline
 from harness.pipeline.study import Study
@@ -126,6 +127,14 @@ def test_the_summary_reads_what_the_study_shares_reads_and_runs_each_once():
                  "runs/D/studies/s/reimpl"],
         "outs": ["runs/D/summary/s"],
     }
+
+
+def test_what_dvc_shows_of_a_study_lies_in_its_summary():
+    found, summary = rendered("s", study()), "../../runs/D/summary/s"
+    assert found["metrics"] == [f"{summary}/means.json"]
+    assert [list(plot) for plot in found["plots"]] == [[f"{summary}/cells.csv"], [f"{summary}/curves.csv"]]
+    templates = {file.stem for file in (ROOT / ".dvc/plots").iterdir()}
+    assert {props["template"] for plot in found["plots"] for props in plot.values()} == templates
 
 
 def test_a_study_that_runs_nothing_of_its_own_is_a_summary():

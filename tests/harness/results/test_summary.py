@@ -28,7 +28,7 @@ def folder(tmp_path, monkeypatch):
 def ran(arm, seed, **record):
     """A record, and where it lies."""
     return (f"runs/d/studies/s/reimpl/{arm}/{seed}/scan/metrics.json",
-            json.dumps({"not_run": None, "metrics": {}, "settings": {"scan": {}}, **record}))
+            json.dumps({"not_run": None, "metrics": {}, "curves": [], "settings": {"scan": {}}, **record}))
 
 
 def write(folder, *files):
@@ -38,7 +38,7 @@ def write(folder, *files):
 
 
 def test_of_four_cells_one_ran_one_says_why_it_did_not_and_two_are_not_there(folder):
-    write(folder, ran("a", "0-0", metrics={"acc": 0.5, "confusion": [[1]], "epoch": 3}),
+    write(folder, ran("a", "0-0", metrics={"acc": 0.5, "confusion": [[1]], "epoch": 3}, curves=[{"epoch": 1, "loss": 2.5}]),
           ran("b", "0-1", not_run="the disk was full", settings={}))
     summarise("s", "d", folder / "out")
     cells = json.loads((folder / "out/records.json").read_text())
@@ -48,6 +48,15 @@ def test_of_four_cells_one_ran_one_says_why_it_did_not_and_two_are_not_there(fol
     with open(folder / "out/cells.csv", newline="") as file:
         rows = [(row["step"], row["seed"], row["metric"], row["value"]) for row in csv.DictReader(file)]
     assert rows == [("reimpl/a/scan", "0-0", "acc", "0.5"), ("reimpl/a/scan", "0-0", "epoch", "3")]
+    assert (folder / "out/curves.csv").read_text() == "step,seed,epoch,loss\nreimpl/a/scan,0-0,1,2.5\n"
+
+
+def test_what_dvc_shows_is_the_mean_accuracy_over_the_seeds_of_each_step(folder):
+    write(folder, ran("a", "0-0", metrics={"acc": 0.5, "nmi": 0.1}), ran("a", "0-1", metrics={"acc": 0.75}),
+          ran("b", "0-1", metrics={"loss": 1.0}))
+    summarise("s", "d", folder / "out")
+    assert json.loads((folder / "out/means.json").read_text()) == {"reimpl/a/scan": 0.625}
+    assert (folder / "out/curves.csv").read_text() == "step,seed,epoch,loss\n"
 
 
 def test_without_any_record_there_is_a_summary_that_says_so(folder):
@@ -65,7 +74,7 @@ def test_a_record_that_cannot_be_read_is_the_reason(folder):
 
 
 def kept(study, arm, seed):
-    return f"records/d/{study}/reimpl/{arm}/{seed}/scan/metrics.json", json.dumps({"not_run": None, "metrics": {}})
+    return f"records/d/{study}/reimpl/{arm}/{seed}/scan/metrics.json", json.dumps({"not_run": None, "metrics": {}, "curves": []})
 
 
 def whose(name):
