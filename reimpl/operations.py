@@ -1,8 +1,9 @@
-"""How many operations a step takes for each image, and how many a second this machine does in a matrix product."""
+"""How many operations a step takes for each image, and how many a second this machine does in a matrix product; kernels."""
 
 import time
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from harness.datasets import PreparedDataset
@@ -54,6 +55,21 @@ def count(work):
     with FlopCounterMode(display=False) as counter:
         work()
     return counter.get_total_flops()
+
+
+class Kernels(TorchDispatchMode):
+    """Counts, in `count`, the operators of torch that compute or copy, each of which is about a kernel on a GPU."""
+
+    IDLE = ("empty", "empty_like", "empty_strided", "detach", "_unsafe_view")
+    """Those that do neither, besides views."""
+
+    def __enter__(self):
+        self.count = 0
+        return super().__enter__()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.count += not function.is_view and function.overloadpacket.__name__ not in self.IDLE
+        return function(*args, **(kwargs or {}))
 
 
 def matmul_rate(device, kind):

@@ -62,7 +62,8 @@ def stage_costs(workspace, dataset):
 
 
 def side_by_side(workspace, dataset, rounds):
-    """A row for each training stage and augmentation: images a second of each round and implementation, and their ratios."""
+    """A row for each training stage and augmentation: images a second of each round and implementation, and their ratios; of an
+    augmentation also the kernels that the rewrite takes for a batch on a GPU."""
     stages = {TRAINED[stage]: [*arguments[:-1], "out/measured"] for stage, arguments in workspace.stages(dataset).items()
               if stage in TRAINED}
     for kind, title in (("simclr", "SimCLR augmentation alone"), ("strong", "strong augmentation alone")):
@@ -76,7 +77,8 @@ def side_by_side(workspace, dataset, rounds):
                 reason = reason or record["not_run"]
                 if not record["not_run"]:
                     rates[implementation].append(record["evidence"]["images_per_second"])
-        yield told({"dataset": dataset, "stage": title, "not_run": reason, **compared(rates)})
+        kernels = {key: value for key, value in record["metrics"].items() if key == "kernels"}  # the rewrite's, which comes last
+        yield told({"dataset": dataset, "stage": title, "not_run": reason, **kernels, **compared(rates)})
 
 
 def compared(rates):

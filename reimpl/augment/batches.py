@@ -1,12 +1,14 @@
 """How a batch goes through operations of which each image takes its own."""
 
+from functools import cache
+
 import torch
 
 PIECE = 512 * 3 * 32 * 32  # values: few enough for a processor's cache, and enough for what each call costs by itself
 
 
 def picks(images):
-    """Whether an operation is done on the images that take it alone, or on all, and kept where it is taken.
+    """Whether an operation is done on the images that take it alone, by in_turns, or on all, by everywhere.py.
 
     A CPU saves the work. On a GPU, to bring images together costs as much, and what is done on all of them has one shape every
     time, so that a step can be recorded.
@@ -29,7 +31,9 @@ def in_pieces(function, images, *draws):
 
 
 def in_turns(first, images, draws, turns):
-    """`first(images, *draws)` after several turns, in each of which an image takes one of several operations.
+    """`first(images, *draws)` after several turns, in each of which an image takes one of several operations, on a CPU.
+
+    Images of the same operation are brought together, so that each operation has its own in one piece.
 
     Args:
         first: from images [b, ...] and draws, tensors [b, ...], to float32 [b, ...]; each image by itself.
@@ -38,11 +42,6 @@ def in_turns(first, images, draws, turns):
     """
     if not turns:
         return first(images, *draws)
-    return (_together if picks(images) else _everywhere)(first, images, draws, turns)
-
-
-def _together(first, images, draws, turns):
-    """Images of the same operation are brought together, so that each operation has its own in one piece."""
     rows = torch.arange(len(images))  # which image stands where
     for turn, (choice, values, operations) in enumerate(turns):
         order = choice[rows].argsort(stable=True)
@@ -56,17 +55,11 @@ def _together(first, images, draws, turns):
     return images.index_select(0, rows.argsort())
 
 
-def _everywhere(first, images, draws, turns):
-    images = first(images, *draws)
-    for choice, values, operations in turns:
-        before = images
-        for number, operation in enumerate(operations):
-            if operation is not keep_:
-                changed = before.clone()
-                operation(changed, values)
-                images = torch.where((choice == number).view(-1, 1, 1, 1), changed, images)
-    return images
-
-
 def keep_(images, values):
     """The operation that changes nothing."""
+
+
+@cache
+def constant(values, device):
+    """float32 [len(values)], moved to the device once: a recorded step may not wait for it."""
+    return torch.tensor(values, dtype=torch.float32, device=device)

@@ -6,13 +6,15 @@ float64 [b] on their device. Float32 holds every whole number below 2**24, and s
 
 import torch
 
+from reimpl.augment.batches import constant
+
 
 def luma(images):
     """ITU-R 601-2 luma in whole numbers, as PIL's convert("L"): float32 [b, 1, h, w]."""
     if images.shape[1] == 1:
         return images
     red, green, blue = images.unbind(1)
-    weighted = torch.add(_number(0.5, images), red, alpha=19595 / 2**16)
+    weighted = torch.add(constant((0.5,), images.device), red, alpha=19595 / 2**16)
     return weighted.add_(green, alpha=38470 / 2**16).add_(blue, alpha=7471 / 2**16).floor_().unsqueeze(1)
 
 
@@ -66,7 +68,7 @@ def hue_(images, shift):
         return
     hue, saturation, value = _to_hsv(images)
     hue.add_((shift * 255).trunc().to(torch.float32).view(-1, 1, 1))
-    _from_hsv_(images, hue.sub_((hue / 256).floor_(), alpha=256), saturation, value)
+    from_hsv_(images, hue.sub_((hue / 256).floor_(), alpha=256), saturation, value)
 
 
 def _to_hsv(images):
@@ -85,39 +87,37 @@ def _to_hsv(images):
     middle = from_yellow.lerp_(from_cyan.lerp_(from_magenta, red_above), blue_above)
     red_greatest = torch.add(middle, 1, out=green).clamp_(0, 1)
     start = red_greatest.mul_(-6).add_(2).mul_(red_above).add_(2).mul_(blue_above).add_(1)
-    six = _number(6, images)  # by a number of Python's, a GPU would multiply with its inverse
-    turn = middle.div_(torch.clamp(span, min=1, out=blue)).add_(start).div_(six)
+    turn = middle.div_(torch.clamp(span, min=1, out=blue)).add_(start).div_(6)
     hue = turn.sub_(torch.floor(turn, out=blue)).mul_(255).floor_()
     return hue, span.mul_(255).div_(torch.clamp(value, min=1, out=blue)).floor_(), value
 
 
-def _from_hsv_(images, hue, saturation, value):
-    """PIL's hsv2rgb: `images` from whole numbers 0 to 255 in float32 [b, h, w].
+def from_hsv_(images, hue, saturation, value):
+    """PIL's hsv2rgb: `images`, also returned, from whole numbers 0 to 255 in float32 [b, h, w].
 
     A channel has the full value up to a sixth of the circle from its own hue (red 0, green 170, blue 340 of 510), from a
     third on the least, value * (1 - saturation / 255), and falls evenly in between: by 85 * 255 parts at the most. Halves do
-    not occur, so the sign of what is rounded does not matter.
+    not occur.
     """
     own = torch.arange(0, 510, 170, dtype=torch.float32, device=images.device).view(3, 1, 1)
     away = torch.sub(own, hue.unsqueeze(1), alpha=2, out=images).abs_()
     near = away.sub_(255).abs_().clamp_(85, 170)  # 255 less the way round the circle
     slope = saturation.mul_(value)
-    full = value.mul_(85 * 255).sub_(slope, alpha=170).sub_(85 * 255 / 2)
-    near.mul_(slope.unsqueeze(1)).add_(full.unsqueeze(1)).mul_(1 / (85 * 255)).ceil_()
-
-
-def _number(value, images):
-    """A number that an operation takes where it expects a tensor."""
-    return torch.full((), float(value), device=images.device)
+    full = value.mul_(85 * 255).sub_(slope, alpha=170)
+    return near.mul_(slope.unsqueeze(1)).add_(full.unsqueeze(1)).mul_(1 / (85 * 255)).round_()
 
 
 def autocontrast_(images, _=None):
     """Stretch each channel so that its darkest pixel is 0 and its lightest 255; a flat channel stays."""
     low, high = (end.to(torch.float64) for end in (images.amin((2, 3), keepdim=True), images.amax((2, 3), keepdim=True)))
+    images.copy_(stretched(images.to(torch.float64), low, high))
+
+
+def stretched(values, low, high):
+    """float64 values from `low` to `high`, stretched to whole numbers from 0 to 255; as they are where low is not below high."""
     span = (high - low).clamp(min=1)
     scale = torch.full_like(span, 255.0) / span  # 255.0 / span would be PyTorch's 255 * (1 / span), which rounds twice
-    stretched = images.to(torch.float64).mul_(scale).sub_(low * scale).trunc_().clamp_(0, 255)
-    images.copy_(torch.where(high > low, stretched, images))
+    return torch.where(high > low, (values * scale).sub_(low * scale).trunc_().clamp_(0, 255), values)
 
 
 def equalize_(images, _=None):

@@ -8,6 +8,8 @@ import math
 
 import torch
 
+from reimpl.augment.batches import constant
+
 
 def draw_flip(count, probability, generator):
     """bool [count]."""
@@ -48,28 +50,31 @@ def crop_and_resize(images, boxes, mirrored):
     Equal to PIL's `image.crop(box).resize(size, BILINEAR)`: a pass along rows and one along columns, each with weights of 22
     bits and rounded to a whole number. To mirror the image is to mirror the weights.
     """
-    top, left, height, width = boxes.unbind(1)
-    across = _resampling(left, width, images.shape[3], mirrored)
-    down = _resampling(top, height, images.shape[2], torch.zeros_like(mirrored))
+    sizes = images.shape[2:]
+    turned = mirrored.unsqueeze(1) * constant((0.0, 1.0), images.device)  # rows keep their order
+    if sizes[0] == sizes[1]:  # both axes at once, in half the operations
+        down, across = zip(*(weights.unbind(1) for weights in _resampling(boxes[:, :2], boxes[:, 2:], turned, sizes[0])))
+    else:
+        down, across = (_resampling(boxes[:, axis], boxes[:, 2 + axis], turned[:, axis], size) for axis, size in enumerate(sizes))
     pixels = images.to(torch.float32).flatten(1, 2)
     rows = _rounded(*(pixels @ weights.transpose(1, 2) for weights in across)).view(images.shape)
     return _rounded(*(weights.unsqueeze(1) @ rows for weights in down))
 
 
-def _resampling(start, length, size, mirrored):
+def _resampling(start, length, mirrored, size):
     """The weight of each pixel of an image in each pixel of the result, for boxes that are no larger than the image.
 
-    Args: int64 [b] each. Returns: a list of float32 [b, size, size] (result, image), of which the sums with an image's pixels
-    are exact: the weights where the size is a power of two, since they are then multiples of 1 / (2 * size); else the 11 upper
-    and the 11 lower bits, in units of 2**11 and 1.
+    Args: start, length: int64 [b, ...]; mirrored: float32 [b, ...], 0 or 1. Returns: a list of float32 [b, ..., size, size]
+    (result, image), of which the sums with an image's pixels are exact: the weights where the size is a power of two, since they
+    are then multiples of 1 / (2 * size); else the 11 upper and the 11 lower bits, in units of 2**11 and 1.
     """
     exact = size & (size - 1) == 0
     kind = torch.float32 if exact else torch.float64
-    start, length, mirrored = (each.to(kind).view(-1, 1) for each in (start, length, mirrored))
-    pixel = torch.arange(size, dtype=kind, device=start.device)
-    place = (pixel + mirrored * (size - 1 - 2 * pixel) + 0.5).mul_(length / size).sub_(0.5)
-    place = torch.minimum(place.clamp_(min=0), length - 1).add_(start)
-    weights = (pixel - place.unsqueeze(2)).abs_().neg_().add_(1).clamp_(min=0)
+    start, length = (each.to(kind).unsqueeze(-1) for each in (start, length))
+    middle = torch.arange(0.5, size, dtype=kind, device=start.device)
+    place = (mirrored.unsqueeze(-1) * size - middle).abs_().mul_(length / size).sub_(0.5).clamp_(min=0)
+    place = torch.minimum(place, length - 1).add_(start + 0.5)
+    weights = (middle - place.unsqueeze(-1)).abs_().neg_().add_(1).clamp_(min=0)
     if exact:
         return [weights]
     whole = weights.mul_(2**22).add_(0.5).floor_()
@@ -109,24 +114,36 @@ def warp(images, matrix):
 
     Args: matrix: float64 [b, 6], on the images' device.
 
-    Equal to PIL's `transform(size, AFFINE, matrix)` without interpolation: 16.16 fixed point, except where neither
-    shear nor rotation is in play, which PIL does in floating point.
+    Equal to PIL's `transform(size, AFFINE, matrix)` without interpolation, which computes in 16.16 fixed point; where there is
+    neither shear nor rotation it does not, and c and f should be whole numbers.
     """
-    batch, channels, height, width = images.shape
-    a, b, c, d, e, f = matrix.view(batch, 6, 1, 1).unbind(1)
-    x = torch.arange(width, dtype=torch.int32, device=images.device).view(1, 1, -1)
-    y = torch.arange(height, dtype=torch.int32, device=images.device).view(1, -1, 1)
-    straight = (b == 0) & (d == 0)
-    source_x = ((_fix(c + a * 0.5 + b * 0.5) + _fix(a) * x) + _fix(b) * y) >> 16
-    source_y = ((_fix(f + d * 0.5 + e * 0.5) + _fix(e) * y) + _fix(d) * x) >> 16
-    source_x = torch.where(straight, (c + a * 0.5 + a * x).floor().to(torch.int32), source_x)
-    source_y = torch.where(straight, (f + e * 0.5 + e * y).floor().to(torch.int32), source_y)
-    near_x, near_y = source_x.clamp(0, width - 1), source_y.clamp(0, height - 1)
-    inside = (near_x == source_x).logical_and_(near_y == source_y)
-    source = near_y.mul_(width).add_(near_x).to(torch.int64).view(batch, 1, height * width)
-    pixels = images.flatten(2).gather(2, source.expand(-1, channels, -1)).view(images.shape)
-    return pixels.mul_(inside.unsqueeze(1))
+    return move(images, fixed(matrix))
 
 
-def _fix(values):
-    return (values * 65536.0 + 0.5).floor().to(torch.int32)
+def fixed(matrix):
+    """Matrices float64 [..., 6] in 16.16 fixed point, of the middles of pixels, as whole numbers."""
+    rows = matrix.unflatten(-1, (2, 3))
+    start = rows[..., 2] + rows[..., 0] * 0.5 + rows[..., 1] * 0.5
+    return torch.stack([rows[..., 0], rows[..., 1], start], -1).mul_(65536.0).add_(0.5).floor_().flatten(-2)
+
+
+def move(images, matrix):
+    """`warp` by what `fixed` made of a matrix."""
+    return take(images.flatten(2), *sources(matrix, *images.shape[2:])).view(images.shape)
+
+
+def sources(matrix, height, width):
+    """Where `move` takes pixels from. Args: float64 [..., 6]. Returns: for each pixel of the result the number of one of the
+    image, int64 [..., h * w], and whether the pixel that is asked for lies inside, bool, alike."""
+    across, down, start = matrix.to(torch.int32).view(*matrix.shape[:-1], 2, 3, 1, 1).unbind(-3)
+    x = torch.arange(width, dtype=torch.int32, device=matrix.device)
+    y = torch.arange(height, dtype=torch.int32, device=matrix.device).view(-1, 1)
+    x, y = (start + across * x + down * y).bitwise_right_shift_(16).unbind(-3)
+    near_x, near_y = x.clamp(0, width - 1), y.clamp(0, height - 1)
+    inside = (near_x == x).logical_and_(near_y == y)
+    return near_y.mul_(width).add_(near_x).to(torch.int64).flatten(-2), inside.flatten(-2)
+
+
+def take(pixels, source, inside):
+    """Pixels [b, c, n] from where `sources` says, [b, n] each; 0 from outside."""
+    return pixels.gather(2, source.unsqueeze(1).expand(-1, pixels.shape[1], -1)).mul_(inside.unsqueeze(1))

@@ -207,7 +207,8 @@ def test_the_fourteen_operations_are_equally_likely_and_all_reached(photos):
 def test_the_turns_of_an_image_are_drawn_apart():
     """Two turns have the same number as often as chance has it, 9 operations of one share each and the warps of five; and then
     other values."""
-    turns = strong.draw_operations(4, 5000, 32, 32, torch.Generator().manual_seed(0))
+    drawn = strong.draw_operations(4, 5000, 32, 32, torch.Generator().manual_seed(0))
+    turns = zip(drawn["choices"].unbind(1), drawn["values"].unbind(1))
     for (first, values), (second, others) in itertools.combinations(turns, 2):
         same = first == second
         assert abs(same.float().mean() - (9 * 1 + 5 * 5) / 14**2) < 0.02

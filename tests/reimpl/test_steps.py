@@ -31,17 +31,33 @@ BATCH = 32
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 
 
-def augmentation(kind):
+def augmentation(kind, channels=3):
     settings = AUGMENTATIONS[kind](**SETTINGS[kind])
-    return KINDS[type(settings)](settings, NORMALIZE)
+    return KINDS[type(settings)](settings, NORMALIZE if channels == 3 else Normalize((0.5,), (0.2,)))
+
+
+def gray(photos):
+    return photos[:, :1]
+
+
+def odd(photos):
+    """Neither square nor of powers of two, with flat images and images of two values among them."""
+    photos = photos[:, :, :21, :18].clone()
+    photos[:8] = torch.tensor([0, 1, 7, 127, 128, 200, 254, 255], dtype=torch.uint8).view(-1, 1, 1, 1)
+    photos[8:16, :, ::2], photos[8:16, :, 1::2] = photos[:8, :, ::2], 99
+    return photos
 
 
 @pytest.mark.parametrize("kind", SETTINGS)
-def test_work_on_all_images_gives_the_bytes_of_work_on_some(photos, kind, monkeypatch):
-    """On a GPU each operation is done on every image, and kept where it was drawn."""
-    some = augmentation(kind)(photos, torch.Generator().manual_seed(5))
+@pytest.mark.parametrize("of", [torch.clone, gray, odd])
+def test_work_on_all_images_gives_the_bytes_of_work_on_some(photos, kind, of, monkeypatch):
+    """On a GPU each image goes through every operation, with numbers that change nothing where it did not draw one. The work on
+    some is held against PIL in test_augment.py."""
+    images, augment = of(photos), augmentation(kind, of(photos).shape[1])
+    some = [augment(images, torch.Generator().manual_seed(seed)) for seed in range(4)]
     monkeypatch.setattr(batches, "picks", lambda images: False)
-    assert torch.equal(augmentation(kind)(photos, torch.Generator().manual_seed(5)), some)
+    for seed, expected in enumerate(some):
+        assert torch.equal(augment(images, torch.Generator().manual_seed(seed)), expected)
 
 
 def test_draws_are_moved_whole():
