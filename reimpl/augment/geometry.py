@@ -45,17 +45,13 @@ def draw_crop(count, height, width, scale, generator, ratio=(3 / 4, 4 / 3), atte
 def crop_and_resize(images, boxes, mirrored):
     """Crop a box from each image, resize it, bilinear, to the size of the images, and mirror it where bool [b] `mirrored`.
 
-    Args: boxes: int64 [b, 4], as draw_crop gives them. Returns: float32.
+    Args: images: square ones; boxes: int64 [b, 4], as draw_crop gives them. Returns: float32.
 
     Equal to PIL's `image.crop(box).resize(size, BILINEAR)`: a pass along rows and one along columns, each with weights of 22
     bits and rounded to a whole number. To mirror the image is to mirror the weights.
     """
-    sizes = images.shape[2:]
     turned = mirrored.unsqueeze(1) * constant((0.0, 1.0), images.device)  # rows keep their order
-    if sizes[0] == sizes[1]:  # both axes at once, in half the operations
-        down, across = zip(*(weights.unbind(1) for weights in _resampling(boxes[:, :2], boxes[:, 2:], turned, sizes[0])))
-    else:
-        down, across = (_resampling(boxes[:, axis], boxes[:, 2 + axis], turned[:, axis], size) for axis, size in enumerate(sizes))
+    down, across = zip(*(weights.unbind(1) for weights in _resampling(boxes[:, :2], boxes[:, 2:], turned, images.shape[3])))
     pixels = images.to(torch.float32).flatten(1, 2)
     rows = _rounded(*(pixels @ weights.transpose(1, 2) for weights in across)).view(images.shape)
     return _rounded(*(weights.unsqueeze(1) @ rows for weights in down))
@@ -64,9 +60,9 @@ def crop_and_resize(images, boxes, mirrored):
 def _resampling(start, length, mirrored, size):
     """The weight of each pixel of an image in each pixel of the result, for boxes that are no larger than the image.
 
-    Args: start, length: int64 [b, ...]; mirrored: float32 [b, ...], 0 or 1. Returns: a list of float32 [b, ..., size, size]
-    (result, image), of which the sums with an image's pixels are exact: the weights where the size is a power of two, since they
-    are then multiples of 1 / (2 * size); else the 11 upper and the 11 lower bits, in units of 2**11 and 1.
+    Args: start, length: int64 [b, 2], by axis; mirrored: float32 [b, 2], 0 or 1. Returns: a list of float32 [b, 2, size, size]
+    (axis, result, image), of which the sums with an image's pixels are exact: the weights where the size is a power of two, since
+    they are then multiples of 1 / (2 * size); else the 11 upper and the 11 lower bits, in units of 2**11 and 1.
     """
     exact = size & (size - 1) == 0
     kind = torch.float32 if exact else torch.float64

@@ -41,8 +41,8 @@ def gray(photos):
 
 
 def odd(photos):
-    """Neither square nor of powers of two, with flat images and images of two values among them."""
-    photos = photos[:, :, :21, :18].clone()
+    """Of another side than a power of two, with flat images and images of two values among them."""
+    photos = photos[:, :, :21, :21].clone()
     photos[:8] = torch.tensor([0, 1, 7, 127, 128, 200, 254, 255], dtype=torch.uint8).view(-1, 1, 1, 1)
     photos[8:16, :, ::2], photos[8:16, :, 1::2] = photos[:8, :, ::2], 99
     return photos
