@@ -1,7 +1,10 @@
-"""The one kind of error that is the user's to mend, and how a command ends with it."""
+"""How a command ends that is not done: with an error that is the user's to mend, or out of time."""
 
 import errno
 import sys
+
+GO_ON = 75
+"""Exit code of a stage that has had its time: EX_TEMPFAIL of sysexits.h, "try again later"."""
 
 
 class UserError(Exception):
@@ -11,13 +14,23 @@ class UserError(Exception):
     """
 
 
+class OutOfTime(Exception):
+    """A stage has had its time (execution.stop_after) and saved itself: the same command goes on from there.
+
+    A command prints it and exits with GO_ON.
+    """
+
+
 def guarded(function, *arguments):
-    """Call `function`; on the user's error or the disk's, print one line and return 2, else return 0."""
+    """Call `function`; on the user's error or the disk's, print one line and return 2, where it is out of time GO_ON, else 0."""
     try:
         function(*arguments)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except OutOfTime as stopped:
+        print(f"{stopped}: run the same command again to go on", file=sys.stderr)
+        return GO_ON
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EFBIG):
             raise

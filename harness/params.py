@@ -62,6 +62,9 @@ class Execution:
     """W&B: offline (written to ./wandb, to be synced or not) | online | disabled."""
     checkpoint_seconds: float
     """A training stage saves itself at the end of an epoch if this long has passed since the last time."""
+    stop_after: float = 0
+    """Seconds after which a training stage saves itself at the end of an epoch and ends with the code 75, to go on when it is run
+    again; 0 for none."""
     precision: str = "auto"
     """auto | float32 | bfloat16: what the rewrite's backbone computes in while it is in training mode. In evaluation mode it, and
     everywhere the losses, mining and the choice of epoch and head, are in float32, without TF32. auto takes bfloat16 on a GPU,
@@ -77,6 +80,7 @@ class Execution:
         need(self.tracking in ("offline", "online", "disabled"), "tracking", self.tracking, "offline, online or disabled")
         need(self.precision in ("auto", "float32", "bfloat16"), "precision", self.precision, "auto, float32 or bfloat16")
         need(self.checkpoint_seconds >= 0, "checkpoint_seconds", self.checkpoint_seconds, "0 or more")
+        need(self.stop_after >= 0, "stop_after", self.stop_after, "0 or more seconds")
         need(self.resident_mib >= 0, "resident_mib", self.resident_mib, "0 or more")
 
 

@@ -13,7 +13,7 @@ from functools import partial
 import torch
 
 from harness import weights
-from harness.errors import UserError
+from harness.errors import OutOfTime, UserError
 from harness.metrics import degeneracies
 from harness.progress import Progress
 from harness.session import CHECKPOINTS
@@ -53,7 +53,10 @@ class Trainer:
                 stale.unlink()
 
     def run(self):
-        """Train to the last epoch, or to the first whose loss is not finite. Returns the curves, a mapping an epoch."""
+        """Train to the last epoch, or to the first whose loss is not finite. Returns the curves, a mapping an epoch.
+
+        Raises OutOfTime at the end of an epoch before it, by execution.stop_after.
+        """
         self._restore()
         session, training = self.session, self.training
         tracker = Tracker(session.execution.tracking, session.cell, session.settings, self.identity, self.curves)
@@ -64,9 +67,13 @@ class Trainer:
             self.curves.append(self._epoch(len(self.curves), images, shown))
             tracker.log(self.curves[-1])
             shown.epoch(self.curves[-1])
-            if time.monotonic() - saved >= session.execution.checkpoint_seconds:
+            stopping = self._out_of_time()
+            if stopping or time.monotonic() - saved >= session.execution.checkpoint_seconds:
                 self._save()
                 saved = time.monotonic()
+            if stopping:
+                shown.close()
+                raise OutOfTime(f"{session.cell}: stopped after epoch {len(self.curves)} of {training.epochs}")
         shown.close()
         self.tracker, self.rate = tracker, shown.rate
         return self.curves
@@ -101,6 +108,10 @@ class Trainer:
 
     def _broken(self):
         return bool(self.curves) and not math.isfinite(self.curves[-1]["loss"])
+
+    def _out_of_time(self):
+        limit, session = self.session.execution.stop_after, self.session
+        return 0 < limit <= time.monotonic() - session.began and len(self.curves) < self.training.epochs and not self._broken()
 
     def _save(self):
         weights.save(self.file, {

@@ -12,6 +12,8 @@ import pytest
 
 import reimpl.pretext
 from harness import datasets, tasks
+from harness.command import main
+from harness.errors import GO_ON
 from harness.files import read_yaml, write_json
 from harness.pipeline.resolve import in_force
 from harness.record import Cell
@@ -59,3 +61,21 @@ def test_a_killed_task_goes_on_and_ends_with_the_same_bits(folder, task):
     assert (folder / "out/model.pt").read_bytes() == (folder / "whole/model.pt").read_bytes()
     resumed, whole = (json.loads((folder / out / "metrics.json").read_text()) for out in ("out", "whole"))
     assert resumed["curves"] == whole["curves"] and len(whole["curves"]) == 5
+
+
+def test_a_training_that_is_stopped_goes_on_and_ends_with_the_same_bits(folder, capsys):
+    """Stopped after each epoch, by its time, and run again."""
+    def set_time(seconds):
+        params = json.loads((folder / "params.yaml").read_text())
+        params["execution"]["stop_after"] = seconds
+        write_json(folder / "params.yaml", params)
+
+    command = ["pretext", "--task", "simclr", "--dataset", "digits", "--seed", "0", "--data", "data", "--out"]
+    set_time(1e-9)
+    assert [main("reimpl", [*command, "out"]) for _ in range(5)] == [GO_ON] * 4 + [0]
+    assert "stopped after epoch 4 of 5: run the same command again to go on" in capsys.readouterr().err
+    set_time(0)
+    assert main("reimpl", [*command, "whole"]) == 0
+    assert (folder / "out/model.pt").read_bytes() == (folder / "whole/model.pt").read_bytes()
+    stopped, whole = (json.loads((folder / out / "metrics.json").read_text()) for out in ("out", "whole"))
+    assert stopped["curves"] == whole["curves"] and len(whole["curves"]) == 5
