@@ -28,9 +28,11 @@ def published_tables(summaries, missing, dataset, out):
 
 
 def methods(table, summaries, missing, dataset):
-    """Each method's published row, and below it a row for each step that runs it here, in the columns of the data set."""
+    """Each method's published row, and below it a row for each step that runs it here, in the columns of the data set: the first
+    ones, where it is none of the paper's."""
     group = next((group for group, name in table["dataset_of_group"].items() if name == dataset), dataset)
-    groups = [*table["groups"], *[group] * (group not in table["groups"])]
+    extra = [group] * (group not in table["groups"])
+    groups = [*extra, *table["groups"]]
     metrics, found = [column.lower() for column in table["columns"]], {summary.name: summary for summary in summaries}
 
     def ours(places):
@@ -46,7 +48,7 @@ def methods(table, summaries, missing, dataset):
     for block in table["blocks"]:
         facts = ["copied", block["protocol"], block.get("backbone", "–"), str(block.get("n", "–"))]
         for name, figures in block["rows"].items():
-            cells = [*map(_text, figures), *[""] * (len(groups) * len(metrics) - len(figures))]
+            cells = [*[""] * len(extra) * len(metrics), *map(_text, figures)]
             rows += method(name, {"facts": facts, "cells": cells}, *ours(table["here"].get(name, ())))
     for arm, place in further(found.get("methods"), table["here"]):
         rows += method(arm, *ours([place]))
@@ -82,7 +84,7 @@ def here(summary, step, metrics, joint):
     evidence = [cell["path"] for cell in cells]
     entries = [measured(summary.by_seed(step, metric) if cells else {}, evidence) for metric in metrics]
     whose = IMPLEMENTATIONS.get(step.split("/")[0], IMPLEMENTATIONS["reimpl"])
-    way = [f"here, {whose}", "joint, scored on test" if joint else "train / test"]
+    way = [f"here, {whose}", "joint/test" if joint else "train/test"]
     facts = [*way, *([backbone([*cells, *before(summary, step)]), str(len(cells))] if cells else ["", ""])]
     return {"facts": facts, "cells": [entry.text() for entry in entries], "evidence": evidence}
 
