@@ -2,7 +2,9 @@
 tell of one another all they can.
 
 Beside the heads that count, others seek several times as many clusters (section 3.3). The authors train the two kinds in turns,
-epoch by epoch, and here they are trained together. Of the heads that count the one of lowest loss predicts.
+epoch by epoch, and here they are trained together. Of the heads that count the one of lowest loss predicts. The information is
+nearly flat for a new network, which splits off one cluster after another: clusters are left empty where steps are few or small
+(the authors take 2,000 epochs at a rate of 0.0001, without weight decay).
 """
 
 from dataclasses import dataclass

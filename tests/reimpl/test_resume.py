@@ -1,4 +1,4 @@
-"""Each pretext task that the digits have settings for, killed as kill -9 does, and run again."""
+"""Each pretext task and baseline that trains and that the digits have settings for, killed as kill -9 does, and run again."""
 
 import json
 import os
@@ -10,17 +10,21 @@ from pathlib import Path
 
 import pytest
 
+import reimpl.baseline
 import reimpl.pretext
 from harness import datasets, tasks
 from harness.command import main
 from harness.errors import GO_ON
-from harness.files import read_yaml, write_json
+from harness.files import read_npz, read_yaml, write_json
 from harness.pipeline.resolve import in_force
 from harness.record import Cell
 
 ROOT = Path(__file__).parent.parent.parent
 PARAMS = read_yaml(ROOT / "params/digits.yaml")
 PATIENCE = 120
+TASKS = sorted({*tasks.known()} & {*PARAMS["pretext"]})
+METHODS = [method for method in tasks.known("baseline") if "training" in PARAMS["baseline"].get(method, ())]
+PHASES = ("reconstruction_epochs", "warm_up_epochs", "every")
 
 
 def run(module, cell, inputs, out):
@@ -35,6 +39,9 @@ def folder(tmp_path, monkeypatch):
     params["network"] = {"width": 8, "blocks": [1, 1]}
     for settings in params["pretext"].values():
         settings["training"]["epochs"], settings["evaluate_every"] = 5, 2
+    for settings in (params["baseline"][method] for method in METHODS):
+        settings["training"]["epochs"] = 5
+        settings.update({key: 2 for key in PHASES if key in settings})
     write_json(tmp_path / "params/digits.yaml", params)
     seeds = {"pretext_seeds": [0], "clustering_seeds": [0]}
     execution = {"device": "cpu", "threads": 1, "tracking": "disabled", "checkpoint_seconds": 0}
@@ -43,9 +50,9 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("task", sorted({*tasks.known()} & {*PARAMS["pretext"]}))
-def test_a_killed_task_goes_on_and_ends_with_the_same_bits(folder, task):
-    command = [sys.executable, "-m", "reimpl", "pretext", "--task", task, "--dataset", "digits", "--seed", "0", "--data", "data",
+def killed_and_run_again(folder, stage, option, picked):
+    """The records of a stage that was killed once it had a checkpoint, and run again, and of one in `whole` that was not."""
+    command = [sys.executable, "-m", "reimpl", stage, option, picked, "--dataset", "digits", "--seed", "0", "--data", "data",
                "--out", "out"]
     places = {"cwd": folder, "env": {**os.environ, "PYTHONPATH": str(ROOT)}, "stderr": subprocess.PIPE, "text": True}
     process = subprocess.Popen(command, **places)
@@ -54,12 +61,25 @@ def test_a_killed_task_goes_on_and_ends_with_the_same_bits(folder, task):
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert not (folder / "out/model.pt").exists()
+    assert not [*folder.glob("out/*")]
     again = subprocess.run(command, **places)
     assert again.returncode == 0 and "going on after epoch" in again.stderr, again.stderr
-    run(reimpl.pretext, Cell("reimpl", "pretext", "digits", "0", variant=task), {"data": folder / "data"}, folder / "whole")
+    run(getattr(reimpl, stage), Cell("reimpl", stage, "digits", "0", variant=picked), {"data": folder / "data"}, folder / "whole")
+    return [json.loads((folder / out / "metrics.json").read_text()) for out in ("out", "whole")]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_killed_task_goes_on_and_ends_with_the_same_bits(folder, task):
+    resumed, whole = killed_and_run_again(folder, "pretext", "--task", task)
     assert (folder / "out/model.pt").read_bytes() == (folder / "whole/model.pt").read_bytes()
-    resumed, whole = (json.loads((folder / out / "metrics.json").read_text()) for out in ("out", "whole"))
+    assert resumed["curves"] == whole["curves"] and len(whole["curves"]) == 5
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_killed_baseline_goes_on_and_ends_with_the_same_bits(folder, method):
+    resumed, whole = killed_and_run_again(folder, "baseline", "--method", method)
+    found, expected = (read_npz(folder / out / "predictions.npz") for out in ("out", "whole"))
+    assert found.keys() == expected.keys() and all((found[name] == expected[name]).all() for name in expected)
     assert resumed["curves"] == whole["curves"] and len(whole["curves"]) == 5
 
 
