@@ -101,7 +101,7 @@ def test_what_is_wrong_is_named_with_its_line(project, study, old, new, says):
 @pytest.mark.parametrize("file, old, new, says", [
     ("params.yaml", "dataset: digits", "dataset:", "dataset is None, and should be small letters"),
     ("params.yaml", "dataset: digits", "dataset: 5", "dataset is 5, and should be small letters"),
-    ("params.yaml", "dataset: digits", "dataset: digit", "dataset is 'digit'; params/ has cifar10, cifar10_small, cifar20, "),
+    ("params.yaml", "dataset: digits", "dataset: digit", "dataset is 'digit'; params/ has cifar10, cifar100, cifar10_small, "),
     ("params.yaml", "[simclr, rotation]", "[simclr, jigsaw]",
      "pretext_tasks has 'jigsaw'; reimpl/tasks/ has "),
     ("params.yaml", "[simclr, rotation]", "[rotation]", "pretext_tasks lacks simclr, on which the baselines"),
