@@ -118,7 +118,8 @@ def test_the_published_rows_are_as_the_file_has_them_and_as_wide_as_the_heads(ma
 
 def test_what_runs_a_row_is_an_arm_that_there_is_and_a_row_of_the_table():
     table = read_yaml(FILE)["methods"]
-    assert set(table["here"]) <= {name for block in table["blocks"] for name in block["rows"]}
+    names = {name for block in table["blocks"] for name in block["rows"]}
+    assert set(table["here"]) == names - {"SCAN, best run"}
     for places in table["here"].values():
         for study, step in (place.split("/", 1) for place in places):
             found = load_study(study)
