@@ -7,6 +7,7 @@ import pytest
 
 from harness.files import read_yaml
 from harness.pipeline.cells import results
+from harness.pipeline.resolve import of_arms
 from harness.pipeline.study import load_study, names
 from harness.stages import STAGES, title
 from report.tables import SCORES
@@ -51,6 +52,13 @@ def test_each_cell_that_a_study_reports_is_written_by_a_stage(paths, name):
     for result in results(load_study(name), name, DATASET):
         record = result.folder / "metrics.json"
         assert record in made or result.folder in made, f"no stage writes {record}"
+
+
+@studies
+def test_each_study_finds_its_settings_on_every_data_set(name):
+    """Else not one of its arms runs there."""
+    for file in Path("params").glob("*.yaml"):
+        assert bool(of_arms(name, file.stem)) == load_study(name).has_arms()
 
 
 @studies
