@@ -7,7 +7,7 @@ several hundred.
 
 import torch
 
-from reimpl.train.draws import leaves, move
+from reimpl.train.draws import leaves, move, pack, unpack
 
 WARM_UP = 3  # steps before the recording, in which libraries choose their algorithms
 
@@ -75,8 +75,7 @@ class RecordedStep(Step):
             return self._aside(drawn)
         if self.graph is None:
             self._record(drawn)
-        for place, value in zip(leaves(self.drawn), leaves(drawn)):
-            place.copy_(value.pin_memory(), non_blocking=True)
+        self.packed.copy_(pack(drawn, self.device), non_blocking=True)
         self.graph.replay()
         return self.found
 
@@ -90,8 +89,8 @@ class RecordedStep(Step):
 
     def _record(self, drawn):
         """Nothing is computed yet: recording only notes what is to be done, and where in memory."""
-        self.drawn = move(drawn, self.device)
+        self.packed = pack(drawn, self.device).to(self.device)
         self.optimizer.zero_grad()  # so that the gradients lie in the graph's own memory
         self.graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.graph):
-            self.found = self.compute(self.drawn)
+            self.found = self.compute(unpack(self.packed, drawn))

@@ -72,7 +72,6 @@ def recorder(monkeypatch):
         monkeypatch.setattr(torch.cuda, name, mock.MagicMock())
     monkeypatch.setattr(torch.cuda, "CUDAGraph", FakeGraph)
     monkeypatch.setattr(torch.cuda, "graph", lambda graph: graph)
-    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor)
     replay = mock.Mock(side_effect=FakeGraph.replay)
     monkeypatch.setattr(FakeGraph, "replay", lambda graph: replay(graph))
     return replay

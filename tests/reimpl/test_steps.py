@@ -17,7 +17,7 @@ from reimpl.scan import validation_loss
 from reimpl.tasks import selflabel, simclr
 from reimpl.tasks.selflabel import label_logits
 from reimpl.train.batch import Batch
-from reimpl.train.draws import leaves, move
+from reimpl.train.draws import leaves, move, pack, unpack
 from reimpl.train.optimizers import Group, make_optimizer
 from reimpl.train.steps import Step
 from reimpl.train.trainer import Trainer
@@ -64,6 +64,24 @@ def test_draws_are_moved_whole():
     drawn = {"a": torch.ones(2), "b": {"c": torch.zeros(3), "d": {}}}
     moved = move(drawn, torch.device("cpu"))
     assert [leaf.tolist() for leaf in leaves(moved)] == [[1, 1], [0, 0, 0]] and moved["b"]["d"] == {}
+
+
+def test_draws_are_packed_into_one_piece_and_back(photos, generator):
+    """Those of the strong augmentation, and tensors of no, one and an odd number of bytes among wider ones; then other draws of
+    the same shapes, into the same memory."""
+    def draw():
+        return {"rows": torch.randperm(7, generator=generator), "flag": torch.rand(3, generator=generator) > 0.5,
+                "none": torch.empty(2, 0, dtype=torch.float64), "one": torch.tensor(True), "pixels": photos[:1],
+                "strong": augmentation("strong").draw(5, 32, 32, generator), "task": {}}
+
+    first, second = draw(), draw()
+    packed = pack(first, torch.device("cpu"))
+    unpacked = unpack(packed, first)
+    for drawn in (first, second):
+        packed.copy_(pack(drawn, torch.device("cpu")))
+        assert unpacked.keys() == drawn.keys() and unpacked["strong"].keys() == drawn["strong"].keys()
+        for found, value in zip(leaves(unpacked), leaves(drawn), strict=True):
+            assert found.dtype == value.dtype and torch.equal(found, value)
 
 
 def test_the_search_of_a_gpu_finds_what_faiss_finds(photos):
