@@ -21,10 +21,10 @@ class OutOfTime(Exception):
     """
 
 
-def guarded(function, *arguments):
+def guarded(function, *arguments, **named):
     """Call `function`; on the user's error or the disk's, print one line and return 2, where it is out of time GO_ON, else 0."""
     try:
-        function(*arguments)
+        function(*arguments, **named)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -42,6 +42,11 @@ def operations(dataset):
             "--out", "out/operations"]
 
 
+def augmentation(kind, dataset):
+    return ["augmentation", "--kind", kind, "--dataset", dataset, "--seed", "0", "--data", f"data/{dataset}",
+            "--out", "out/measured"]
+
+
 def stage_costs(workspace, dataset):
     """A row for each training stage of the rewrite: images and operations a second, memory, and seconds to the first step.
 
@@ -67,8 +72,7 @@ def side_by_side(workspace, dataset, rounds):
     stages = {TRAINED[stage]: [*arguments[:-1], "out/measured"] for stage, arguments in workspace.stages(dataset).items()
               if stage in TRAINED}
     for kind, title in (("simclr", "SimCLR augmentation alone"), ("strong", "strong augmentation alone")):
-        stages[title] = ["augmentation", "--kind", kind, "--dataset", dataset, "--seed", "0", "--data", f"data/{dataset}",
-                         "--out", "out/measured"]
+        stages[title] = augmentation(kind, dataset)
     for title, arguments in stages.items():
         rates, reason = {implementation: [] for implementation in IMPLEMENTATIONS}, None
         for _ in range(rounds):

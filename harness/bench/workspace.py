@@ -27,10 +27,13 @@ ARM = {"scan": {"augmentation": "strong"}, "selflabel": {"augmentation": "strong
 
 
 class Workspace:
-    """A folder with params.yaml and a study of one arm, on which commands run as the pipeline runs them, on one thread."""
+    """A folder with params.yaml and a study of one arm, on which commands run as the pipeline runs them, on one thread.
 
-    def __init__(self, root, on_gpu):
-        self.root, self.on_gpu = Path(root), on_gpu
+    Args: execution: changes of that section of params.yaml.
+    """
+
+    def __init__(self, root, on_gpu, execution=None):
+        self.root, self.on_gpu, self.execution = Path(root), on_gpu, execution or {}
         self._write_settings()
         self._write_photos()
         for dataset in DATASETS:
@@ -49,7 +52,7 @@ class Workspace:
             batch = {"training": {"batch_size": 128}}
             photos = overlay(photos, {"network": SMALL, "pretext": {"simclr": batch}, "selflabel": batch})
         params = read_yaml(ROOT / PARAMS)
-        params["execution"] |= {"threads": 1, "tracking": "disabled"}
+        params["execution"] |= {"threads": 1, "tracking": "disabled"} | self.execution
         (self.root / PARAMS).write_text(yaml.safe_dump(params))
         (self.root / SETTINGS_FOLDER).mkdir()
         for name, settings in (("digits", digits), ("photos", photos)):
