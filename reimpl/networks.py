@@ -3,6 +3,8 @@
 Parameter names are those of the reference, so that weights can be carried over either way.
 """
 
+from collections import deque
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -56,12 +58,17 @@ class ResNet(nn.Module):
 
     def forward(self, x):
         with self.precision(x.device):
-            x = self.stem(x)
-            if self.pool:
-                x = F.max_pool2d(x, 2, padding=1)
-            for layer in self.layers():
-                x = layer(x)
-            return self.embed(x)
+            (last,) = deque(self.maps(x), maxlen=1)
+            return self.embed(last)
+
+    def maps(self, x):
+        """What each stage makes of images, one after another."""
+        x = self.stem(x)
+        if self.pool:
+            x = F.max_pool2d(x, 2, padding=1)
+        for layer in self.layers():
+            x = layer(x)
+            yield x
 
     def precision(self, device):
         """The context that all of it is computed in."""

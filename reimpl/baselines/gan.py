@@ -2,7 +2,8 @@
 2016).
 
 The discriminator is the backbone that SCAN has, with a logit; the generator, the decoder of autoencoder.py. Both learn in the
-same step, from the weights before it, the generator by the loss that does not saturate (Goodfellow et al. 2014, section 3).
+same step, from the weights before it, the generator by the loss that does not saturate (Goodfellow et al. 2014, section 3). Its
+features are of all stages, as in section 5.1: the last one alone, which tells real from made, is far from the classes.
 """
 
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from reimpl.kmeans import cluster
 from reimpl.train.task import Task as BaseTask
 
 __all__ = ["Settings", "Task", "cluster"]
+GRID = 4  # places a side that the features of each stage are taken at
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,4 +69,5 @@ class Task(BaseTask):
         return {"loss": discriminator + generator, "discriminator": discriminator, "generator": generator}
 
     def embed(self, model, images):
-        return model.backbone(images)
+        """The maps of each stage, max-pooled to GRID x GRID, one stage after another."""
+        return torch.cat([F.adaptive_max_pool2d(maps, GRID).flatten(1) for maps in model.backbone.maps(images)], 1)

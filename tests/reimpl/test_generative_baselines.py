@@ -124,6 +124,20 @@ def test_of_a_gan_each_network_learns_by_its_own_loss_alone(images, generator):
         torch.testing.assert_close([weight.grad for weight in weights], list(expected), rtol=1e-3, atol=1e-6)
 
 
+def test_the_features_of_a_gan_are_the_largest_of_each_stage_in_sixteen_places(images):
+    """Of maps of 8 x 8 the largest in each 2 x 2, and those of 4 x 4 as they are, in the order of stages and channels."""
+    task = gan.Task(settings(gan, dim=7), (), SHAPE)
+    model, seen = task.network(backbone()).eval(), []
+    for layer in (model.backbone.layer1, model.backbone.layer2):
+        layer.register_forward_hook(lambda module, inputs, output: seen.append(output.clone()))
+    found = task.embed(model, images[:3])
+    first, second = seen
+    expected = torch.stack([torch.cat([
+        torch.stack([first[n, c, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2].max()
+                     for c in range(8) for row in range(4) for column in range(4)]), second[n].flatten()]) for n in range(3)])
+    assert torch.equal(found, expected) and found.shape == (3, 16 * (8 + 16))
+
+
 def test_triplets_by_hand(generator):
     """One after another: the augmentation of each image against the next image."""
     images, positives = F.normalize(torch.randn(2, 6, 3, generator=generator, dtype=torch.float64), dim=2)
