@@ -36,6 +36,8 @@ def pack(work, out):
             member = tarfile.TarInfo(f"{file.relative_to(work)}{SUFFIX}")
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
+    for old in Path(out).glob("piece*"):
+        old.unlink()
     for number, start in enumerate(range(0, buffer.tell(), PIECE)):
         with writing(Path(out) / f"piece{number}") as temporary:
             temporary.write_bytes(buffer.getbuffer()[start : start + PIECE])

@@ -109,6 +109,6 @@ def tone(pixels, rows, stretch, equal, counts):
     histogram = counts.scatter_add_(2, pixels, one(pixels.device).expand_as(pixels))
     below = histogram.cumsum(2).sub_(histogram)
     step = below.gather(2, light) // 255
-    level = (step // 2 + below).floor_divide_(step.clamp(min=1)).clamp_(max=255)
+    level = (step // 2 + below).floor_divide_(step.clamp(min=1))  # above 255 it is for `blend` to cut
     row = torch.where(stretch, torch.add(light, dark, alpha=256), rows).squeeze(2)
     return torch.where((step > 0) & equal, level, curves(pixels.device)[row]).gather(2, pixels).to(torch.float32)

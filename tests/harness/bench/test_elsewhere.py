@@ -62,6 +62,8 @@ def test_a_missing_piece_is_said(left, monkeypatch):
 def test_what_does_not_fit_is_left_behind_and_said(left, monkeypatch):
     """The record and the checkpoint go before the weights."""
     monkeypatch.setattr(luggage, "MOST", 75_000)
+    (left / "pieces").mkdir()
+    (left / "pieces/piece9").write_bytes(b"of an earlier call")
     assert luggage.pack(left / "from", left / "pieces") == [left / "from/runs/a/model.pt"]
     luggage.unpack(left / "pieces", left / "to")
     assert sorted(file.name for file in (left / "to").rglob("*.*")) == ["b.pt", "metrics.json"]
