@@ -23,7 +23,8 @@ def power(studies, dataset):
     for summary, claim, finding in found:
         if not studies or summary.name in studies:
             margin = claim.margin or summary.study.matters or facts["matters"]
-            print(f"{summary.name}: {claim.text}\n    {forecast(finding.estimate, margin, level) or finding.reason}")
+            estimate = None if claim.kind == "varies" else finding.estimate  # no margin is one of spreads
+            print(f"{summary.name}: {claim.text}\n    {forecast(estimate, margin, level) or finding.reason}")
 
 
 def forecast(found, margin, level):
