@@ -236,6 +236,8 @@ def check_arm(group, changes, where):
             check_images(changes[key], f"{where}.{key}")
         elif key not in stages:
             raise UserError(f"{where} has '{key}'; an arm of the group {group} changes settings of {', '.join(stages)} only")
+    if {"dataset", "kmeans"} <= set(changes):
+        raise UserError(f"{where} has 'dataset' and 'kmeans'; leave out one, since k-means knows the training images alone")
     if group == "baseline" and len(changes["baseline"]) != 1:
         raise UserError(f"{where}.baseline has {len(changes['baseline'])} methods, and should have one")
     if len(changes.get("pretext", ())) > 1:

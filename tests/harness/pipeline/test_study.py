@@ -46,6 +46,8 @@ def arms(**groups):
     (arms(scan=["a"]), ": arms.reimpl.scan should be a mapping of arms, not ['a']"),
     (arms(scan={"a": {"scan": {}, "selflabel": {}}}),
      ": arms.reimpl.scan.a has 'selflabel'; an arm of the group scan changes settings of scan only"),
+    (arms(whole={"a": {"dataset": {"joint": True}, "pretext": {}, "kmeans": {}, **BOTH}}),
+     ": arms.reimpl.whole.a has 'dataset' and 'kmeans'; leave out one, since k-means knows the training images alone"),
     (arms(clustering={"a": {"dataset": {"joint": True}, **BOTH}}),
      ": arms.reimpl.clustering.a has 'dataset'; an arm of the group clustering changes settings of scan, selflabel only"),
     (arms(baseline={"a": {"dataset": {"size": 8}, "baseline": {"dec": {}}}}),
