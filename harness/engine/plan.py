@@ -73,7 +73,7 @@ def of_studies(jobs, chosen):
         others = {job.name for job in own if arm and job.is_cell and f"/studies/{one}/" not in job.outs[0]}
         for job in own:
             if job.name not in others:
-                names |= {job.name} | upstream(jobs, job.before if job.is_cell else job.before - others)
+                names |= {job.name} | upstream(jobs, job.before - others)
     return names
 
 
