@@ -59,7 +59,8 @@ class Workspace:
             (self.root / SETTINGS_FOLDER / f"{name}.yaml").write_text(yaml.safe_dump(overlay(settings, small)))
         study = self.root / "studies/bench/study.yaml"
         study.parent.mkdir(parents=True)
-        study.write_text(yaml.safe_dump({"arms": {name: {"clustering": {"default": ARM}} for name in IMPLEMENTATIONS}}))
+        arms = {name: {"clustering": {"default": ARM}} for name in IMPLEMENTATIONS}
+        study.write_text(yaml.safe_dump({"title": "Speed", "question": "how fast?", "arms": arms}))
 
     def _write_photos(self):
         for name, photo in zip(("temple", "flower"), load_sample_images().images):

@@ -11,7 +11,9 @@ from harness import ROOT
 from harness.bench import __main__ as bench
 from harness.bench import first_step, workspace
 from harness.files import read_json, write_json, write_npy
+from harness.pipeline.resolve import in_force
 from harness.progress import Progress
+from harness.record import Cell
 
 
 def test_ratios_are_taken_within_a_round():
@@ -126,8 +128,11 @@ def test_operations_by_hand():
     assert count(lambda: images @ torch.ones(5, 6)) == 3 * 2 * 2 * 5 * 5 * 6
 
 
-def test_the_workspace_has_settings_on_which_commands_run(tmp_path):
-    """Making it prepares both data sets, by the command line."""
+def test_the_workspace_has_settings_on_which_commands_run(tmp_path, monkeypatch):
+    """Making it prepares both data sets, by the command line; the arm has settings in its study."""
     workspace.Workspace(tmp_path, on_gpu=False)
+    monkeypatch.chdir(tmp_path)
+    for stage in ("scan", "selflabel"):
+        assert in_force(Cell("reimpl", stage, "photos", "0", "bench", "default"))[stage].augmentation == "strong"
     assert {name: read_json(tmp_path / "data" / name / "dataset.json")["shape"] for name in workspace.DATASETS} == {
         "digits": [12, 12, 1], "photos": [32, 32, 3]}
