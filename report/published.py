@@ -71,6 +71,8 @@ def changed(study, step):
     """What the arm of a step changes; nothing where all studies share the step. None where the study has no such step."""
     if step in study.shared:
         return {}
+    if step.count("/") != 2:
+        return None
     implementation, arm, _ = step.split("/")
     return next((arms[arm] for arms in study.arms.get(implementation, {}).values() if arm in (arms or {})), None)
 

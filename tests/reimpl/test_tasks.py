@@ -184,7 +184,7 @@ def test_a_network_whose_backbone_is_not_to_be_found_is_refused_before_it_is_tra
 
 # --- Labels
 
-DATASET = SimpleNamespace(labels=lambda split: np.array([1, 0]) if split == "train" else None)
+DATASET = SimpleNamespace(joint=False, labels=lambda split: np.array([1, 0]) if split == "train" else None)
 
 
 def test_only_the_tasks_that_are_named_for_it_see_labels():
@@ -197,7 +197,9 @@ def test_only_the_tasks_that_are_named_for_it_see_labels():
     asking.__module__ = "reimpl.tasks.supervised"
     assert training_labels(asking(), DATASET).tolist() == [1, 0]
     with pytest.raises(UserError, match="learns from labels, and the training images have none"):
-        training_labels(asking(), SimpleNamespace(labels=lambda split: None))
+        training_labels(asking(), SimpleNamespace(joint=False, labels=lambda split: None))
+    with pytest.raises(UserError, match="would learn those of the test images"):
+        training_labels(asking(), SimpleNamespace(joint=True, labels=DATASET.labels))
     assert training_labels(Watched(), DATASET) is None
 
 
