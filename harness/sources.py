@@ -88,12 +88,7 @@ def cifar10(settings):
     """CIFAR-10 as torchvision downloads and verifies it, in the official order."""
     from torchvision.datasets import CIFAR10
 
-    parts = _downloaded(CIFAR10, "CIFAR-10", settings.root, OF_CIFAR)
-    return Raw(
-        images={split: in_memory(part.data) for split, part in parts.items()},
-        labels={split: np.asarray(part.targets, np.int64) for split, part in parts.items()},
-        classes=list(parts["train"].classes),
-    )
+    return _cifar(CIFAR10, "CIFAR-10", settings)
 
 
 def cifar100(settings):
@@ -103,7 +98,11 @@ def cifar100(settings):
     """
     from torchvision.datasets import CIFAR100
 
-    parts = _downloaded(CIFAR100, "CIFAR-100", settings.root, OF_CIFAR)
+    return _cifar(CIFAR100, "CIFAR-100", settings)
+
+
+def _cifar(kind, name, settings):
+    parts = _downloaded(kind, name, settings.root, {split: {"train": split == "train"} for split in SPLITS})
     return Raw(
         images={split: in_memory(part.data) for split, part in parts.items()},
         labels={split: np.asarray(part.targets, np.int64) for split, part in parts.items()},
@@ -142,9 +141,6 @@ def stl10(settings):
         labels={split: parts[split].labels.astype(np.int64) for split in SPLITS} | {UNLABELED: None},
         classes=list(parts["train"].classes),
     )
-
-
-OF_CIFAR = {split: {"train": split == "train"} for split in SPLITS}
 
 
 def _downloaded(kind, name, root, splits):

@@ -95,10 +95,10 @@ def gathered(name, dataset, problems_of=None):
     own = RUNS / dataset / "studies" / name
     kept_first = not any(ran_here(result.folder) for result in asked if own in result.folder.parents)
 
-    def place(result):
+    def place(result, kept_first=kept_first):
         return located(result, problems_of, kept_first)
 
-    found = once([*map(place, asked), *(result for result in map(place, more) if result.kept)])
+    found = once([*map(place, asked), *(result for result in (place(one, True) for one in more) if result.kept)])
     steps = list(dict.fromkeys(result.step for result in found))
     return sorted(found, key=lambda result: steps.index(result.step))
 

@@ -84,11 +84,12 @@ def whose(name):
 
 
 def test_the_seeds_are_those_asked_for_and_those_that_are_kept(folder):
-    """What ran here goes first; what ran here on a seed that is not asked for does not count."""
-    write(folder, ran("a", "0-0"), ran("a", "9-0"), kept("s", "a", "0-0"), kept("s", "b", "0-0"), kept("s", "a", "3-0"))
-    assert whose("s") == {("a", "0-0"): False, ("b", "0-0"): True, ("a", "3-0"): True}
+    """What ran here goes first, but on a seed that is not asked for does not count, and so hides no kept record."""
+    write(folder, ran("a", "0-0"), ran("a", "9-0"), kept("s", "a", "0-0"), kept("s", "b", "0-0"), kept("s", "a", "3-0"),
+          ran("b", "3-0"), kept("s", "b", "3-0"))
+    assert whose("s") == {("a", "0-0"): False, ("b", "0-0"): True, ("a", "3-0"): True, ("b", "3-0"): True}
     order = [f"{one.step} {one.seed}" for one in gathered("s", "d", lambda folder: [])]
-    assert order == [f"reimpl/{cell}" for cell in ("a/scan 0-0", "a/scan 0-1", "a/scan 3-0", "b/scan 0-0", "b/scan 0-1")]
+    assert order == [f"reimpl/{arm}/scan {seed}" for arm in "ab" for seed in ("0-0", "0-1", "3-0")]
     (folder / "params.yaml").write_text("{dataset: d, pretext_seeds: [0], clustering_seeds: [0, 1], looks: [3, 5]}")
     assert whose("s") == {("a", "0-0"): False, ("b", "0-0"): True}  # the level is spent by the seeds asked for
 
