@@ -86,10 +86,10 @@ def measure(summary, claim, facts, looks=()):
     Args: looks: numbers of pretext seeds, fixed beforehand, at which claims are looked at; empty for one look at all seeds.
     """
     reasons = [reason for step in (claim.of, claim.than) for _, reason in summary.not_run(step)]
-    reasons += [UNSCORED for step in (claim.of, claim.than) if summary.cells(step) and not summary.by_seed(step, claim.figure)]
+    sides = (claim.of, claim.figure), (claim.than, claim.than_figure or claim.figure)
+    reasons += [UNSCORED for step, figure in sides if summary.cells(step) and not summary.by_seed(step, figure)]
     images = facts["images"]["train" if claim.figure == "train_accuracy" else "test"]
-    after, before = (Side(summary.percent(step, claim.figure), summary.right(step, claim.figure), images)
-                     for step in (claim.of, claim.than))
+    after, before = (Side(summary.percent(step, figure), summary.right(step, figure), images) for step, figure in sides)
     confusions = summary.confusions(claim.of) if claim.kind == "collapses" else {}
     rest = summary.study.matters or facts["matters"], confusions, facts["name"], next(iter(reasons), "")
     found = judge(claim, after, before, *rest)

@@ -71,6 +71,15 @@ def balance(confusion):
     return sum(map(min, *sizes)) / counts.sum()
 
 
+def purity(labels, clusters, prototypes):
+    """The share of prototypes whose label is the class that their cluster is matched to, of int [images] labels and clusters, and
+    int [clusters] the prototype of each, -1 for an empty cluster, which has none to count."""
+    labels, prototypes = np.asarray(labels, np.int64), np.asarray(prototypes, np.int64)
+    match = hungarian_match(count(labels, np.asarray(clusters, np.int64), labels.max() + 1, len(prototypes)))
+    present = prototypes >= 0
+    return float((labels[prototypes[present]] == match[present]).mean())
+
+
 def right(labels, clusters, figure):
     """bool [images]: which images a figure (acc, acc_many_to_one) counts as right, from int [images] labels and clusters."""
     labels, clusters = np.asarray(labels, np.int64), np.asarray(clusters, np.int64)

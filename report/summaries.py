@@ -9,7 +9,7 @@ from harness.params import matters
 from harness.pipeline.confounded import flat
 from harness.pipeline.study import Study, load_study, names
 from harness.validation import build
-from report.runs import balance, right
+from report.runs import balance, purity, right
 
 ORDER = ("main", "pretext_task", "num_neighbors", "strong_augmentation", "entropy_weight", "threshold", "one_sided",
          "overclustering", "pretext_quality", "seeds", "divergences")  # the paper's; other studies follow
@@ -45,6 +45,9 @@ class Summary:
         """The metric of a step, as floats by seed; empty where there are none."""
         if metric == "balance":  # which follows from what is recorded
             return {seed: balance(confusion) for seed, confusion in self.confusions(step).items()}
+        if metric == "prototypes":
+            return {seed: purity(self.clusters["labels"], self.clusters[f"{step}/{seed}"], self.clusters[chosen])
+                    for seed in self.confusions(step) if (chosen := f"prototypes/{step}/{seed}") in self.clusters}
         return {row["seed"]: float(row["value"]) for row in self.rows if row["step"] == step and row["metric"] == metric}
 
     def percent(self, step, metric):

@@ -16,8 +16,9 @@ METRICS = ("acc", "acc_many_to_one", "acc_reference", "nmi", "ari", "train_accur
 """The figures of records that are shown in percent."""
 SHARES = ("acc", "acc_many_to_one", "acc_reference", "train_accuracy", "test_accuracy")
 """Figures that are shares of images: of those alone it is known how much the draw of the test images adds to their error."""
-FIGURES = (*SHARES, "balance")
-"""What a claim may be about: a share, or the accuracy that clusters of such sizes allow (report/runs.py)."""
+FIGURES = (*SHARES, "balance", "prototypes")
+"""What a claim may be about: a share; or the accuracy that clusters of such sizes allow, or the share of prototypes that are of
+the class that their cluster is matched to (report/runs.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class Claim:
     """One of FIGURES."""
     than: str = ""
     """The other step, for `above`, `same` and `varies`."""
+    than_figure: str = ""
+    """The figure of `than`, where it is not that of `of`; then both may be one step."""
     value: float = 0.0
     """In percent: the published mean, for `equal`, or what is exceeded, for `above`. 0 is none."""
     margin: float = 0.0
@@ -70,7 +73,10 @@ class Claim:
             need(self.value, "value", self.value, f"the published mean in percent {where}")
         elif self.kind != "above":
             need(not self.value, "value", self.value, f"left out {where}")
-        need(self.than != self.of, "than", repr(self.than), "another step than `of`")
+        need(self.than_figure in ("", *FIGURES), "than_figure", repr(self.than_figure), f"one of {', '.join(FIGURES)}")
+        need(self.than or not self.than_figure, "than_figure", repr(self.than_figure), "left out where there is no `than`")
+        need((self.than, self.than_figure or self.figure) != (self.of, self.figure), "than", repr(self.than),
+             "another step than `of`, or the same with another figure")
 
 
 @dataclass(frozen=True, slots=True)

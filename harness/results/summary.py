@@ -9,7 +9,7 @@
     records.json   the records themselves, each with its path and hash, and whether it was kept from elsewhere; of a cell without
                    one, why it has none
     gallery.npz    images for the report: nearest neighbors, and a prototype of each cluster
-    clusters.npz   the cluster of each test image in each run, and the images' labels
+    clusters.npz   the cluster of each test image in each run, the images' labels, and the prototype of each cluster
 
 cells.csv, curves.csv and means.json are what `dvc plots` and `dvc metrics` show. They hold nothing that differs between two runs
 of the same seeds on the same machine.

@@ -70,6 +70,19 @@ def test_the_balance_of_clusters_follows_from_what_is_recorded():
     assert (found.verdict.word, found.verdict.finding.ours) == ("supported", "95.0 ± 0.0 against 50.0 ± 0.0")
 
 
+def test_prototypes_are_compared_with_the_images_of_the_same_runs():
+    """Three of four images are right in each run, and of the two prototypes both."""
+    labels, runs = np.array([0, 0, 1, 1]), [f"{seed}-0" for seed in range(5)]
+    clusters = {"labels": labels} | {f"reimpl/a/scan/{run}": np.array([1, 1, 0, 1]) for run in runs}
+    clusters |= {f"prototypes/reimpl/a/scan/{run}": np.array([2, 0]) for run in runs}
+    cells = [made.cell("reimpl/a/scan", run, made.scores(0.75) | {"confusion": [[0, 2], [1, 1]]}) for run in runs]
+    claim = Claim(text="t", source="s", kind="above", figure="prototypes", of="reimpl/a/scan", than="reimpl/a/scan",
+                  than_figure="acc")
+    (found,) = judged(made.summary("x", made.study({"a": {"scan": {}, "selflabel": {}}}), cells, clusters=clusters), (claim,))
+    assert found.verdict.finding.ours == "100.0 ± 0.0 against 75.0 ± 0.0"
+    assert found.verdict.finding.estimate.mean == pytest.approx(25)
+
+
 def test_claims_are_corrected_together_and_written_with_every_figure(tmp_path):
     study = made.study({"a": {"scan": {"heads": 2}, "selflabel": {}}}, reads={"default": "main/reimpl/default"})
     found = {f"reimpl/{arm}/scan": {f"{seed}-0": 0.5 + gain + 0.001 * seed**2 * (gain > 0) for seed in range(5)}

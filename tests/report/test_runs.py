@@ -6,7 +6,7 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import confusion_matrix
 
 from harness.metrics import score
-from report.runs import accuracy, balance, collapsed, merged, merges, right
+from report.runs import accuracy, balance, collapsed, merged, merges, purity, right
 
 APART = [[9, 1, 0], [0, 8, 2], [0, 0, 10]]
 ONE_AND_TWO = [[10, 0, 0], [0, 9, 1], [0, 6, 4]]  # cluster 1 has most of both, cluster 2 a part of the last
@@ -49,6 +49,14 @@ def test_the_balance_of_clusters_is_the_accuracy_that_their_sizes_allow():
         counts = rng.integers(30, size=(4, clusters))
         shared = np.minimum.outer(counts.sum(1), counts.sum(0))
         assert balance(counts) == pytest.approx(shared[linear_sum_assignment(shared, maximize=True)].sum() / counts.sum())
+
+
+def test_the_purity_of_prototypes_goes_by_the_class_that_each_cluster_is_matched_to():
+    """Cluster 1 is matched to class 0, 0 to 1, and 2, with one image of either, to none; 3 is empty."""
+    labels, clusters = np.array([0, 0, 0, 1, 1, 1, 0, 1]), np.array([1, 1, 0, 0, 0, 0, 2, 2], np.uint8)
+    assert purity(labels, clusters, np.array([3, 0, -1, -1], np.int32)) == 1
+    assert purity(labels, clusters, np.array([2, 0, -1, -1])) == 0.5
+    assert purity(labels, clusters, np.array([3, 0, 6, -1])) == pytest.approx(2 / 3)
 
 
 @pytest.mark.parametrize("clusters", (3, 5))
