@@ -18,7 +18,8 @@ def run_group(dataset, study, implementation, arm):
 
 
 class Tracker:
-    """One W&B run: its group is that of `run_group`, job_type = stage, the seed and all settings in its config.
+    """One W&B run: its group is that of `run_group`, job_type = stage, the seed and all settings in its config; data set, study,
+    implementation and arm are tags. WANDB_MODE in the environment goes before `mode`, as it does for W&B's own.
 
     A stage that is resumed has the same run (`identity`): online it goes on; offline, where W&B begins a folder for each process,
     the last of them has all epochs, and the others are removed once it is whole.
@@ -28,6 +29,7 @@ class Tracker:
 
     def __init__(self, mode, cell, settings, identity, rows=()):
         self.run = None
+        mode = os.environ.get("WANDB_MODE") or mode
         if mode == "disabled":
             return
         with self._harmless("not started"):
@@ -43,6 +45,8 @@ class Tracker:
                 name=str(cell),
                 group=run_group(cell.dataset, cell.study, cell.implementation, cell.arm or cell.variant),
                 job_type=cell.stage,
+                # W&B takes 64 characters and no more.
+                tags=[tag[:64] for tag in (cell.dataset, cell.study, cell.implementation, cell.arm, cell.variant) if tag],
                 config={**asdict(cell), **{key: asdict(value) for key, value in settings.items()}},
                 settings=wandb.Settings(init_timeout=20, console="off", x_disable_stats=True,
                                         x_save_requirements=False),  # the record has the packages
@@ -59,15 +63,27 @@ class Tracker:
                 self.run.log(row, step=row["epoch"])
 
     def finish(self, metrics):
-        """The final figures (numbers only)."""
+        """The final figures: numbers in the summary, and the confusion matrix as W&B's own chart of one."""
         if self.run:
             with self._harmless("not finished"):
+                if "confusion" in metrics:  # into the row of the last epoch, which is not sent before the run ends
+                    self.run.log({"confusion": confusion_chart(metrics["confusion"])}, step=self.run.step)
                 self.run.summary.update({key: value for key, value in metrics.items() if isinstance(value, (int, float))})
                 self.run.finish()
                 remove_parts(Path(self.run.settings.sync_dir), self.run.id)
 
     def _harmless(self, what):
         return _Harmless(self, what)
+
+
+def confusion_chart(counts):
+    """Images of each class (Actual) in the cluster that is matched to each (Predicted), of a record's [classes, clusters]."""
+    import wandb
+
+    columns = ["Actual", "Predicted", "nPredictions"]  # as W&B's chart has them
+    rows = [[f"class {actual}", f"class {matched}" if matched < len(counts) else f"unmatched {matched - len(counts)}", images]
+            for actual, row in enumerate(counts) for matched, images in enumerate(row)]
+    return wandb.plot_table("wandb/confusion_matrix/v1", wandb.Table(columns=columns, data=rows), dict(zip(columns, columns)))
 
 
 def remove_parts(whole, identity):

@@ -18,8 +18,9 @@ class Run:
         self.summary = {}
 
     def log(self, row, step):
-        assert row["epoch"] == step
-        self.logged.append(step)
+        assert row.get("epoch", self.step) == step
+        self.step = step
+        self.logged.append(row.get("epoch", row))
 
     def finish(self):
         self.finished = True
@@ -28,15 +29,16 @@ class Run:
 @pytest.fixture
 def started(monkeypatch, tmp_path):
     """`started(step, cell, rows)`: a Tracker, and what its run was begun with."""
-    def start(step, cell, rows=()):
+    def start(step, cell, rows=(), mode="online"):
         given = {}
 
         def init(**arguments):
             given.update(arguments)
             return Run(step, tmp_path)
 
-        monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=init, Settings=dict))
-        return Tracker("online", cell, {}, "identity", rows), given
+        monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(
+            init=init, Settings=dict, Table=dict, plot_table=lambda *found: found))
+        return Tracker(mode, cell, {}, "identity", rows), given
     return start
 
 
@@ -77,3 +79,25 @@ def test_the_parts_of_a_run_are_removed_once_it_is_whole_and_nothing_else(starte
     tracker.finish({"acc": 0.5, "confusion": [[1]]})
     assert run.summary == {"acc": 0.5} and run.finished
     assert sorted(path.name for path in tmp_path.iterdir()) == left[1:]
+
+
+def test_the_variable_of_wandb_goes_before_the_settings(started, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert started(0, CELLS[0])[0].run is None
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    assert started(0, CELLS[0], mode="disabled")[1]["mode"] == "offline"
+
+
+def test_a_run_has_its_confusion_matrix_beside_its_last_epoch_and_tags(started):
+    """Two classes in three clusters, of which the last is matched to none."""
+    tracker, given = started(0, CELLS[0])
+    assert given["tags"] == ["digits", "main", "reimpl", "default"]
+    tracker.log({"epoch": 1})
+    run = tracker.run
+    tracker.finish({"confusion": [[5, 1, 0], [0, 7, 2]]})
+    epoch, chart = run.logged
+    assert epoch == 1 and run.step == 1
+    kind, table, fields = chart["confusion"]
+    assert kind == "wandb/confusion_matrix/v1" and list(fields) == table["columns"] == ["Actual", "Predicted", "nPredictions"]
+    assert table["data"] == [["class 0", "class 0", 5], ["class 0", "class 1", 1], ["class 0", "unmatched 0", 0],
+                             ["class 1", "class 0", 0], ["class 1", "class 1", 7], ["class 1", "unmatched 0", 2]]

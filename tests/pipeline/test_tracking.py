@@ -62,6 +62,9 @@ def test_a_killed_stage_is_one_run_with_all_epochs_once(tracked, stage):
     assert whole != killed[0] and epochs == [1, 2, 3, 4]
     record = json.loads((tracked.folder / OUT[stage] / "metrics.json").read_text())
     assert [row["epoch"] for row in record["curves"]] == epochs
+    assert list(run.tags)[0] == "digits" and "reimpl" in run.tags
+    tables = [json.loads(file.read_text()) for file in whole.glob("files/media/table/confusion_table*.json")]
+    assert [sum(row[2] for row in table["data"]) for table in tables] == {"pretext": [], "selflabel": [360]}[stage]
     assert run.run_group == {"pretext": "digits/shared/reimpl/simclr", "selflabel": "digits/main/reimpl/default"}[stage]
 
 
