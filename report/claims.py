@@ -27,6 +27,8 @@ class Judged:
     confounds: tuple = ()
     merges: tuple = ()
     """A sentence on each of the claim's two steps of which some runs merge classes and some do not."""
+    margin: float = 0.0
+    """How many points do not matter, or are allowed for; 0 where a claim has no such zone, or was not tested."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +76,16 @@ def judge_all(summaries, missing, facts, looks=()):
     others = [(name, study, claim) for name, study in missing for claim in study.claims]
     verdicts = decide([finding for _, _, finding in asked] + [NOT_RUN] * len(others))
     found = [Judged(summary.name, claim, verdict, tuple(summary.evidence(claim.of)), confounds(summary.study, claim, studies),
-                    tuple(two_kinds(summary, claim, facts["classes"])) if verdict.word != NOT_TESTED else ())
+                    tuple(two_kinds(summary, claim, facts["classes"])) if verdict.word != NOT_TESTED else (),
+                    margin(summary.study, claim, facts))
              for (summary, claim, _), verdict in zip(asked, verdicts)]
     return found + [Judged(name, claim, verdict, confounds=confounds(study, claim, studies))
                     for (name, study, claim), verdict in zip(others, verdicts[len(asked):])]
+
+
+def margin(study, claim, facts):
+    """How many points do not matter where a claim is about a mean, or are allowed for; 0 where it is not about one."""
+    return 0.0 if claim.kind in ("varies", "collapses") else claim.margin or study.matters or facts["matters"]
 
 
 def measure(summary, claim, facts, looks=()):

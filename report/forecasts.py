@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from report.claims import measure
+from report.claims import margin, measure
 from report.power import MOST, POWER, seeds_to_differ, seeds_to_equate, visible
 from report.summaries import data_set, read_summaries
 from report.verdicts import LEVEL
@@ -22,9 +22,9 @@ def power(studies, dataset):
           f"{100 * level:.2g} % ({100 * LEVEL:.0f} % for {claims} claims)")
     for summary, claim, finding in found:
         if not studies or summary.name in studies:
-            margin = claim.margin or summary.study.matters or facts["matters"]
-            estimate = None if claim.kind == "varies" else finding.estimate  # no margin is one of spreads
-            print(f"{summary.name}: {claim.text}\n    {forecast(estimate, margin, level) or finding.reason}")
+            allowed = margin(summary.study, claim, facts)
+            estimate = finding.estimate if allowed else None
+            print(f"{summary.name}: {claim.text}\n    {forecast(estimate, allowed, level) or finding.reason}")
 
 
 def forecast(found, margin, level):

@@ -10,6 +10,7 @@ from report.aggregates import Aggregate, improvement, interquartile_mean
 from report.claims import COLUMNS, claim_rows, or_empty
 from report.drawings import Drawing
 from report.figures import forest_figure
+from report.forest import difference
 from report.statistics import by_unit, paired
 from report.summaries import order
 from report.templates import write_page
@@ -116,12 +117,7 @@ def shown(judged):
 
     Where there is no difference, it is what was measured; empty where nothing was.
     """
-    finding, claim = judged.verdict.finding, judged.claim
-    if finding.estimate is None:
-        return finding.ours
-    target = claim.value if claim.kind == "equal" else 0.0
-    low, high = finding.estimate.interval()
-    return f"{finding.estimate.mean - target:+z.1f} [{low - target:z.1f}, {high - target:z.1f}]"
+    return difference(judged) or judged.verdict.finding.ours
 
 
 def compare(found, of, than, after, before):

@@ -1,6 +1,7 @@
 """The report's page: what is shown, in which order, and the evidence for it."""
 
 import os
+from itertools import groupby
 from pathlib import Path
 
 from harness.files import read_yaml, writing
@@ -8,6 +9,7 @@ from harness.stages import BASELINES, SCORED, STAGES, title
 from report.answer import answer
 from report.claims import read_results, write_claims
 from report.drawings import differences, study_drawings
+from report.forest import forest
 from report.published import published_tables
 from report.runs import merges
 from report.speed import FILE, read_speed
@@ -32,9 +34,13 @@ def build(dataset, summaries, out, bench=FILE, looks=()):
     found, facts, missing, claims = results.summaries, results.facts, results.missing, results.claims
     write_claims(claims, out / "claims.csv")
     studies = [study_section(summary, claims, facts, out / summary.name) for summary in found]
+    scale, lines = forest(claims, facts["matters"])
+    words = [judged.verdict.word for judged in claims]
     write_page(
-        "page.html.jinja", out / "index.html", facts=facts, answer=answer(results), studies=studies, missing=missing, words=WORDS,
-        claims=claims, untested=[one for one in claims if one.verdict.word == NOT_TESTED],
+        "page.html.jinja", out / "index.html", facts=facts, answer=answer(results), studies=studies, missing=missing,
+        counts={word: words.count(word) for word in WORDS if word != NOT_TESTED}, scale=scale,
+        forest=[list(group) for _, group in groupby(lines, lambda line: line.judged.study)],
+        claims=claims, untested=[one for one in claims if one.verdict.word == NOT_TESTED], records=len(results.cells()),
         tested=sum(bool(judged.verdict.finding.tests) for judged in claims), fewest=FEWEST, looks=looks,
         titles={study["name"]: study["study"].title for study in studies} | {name: study.title for name, study in missing},
         divergences=read_yaml(DIVERGENCES), effects=effects(found), obstacles=read_yaml(OBSTACLES),

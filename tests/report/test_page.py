@@ -108,8 +108,7 @@ def by_id(root):
 def claims_table(root):
     """The claims of the first page's table: the cells of each row."""
     (table,) = root.all("table", class_="claims")
-    (body,) = table.all("tbody")
-    rows = [row for row in body.all("tr") if row.attributes.get("class") != "step"]
+    rows = [row for body in table.all("tbody") for row in body.all("tr") if row.attributes.get("class") != "step"]
     return [[cell for cell in row.children if isinstance(cell, Element)] for row in rows]
 
 
@@ -136,7 +135,7 @@ def test_every_link_within_the_page_has_its_end(root):
 def test_every_number_of_ours_among_the_claims_is_two_clicks_from_its_file(root):
     """The link leads to a row of the evidence, whose own link leads, from the page's folder, to the record."""
     ends, numbers = by_id(root), 0
-    for _, _, ours, _, _ in claims_table(root):
+    for _, _, ours, _, _ in claims_table(root):  # claim, strip, ours, verdict, n
         if re.search(r"\d", ours.text()):
             (link,) = ours.all("a")
             assert re.sub(r"\D", "", link.text()) == re.sub(r"\D", "", ours.text())  # no digit stands outside of it
@@ -153,17 +152,33 @@ def test_the_claims_stand_first_each_with_its_verdict_and_numbers(root):
     rows = [[cell.text().strip() for cell in row] for row in claims_table(root)]
     words = {"improves": "supported", "is equal": "undecided", "both agree": "undecided", "all collapses": "supported",
              "helps": "supported"}
-    assert [row[1] for row in rows] == list(words.values())
+    assert [row[3] for row in rows] == list(words.values())
     for text, row in zip(words, rows):
         assert row[0].startswith(text)
     improves, equal, agree, collapses, _ = rows
-    assert improves[2:] == ["70.3 ± 10.5 against 50.0 ± 10.0", "87.6 ± 0.4", "3"] and "higher in 3 of 3" in improves[0]
-    assert equal[2] == "60.0 ± 10.0" and collapses[2] == "3 of 3 collapsed"
+    assert improves[0].endswith("Published: 87.6 ± 0.4") and improves[1].startswith("+20.3 [")
+    assert improves[2] == "70.3 ± 10.5 against 50.0 ± 10.0" and improves[4] == "3"
+    assert equal[1].startswith("+0.0 [") and equal[2] == "60.0 ± 10.0"
+    assert collapses[1:3] == ["", "3 of 3 collapsed"]
     assert agree[4] == "2"  # the seeds on which the authors' code ran
     assert root.text().index("improves") < root.text().index("Contents")
-    counts = next(root.all(id="claims")).text()
-    assert "3 supported, 0 contradicted, 0 no difference, 2 undecided, 3 not tested." in counts
-    assert "p corrected for the 3 claims that could be tested here" in counts  # one looks at runs, one has two seeds
+    (counts,) = root.all("ul", class_="counts")
+    assert [item.text().split(maxsplit=1) for item in counts.all("li")] == [
+        ["3", "supported"], ["0", "contradicted"], ["0", "no difference"], ["2", "undecided"]]
+    text = next(root.all(id="claims")).text()
+    assert "5 of 8 claims could be tested on digits." in text
+    assert "p corrected for the 3 claims that could be tested here" in text  # one looks at runs, one has two seeds
+
+
+def test_a_claim_leads_to_how_it_was_decided_and_its_strip_says_it(root):
+    row, ends = claims_table(root)[0], by_id(root)
+    (link,) = row[0].all("a")
+    reason = ends[link.attributes["href"][1:]].text()
+    assert "improves" in reason and "higher in 3 of 3" in reason
+    (strip,) = row[1].all("svg")
+    assert strip.attributes["aria-label"].startswith("supported: +20.3 points [") and strip.attributes["role"] == "img"
+    (mean,) = strip.all("circle")
+    assert 50 < float(mean.attributes["cx"].rstrip("%")) <= 97
 
 
 def test_what_was_not_tested_is_folded_away_with_the_reason(root):
@@ -200,7 +215,7 @@ def test_what_did_not_run_and_what_is_degenerate_is_said(root):
     for stage in ACC:
         assert f"original_ref/default/{stage} (seed 2-0). The reason: {stage} stopped." in text
     assert text.count("a loss is odd") == 3  # a seed each
-    assert text.count("3 of 3 collapsed: accuracy is 50.0, and random clusters reach 50.0") == 2  # at both places of the claim
+    assert text.count("3 of 3 collapsed: accuracy is 50.0, and random clusters reach 50.0") == 1
     assert "SCAN (rewrite: w0): 3 of 3 runs merge classes: x and y (3 runs)" in text
 
 
@@ -251,7 +266,7 @@ def test_what_was_run_on_the_published_data_set_is_not_excused(root, tmp_path, m
     (tmp_path / "studies").mkdir()
     other = built(tmp_path, [central(ACC)], "cifar10")
     assert "stand side by side for orientation" in root.text() and "stand side by side for orientation" not in other.text()
-    assert claims_table(other)[1][1].text() == "undecided" and claims_table(other)[1][2].text() == "70.3 ± 10.5"
+    assert claims_table(other)[1][3].text().strip() == "undecided" and claims_table(other)[1][2].text() == "70.3 ± 10.5"
 
 
 def test_figures_and_tables_lie_beside_the_page_and_summaries_that_are_missing_are_named(tmp_path, monkeypatch):
