@@ -40,7 +40,8 @@ def seed(text):
 
 
 def _run(implementation, stage, arguments):
-    from harness.files import alone, existing  # here, since a process that hands its stage over does without numpy
+    from harness.datasets import in_numbers  # here, since a process that hands its stage over does without numpy
+    from harness.files import alone, existing
     from harness.params import check_seeds
     from harness.record import Cell
     from harness.sections import read_file
@@ -72,5 +73,7 @@ def _run(implementation, stage, arguments):
         settings = read_file(existing(options.settings, "dvc repro settings"), stage, implementation, cell.variant)
     else:  # by hand; no stage of a pipeline depends on what makes the file
         settings = importlib.import_module("harness.pipeline.resolve").in_force(cell)
+    if "data" in inputs and "dataset" in settings:
+        settings["dataset"] = in_numbers(settings["dataset"], inputs["data"])
     with alone(options.out):
         module.run(cell, settings, inputs, options.out)

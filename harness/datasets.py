@@ -5,13 +5,15 @@ Prepared, a data set is a folder `data/<name>/` with
     {train,test}_images.npy   uint8 [n, height, width, channels], memory-mapped when read; channels 1 or 3 (RGB)
     {train,test}_labels.npy   int64 [n], read by the evaluation alone, never by anything that trains; or missing: no labels
     unlabeled_images.npy      uint8 alike, where the data set has such images: the pretext task learns from them, too
+    {train,test}_files.json   where each image was read from, below dataset.root; or missing: not from files of its own
     dataset.json              class names, sizes, source; mean and deviation of each channel of the training images
 
 Both implementations read the same images in the same order.
 """
 
 import hashlib
-from dataclasses import dataclass
+import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +28,10 @@ from harness.files import (
     write_json,
     write_npy,
     write_npy_in_pieces,
+    writing,
 )
-from harness.sources import PIECE, SPLITS, UNLABELED, Raw, find_source
+from harness.settings import MEASURED
+from harness.sources import SPLITS, UNLABELED, Raw, find_source
 from harness.validation import build
 
 
@@ -52,7 +56,7 @@ def prepare(settings):
         if len(images[split]) < 2:
             raise UserError(f"{split} images: {len(images[split])}, and should be 2 at least, since neighbors are others")
     channels = images["train"].shape[3]
-    if channels != len(settings.mean):
+    if settings.mean != MEASURED and channels != len(settings.mean):
         raise UserError(f"the images have {channels} channel(s), but dataset.mean has {len(settings.mean)} number(s)")
     return raw
 
@@ -108,43 +112,68 @@ def some_of(labels, keys, count):
     return order[taken[order]]
 
 
-def channel_statistics(images):
-    """Mean and standard deviation of each channel of uint8 [n, h, w, c], of pixels scaled to 0..1: two lists of floats.
+def counted(pieces, levels):
+    """The pieces, uint8 [m, h, w, c] each, as they pass: how many pixels have each level is added to `levels`, int64 [c, 256]."""
+    for piece in pieces:
+        for image in piece:
+            for channel, found in enumerate(levels):
+                found += np.bincount(image[..., channel].ravel(), minlength=256)
+        yield piece
 
-    From the exact number of pixels at each level, counted in pieces, so that memory-mapped images need not fit into memory.
-    """
-    counts = np.zeros((images.shape[3], 256), np.int64)
-    for start in range(0, len(images), PIECE):
-        for channel, found in enumerate(counts):
-            found += np.bincount(images[start : start + PIECE, ..., channel].ravel(), minlength=256)
-    levels = np.arange(256) / 255
-    mean = counts @ levels / counts.sum(1)
-    variance = (counts * (levels - mean[:, None]) ** 2).sum(1) / counts.sum(1)
+
+def channel_statistics(levels):
+    """Mean and standard deviation of each channel, of pixels scaled to 0..1, from `counted`'s int64 [c, 256]: two lists of
+    floats."""
+    values = np.arange(256) / 255
+    mean = levels @ values / levels.sum(1)
+    variance = (levels * (values - mean[:, None]) ** 2).sum(1) / levels.sum(1)
     return mean.tolist(), np.sqrt(variance).tolist()
 
 
 def run(cell, settings, inputs, out):
-    """The stage `python -m harness dataset`."""
+    """The stage `python -m harness dataset`. Each image is decoded once, and a piece of them is in memory at a time."""
     prepared = prepare(settings["dataset"])
-    labelled = [split for split, labels in prepared.labels.items() if labels is not None]
-    files = [f"{split}_images.npy" for split in prepared.images] + [f"{split}_labels.npy" for split in labelled]
-    for stale in set(out.glob("*.npy")) - {out / file for file in files}:  # of what was prepared here before
+    images, labelled = prepared.images, [split for split, labels in prepared.labels.items() if labels is not None]
+    named = [split for split in images if images[split].names]
+    files = [f"{split}_images.npy" for split in images] + [f"{split}_labels.npy" for split in labelled]
+    files += [f"{split}_files.json" for split in named]
+    for stale in {*out.glob("*.npy"), *out.glob("*_files.json")} - {out / file for file in files}:  # of what was prepared before
         stale.unlink()
-    for split, images in prepared.images.items():
-        write_npy_in_pieces(out / f"{split}_images.npy", images.shape, images.pieces())
+    levels = np.zeros((images["train"].shape[3], 256), np.int64)
+    for split, found in images.items():
+        file = out / f"{split}_images.npy"
+        if split != "train" and found.names and found.names == images["train"].names:  # the same, looked at again
+            with writing(file) as temporary:
+                shutil.copyfile(out / "train_images.npy", temporary)
+        else:
+            write_npy_in_pieces(file, found.shape, counted(found.pieces(), levels) if split == "train" else found.pieces())
     for split in labelled:
         write_npy(out / f"{split}_labels.npy", prepared.labels[split])
-    mean, std = channel_statistics(read_npy(out / "train_images.npy", memory_map=True))
+    for split in named:
+        write_json(out / f"{split}_files.json", images[split].names)
+    mean, std = channel_statistics(levels)
+    if settings["dataset"].std == MEASURED and min(std) == 0:
+        raise UserError(f"the {len(images['train'])} training images have a channel of one level, so of deviation 0, by which "
+                        "nothing can be divided: set dataset.mean and dataset.std")
     write_json(out / "dataset.json", {
         "name": cell.dataset,
         "source": settings["dataset"].source,
         "classes": prepared.classes,
-        "images": {split: len(images) for split, images in prepared.images.items()},
+        "images": {split: len(found) for split, found in images.items()},
         "labelled": labelled,
-        "shape": list(prepared.images["train"].shape[1:]),
+        "named": named,
+        "shape": list(images["train"].shape[1:]),
         "mean": mean,
         "std": std,
     })
+
+
+def in_numbers(settings, root):
+    """A settings.Dataset with numbers for what is `measured`: those of the data set that is prepared in `root`."""
+    if settings.mean != MEASURED:
+        return settings
+    facts = PreparedDataset(root).facts
+    return replace(settings, mean=tuple(facts["mean"]), std=tuple(facts["std"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +186,8 @@ class Facts:
     shape: tuple[int, ...]
     """Height, width, channels."""
     labelled: tuple[str, ...] = SPLITS
+    named: tuple[str, ...] = ()
+    """The splits whose images were read from a file each."""
     name: str = ""
     source: str = ""
     mean: tuple[float, ...] = ()
@@ -199,6 +230,12 @@ class PreparedDataset:
         if not set(self.parts(split)) <= set(self.facts.get("labelled", SPLITS)):
             return None
         return np.concatenate([self._read(part, "labels", "int64", (), below=len(self.classes)) for part in self.parts(split)])
+
+    def files(self, split):
+        """Where each image was read from, below dataset.root, as a list; None where it was from no file of its own."""
+        if not set(self.parts(split)) <= set(self.facts.get("named", ())):
+            return None
+        return [name for part in self.parts(split) for name in read_json(self.root / f"{part}_files.json")]
 
     def _read(self, part, kind, dtype, shape, memory_map=False, **limits):
         file = self.root / f"{part}_{kind}.npy"

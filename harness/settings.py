@@ -6,8 +6,12 @@ CIFAR-10.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from harness.validation import need
+
+MEASURED = "measured"
+"""In the place of numbers: those of the training images, as the stage `dataset` finds them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,15 +20,16 @@ class Dataset:
 
     source: str
     """digits | cifar10 | cifar20 | cifar100 | stl10 | folder: a function of harness/sources.py."""
-    mean: tuple[float, ...]
-    """Per channel, of pixels scaled to 0..1 [0.4914, 0.4822, 0.4465]."""
-    std: tuple[float, ...]
-    """Per channel [0.2023, 0.1994, 0.2010: what the reference divides by; the set's own are larger]."""
+    mean: tuple[float, ...] | Literal["measured"]
+    """Per channel, of pixels scaled to 0..1 [0.4914, 0.4822, 0.4465]; or `measured`."""
+    std: tuple[float, ...] | Literal["measured"]
+    """Per channel [0.2023, 0.1994, 0.2010: what the reference divides by; the set's own are larger]; or `measured`."""
     root: str = ""
     """Folder of the raw images: for `folder`, <root>/{train,test}/<class>/<file>, or without the class where images have no
     label; for the others but `digits`, the download."""
     size: int = 0
-    """Side, in pixels, that images are resized to (bilinear); 0 keeps theirs."""
+    """Side, in pixels, that the shorter side of images is resized to (bilinear), of which the middle square is kept; 0 keeps
+    theirs, which are then to be square and of one size."""
     classes: tuple[str, ...] = ()
     """Names of the classes to keep, in this order; empty keeps all."""
     train_images: int = 0
@@ -39,15 +44,22 @@ class Dataset:
     settings it is the one that an arm may change."""
 
     def __post_init__(self):
-        need(len(self.mean) == len(self.std) and len(self.mean) in (1, 3), "mean", self.mean, "1 or 3 numbers, as std")
-        need(all(0 <= value <= 1 for value in self.mean), "mean", self.mean, "numbers from 0 to 1")
-        need(all(0 < value <= 1 for value in self.std), "std", self.std, "numbers above 0, 1 at most")
+        need((self.mean == MEASURED) == (self.std == MEASURED), "mean", self.mean, "measured where std is, and only there")
+        if self.mean != MEASURED:
+            need(len(self.mean) == len(self.std) and len(self.mean) in (1, 3), "mean", self.mean, "1 or 3 numbers, as std")
+            need(all(0 <= value <= 1 for value in self.mean), "mean", self.mean, "numbers from 0 to 1")
+            need(all(0 < value <= 1 for value in self.std), "std", self.std, "numbers above 0, 1 at most")
         need(self.size == 0 or self.size >= 4, "size", self.size, "0 or at least 4 pixels")
         need(len(self.classes) != 1 and len(set(self.classes)) == len(self.classes), "classes", self.classes,
              "two or more names, each once, or left out")
         need(self.train_images >= 0, "train_images", self.train_images, "0 or more")
         need(self.test_images >= 0, "test_images", self.test_images, "0 or more")
         need(self.unlabeled_images >= 0, "unlabeled_images", self.unlabeled_images, "0 or more")
+
+    @property
+    def channels(self):
+        """Of the images that are read from files: as many as `mean` has numbers; 3 where it is measured."""
+        return 3 if self.mean == MEASURED else len(self.mean)
 
 
 @dataclass(frozen=True, slots=True)

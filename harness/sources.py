@@ -4,33 +4,30 @@ A new source is a function here, named in SOURCES, from `settings.Dataset` to `R
 """
 
 import pickle
-import re
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from harness.errors import UserError
+from harness.image_files import read_image, resize
 
 SPLITS = ("train", "test")
 """Those that every data set has: clusters are found on the first, and scored on the second."""
 UNLABELED = "unlabeled"
 """A third one, which a data set may have: more images for the pretext task to learn from, and for nothing else."""
 PIECE = 1000  # images in memory at a time
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # of the others Pillow tells not how many bits a channel has
-MODES = ("1", "L", "P", "RGB", "LA", "PA", "RGBA")  # which are gray or RGB of 8 bits at most, some with transparency
-BITS_PER_SAMPLE = 258  # a tag of TIFF
 
 
 @dataclass(frozen=True)
 class Images:
-    """The images of a split, read when asked for: `read` takes int64 [m] rows to uint8 [m, h, w, c]; shape is of them all."""
+    """The images of a split, read when asked for: `read` takes int64 [m] rows to uint8 [m, h, w, c]; shape is of them all; names
+    are those of their files, where there are such."""
 
     shape: tuple
     read: Callable
+    names: tuple = ()
 
     def __len__(self):
         return self.shape[0]
@@ -42,11 +39,15 @@ class Images:
 
     def of(self, rows):
         """Those at int64 [m] rows."""
-        return Images((len(rows), *self.shape[1:]), lambda picked: self.read(rows[picked]))
+        names = tuple(self.names[row] for row in rows) if self.names else ()
+        return Images((len(rows), *self.shape[1:]), lambda picked: self.read(rows[picked]), names)
 
     def resized(self, size):
         """Those at size x size pixels."""
-        return Images((len(self), size, size, self.shape[3]), lambda picked: resize(self.read(picked), size))
+        if self.shape[1:3] == (size, size):
+            return self
+        return Images((len(self), size, size, self.shape[3]),
+                      lambda picked: np.stack([resize(image, size) for image in self.read(picked)]), self.names)
 
 
 @dataclass(frozen=True)
@@ -153,27 +154,32 @@ def _downloaded(kind, name, root, splits):
 
 
 def folder(settings):
-    """Images in `<root>/{train,test}/<class>/<file>`, in the order of class and file name; gray stays gray.
+    """Images in `<root>/{train,test}/<class>/<file>`, in the order of class and file name; `val` will do for `test`.
 
-    Where a split holds images and no folders, it has no labels.
+    Where a split holds images and no folders, it has no labels. Where no training image has one and there is no `test`, the
+    training images are looked at again as the test images.
     """
+    root = Path(settings.root)
+    folders = {"train": root / "train", "test": root / "test" if (root / "test").exists() else root / "val"}
     images, labels, classes = {}, {}, []
-    for split in SPLITS:
-        root = Path(settings.root) / split
-        if not root.is_dir():
-            raise UserError(f"dataset.root: {root} is {'no folder' if root.exists() else 'missing'}; images lie in "
+    for split, place in folders.items():
+        if split == "test" and not classes and not place.exists():
+            images[split], labels[split] = images["train"], None
+            continue
+        if not place.is_dir():
+            raise UserError(f"dataset.root: {root / split} is {'no folder' if place.exists() else 'missing'}; images lie in "
                             "<root>/{train,test}/<class>/<file>, or in <root>/{train,test}/<file> without labels")
-        entries = sorted(path for path in root.iterdir() if not path.name.startswith("."))
+        entries = sorted(path for path in place.iterdir() if not path.name.startswith("."))
         names = [path.name for path in entries if path.is_dir()]
         if names and len(names) < len(entries):
-            raise UserError(f"{root} holds both folders and files: it should hold a folder for each class, or images alone")
+            raise UserError(f"{place} holds both folders and files: it should hold a folder for each class, or images alone")
         if names and classes and names != classes:
-            raise UserError(f"{root} should hold one folder per class, the same ones in train and test, not {names}")
+            raise UserError(f"{place} should hold one folder per class, the same ones in train and test, not {names}")
         classes = names or classes
-        files = [(file, label) for label, name in enumerate(names) for file in sorted((root / name).iterdir())
+        files = [(file, label) for label, name in enumerate(names) for file in sorted((place / name).iterdir())
                  if not file.name.startswith(".")]
         labels[split] = np.array([label for _, label in files], np.int64) if names else None
-        images[split] = _files([file for file, _ in files] if names else entries, root, settings)
+        images[split] = _files([file for file, _ in files] if names else entries, place, settings)
     return Raw(images, labels, classes)
 
 
@@ -189,92 +195,28 @@ def find_source(name):
     return SOURCES[name]
 
 
-def _files(files, root, settings):
+def _files(files, place, settings):
     """The Images in a list of files, all of the first one's size, or of dataset.size where that is set."""
     if not files:
-        raise UserError(f"{root} holds no image")
+        raise UserError(f"{place} holds no image")
     for file in files:
         if not file.is_file():
             raise UserError(f"{file} is no regular file; remove it or put an image there")
 
     def read(file):
-        image = _read_image(file, settings)
-        return resize(image[None], settings.size)[0] if settings.size else image
+        image = read_image(file, settings.channels)
+        return resize(image, settings.size) if settings.size else image
 
     shape = read(files[0]).shape
 
-    def of_one_size(file):
-        image = read(file)
-        if image.shape != shape:
-            raise UserError(f"{file} is {image.shape[1]}x{image.shape[0]} pixels where the first image of {root} has "
-                            f"{shape[1]}x{shape[0]}: give them one size, or set dataset.size")
-        return image
-
-    return Images((len(files), *shape), lambda rows: np.stack([of_one_size(files[row]) for row in rows]))
-
-
-def _read_image(file, settings):
-    """The pixels of an image file, uint8 [h, w, c], c being 1 or 3, as many as dataset.mean has numbers.
-
-    They are those of the file: what 8 bits of gray or RGB cannot hold is refused. Where dataset.mean has one number, colour is
-    asked to become gray (ITU-R 601's luma).
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file, formats=FORMATS) as image:
-                if loss := _loss(image):
-                    raise UserError(f"{file} {loss}")
-                return np.atleast_3d(np.asarray(_opaque(ImageOps.exif_transpose(image), file).convert(
-                    "L" if len(settings.mean) == 1 else "RGB")))
-    except UserError:
-        raise
-    except UnidentifiedImageError:
-        reason = f"not an image of the formats {', '.join(FORMATS)}"
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        reason = f"an image of more than {Image.MAX_IMAGE_PIXELS} pixels"
-    except Exception as error:  # damaged files make Pillow raise whatever its decoders come upon
-        reason = f"not a whole image: {(str(error) or type(error).__name__).splitlines()[0]}"
-    raise UserError(f"{file} is {reason}; remove it or put an image there")
-
-
-def _loss(image):
-    """What of an opened image file 8 bits of gray or RGB cannot hold, as the rest of a sentence; None where there is nothing."""
-    if getattr(image, "is_animated", False):
-        return f"holds {image.n_frames} images; remove it or put a single one there"
-    if image.mode not in MODES:
-        return f"is of Pillow's mode {image.mode}; save it as gray or RGB with 8 bits a channel, by a conversion that you choose"
-    if _bits(image) > 8:
-        return "has 16 bits a channel; save it with 8, scaled as you choose"
-    return None
-
-
-def _bits(image):
-    """Bits a channel of an opened image file. Of colour Pillow takes 8 and drops the others, and its mode is RGB either way."""
-    if image.format == "TIFF":
-        return max(np.atleast_1d(image.tag_v2.get(BITS_PER_SAMPLE, 1)))
-    coding = str([(tile.codec_name, tile.args) for tile in image.tile])
-    greatest = re.search(r"ppm.*?(\d+)", coding) if image.format == "PPM" else None
-    return 16 if ";16B" in coding or greatest and int(greatest[1]) > 255 else 8
-
-
-def _opaque(image, file):
-    """The image without its transparency, which is to be none. Raises UserError where a pixel is transparent."""
-    if not image.has_transparency_data:
-        return image
-    image = image.convert("RGBA")
-    if image.getchannel("A").getextrema()[0] < 255:
-        raise UserError(f"{file} has transparent pixels; save it on the background that you choose")
-    return image
-
-
-def resize(images, size):
-    """Images uint8 [n, h, w, c] at size x size pixels, bilinear (Pillow's, so with antialiasing)."""
-    if images.shape[1:3] == (size, size):
+    def read_all(rows):
+        images = np.empty((len(rows), *shape), np.uint8)
+        for index, row in enumerate(rows):
+            image = read(files[row])
+            if image.shape != shape:
+                raise UserError(f"{files[row]} is {image.shape[1]}x{image.shape[0]} pixels where the first image of {place} has "
+                                f"{shape[1]}x{shape[0]}: give them one size, or set dataset.size")
+            images[index] = image
         return images
-    channels = [
-        np.stack([np.asarray(Image.fromarray(plane).resize((size, size), Image.Resampling.BILINEAR))
-                  for plane in images[..., channel]])
-        for channel in range(images.shape[3])
-    ]
-    return np.stack(channels, axis=-1)
+
+    return Images((len(files), *shape), read_all, tuple(file.relative_to(settings.root).as_posix() for file in files))

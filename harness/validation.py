@@ -5,6 +5,7 @@ import dataclasses
 import difflib
 import math
 import re
+import types
 import typing
 
 from harness.errors import UserError
@@ -59,12 +60,19 @@ def build(cls, mapping, where):
 
 
 def _convert(value, kind, where):
-    """`value` as the annotated type: bool, int, float, str, dict, dict[str, x], tuple[x, ...] or a settings dataclass.
+    """`value` as the annotated type: bool, int, float, str, dict, dict[str, x], tuple[x, ...] or a settings dataclass; or such a
+    type | Literal[a word].
 
     A dict without a type of its values holds what YAML does, to any depth: its numbers are finite, and its keys text.
     """
     if dataclasses.is_dataclass(kind):
         return build(kind, value, where)
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        kind, literal = typing.get_args(kind)
+        words = typing.get_args(literal)
+        if isinstance(value, str) and value not in words:
+            raise UserError(f"{where} is {value!r}, and should be a value or {' or '.join(words)}")
+        return value if isinstance(value, str) else _convert(value, kind, where)
     if typing.get_origin(kind) is tuple:
         if not isinstance(value, (list, tuple)):
             raise UserError(f"{where} is {value!r}, and should be a list")

@@ -8,13 +8,23 @@ import numpy as np
 import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
+from torchvision import transforms
 
 from harness import datasets, sources
-from harness.datasets import PreparedDataset, channel_statistics, need_images, read_neighbors, read_predictions, some_of
+from harness.datasets import (
+    PreparedDataset,
+    channel_statistics,
+    counted,
+    in_numbers,
+    need_images,
+    read_neighbors,
+    read_predictions,
+    some_of,
+)
 from harness.errors import UserError
 from harness.record import Cell
 from harness.settings import Dataset
-from harness.sources import Raw, resize
+from harness.sources import Raw
 
 RGB = {"mean": (0.5, 0.5, 0.5), "std": (0.2, 0.2, 0.2)}
 
@@ -31,7 +41,6 @@ CELL = Cell("harness", "dataset", "d", "0")
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch):
     monkeypatch.setattr(sources, "PIECE", 3)
-    monkeypatch.setattr(datasets, "PIECE", 3)
 
 
 @pytest.fixture
@@ -68,12 +77,6 @@ def test_a_gray_folder_stays_gray(photo_folder):
     assert raw.images["test"].shape == (4, 16, 16, 1)
     expected = Image.open(photo_folder / "test/flower/0.png").convert("L").resize((16, 16), Image.Resampling.BILINEAR)
     assert (raw.images["test"][0, ..., 0] == np.asarray(expected)).all()
-
-
-def test_resize_is_pils(photos):
-    images = photos[:3].permute(0, 2, 3, 1).numpy()
-    expected = [np.asarray(Image.fromarray(image).resize((12, 12), Image.Resampling.BILINEAR)) for image in images]
-    assert (resize(images, 12) == np.stack(expected)).all()
 
 
 @pytest.mark.parametrize("spoil, says", [
@@ -122,11 +125,11 @@ def test_a_data_set_that_is_not_there_says_how_to_make_it(tmp_path):
 
 
 def test_images_of_any_size_are_brought_to_one(photo_folder):
-    expected = {}
+    expected, to_16 = {}, transforms.Compose([transforms.Resize(16), transforms.CenterCrop(16)])
     for index, file in enumerate(sorted(photo_folder.glob("train/*/*.png"))):
         image = Image.open(file).resize((20 + index, 40 - index))
         image.save(file)
-        expected[index] = np.asarray(image.resize((16, 16), Image.Resampling.BILINEAR))
+        expected[index] = np.asarray(to_16(image))
     raw = prepare(Dataset(source="folder", root=str(photo_folder), size=16, **RGB))
     assert (raw.images["train"] == np.stack(list(expected.values()))).all()
 
@@ -172,8 +175,48 @@ def test_the_stage_writes_what_numpy_would_and_measures_each_channel(photo_folde
 
 def test_statistics_by_hand():
     """One channel of two pixels, 0 and 1: mean 1/2, deviation 1/2; another, all 51: 1/5 and 0."""
-    images = np.array([[[[0, 51]]], [[[255, 51]]]], np.uint8)
-    assert channel_statistics(images) == ([pytest.approx(0.5), pytest.approx(0.2)], [pytest.approx(0.5), pytest.approx(0)])
+    images, levels = np.array([[[[0, 51]]], [[[255, 51]]]], np.uint8), np.zeros((2, 256), np.int64)
+    assert [len(piece) for piece in counted([images[:1], images[1:]], levels)] == [1, 1]
+    assert channel_statistics(levels) == ([pytest.approx(0.5), pytest.approx(0.2)], [pytest.approx(0.5), pytest.approx(0)])
+
+
+def test_a_mean_that_is_measured_is_that_of_the_training_images(photo_folder, tmp_path_factory):
+    """Against NumPy over all pixels, which is right to 12 digits. Gray files are read as colour; what is in numbers stays."""
+    gray = photo_folder / "train/flower/0.png"
+    Image.open(gray).convert("L").save(gray)
+    out, settings = tmp_path_factory.mktemp("out"), Dataset("folder", "measured", "measured", str(photo_folder))
+    datasets.run(CELL, {"dataset": settings}, {}, out)
+    pixels = np.load(out / "train_images.npy").reshape(-1, 3) / 255
+    found = in_numbers(settings, out)
+    assert found.mean == pytest.approx(pixels.mean(0), rel=1e-12) and found.std == pytest.approx(pixels.std(0), rel=1e-12)
+    numbers = Dataset("folder", root=str(photo_folder), **RGB)
+    assert in_numbers(numbers, out) is numbers
+    for file in photo_folder.glob("train/*/*"):
+        Image.new("RGB", (32, 32), (0, 0, 9)).save(file)
+    with pytest.raises(UserError, match="8 training images have a channel of one level, .*: set dataset.mean and dataset.std"):
+        datasets.run(CELL, {"dataset": settings}, {}, out)
+
+
+def test_images_without_labels_need_no_test_folder(photo_folder, tmp_path_factory):
+    """They are looked at again; with labels they do. `val` is `test` by another name."""
+    (photo_folder / "test").rename(photo_folder / "val")
+    settings = Dataset(source="folder", root=str(photo_folder), **RGB)
+    assert len(prepare(settings).images["test"]) == 4
+    (photo_folder / "val").rename(photo_folder / "other")
+    with pytest.raises(UserError, match="test is missing; images lie in <root>/"):
+        prepare(settings)
+    for file in sorted((photo_folder / "train").glob("*/*")):
+        file.rename(photo_folder / "train" / f"{file.parent.name}-{file.name}")
+    for folder in (photo_folder / "train").glob("*/"):
+        folder.rmdir()
+    out = tmp_path_factory.mktemp("out")
+    datasets.run(CELL, {"dataset": settings}, {}, out)
+    found = PreparedDataset(out)
+    assert (found.images("test") == found.images("train")).all() and found.counts == {"train": 8, "test": 8}
+    names = sorted(f"train/{file.name}" for file in (photo_folder / "train").iterdir())
+    assert found.files("train") == found.files("test") == names and PreparedDataset(out, joint=True).files("train") == names * 2
+    datasets.run(CELL, {"dataset": Dataset("digits", (0.3,), (0.3,))}, {}, out)
+    assert PreparedDataset(out).files("train") is None and not list(out.glob("*_files.json"))
 
 
 def test_some_classes_are_kept_in_the_order_asked_for():

@@ -7,16 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from torchvision import transforms
 
-from harness import sources
 from harness.errors import UserError
-from harness.settings import Dataset
+from harness.image_files import read_image, resize
 
 
 def pixels(file, channels):
     """What is read of one image file."""
-    numbers = (0.5,) * channels
-    return sources._read_image(file, Dataset(source="folder", mean=numbers, std=numbers))
+    return read_image(file, channels)
 
 
 def png(bits, color, samples):
@@ -173,3 +172,14 @@ def text_chunk(length):
     info = PngInfo()
     info.add_text("x", "A" * length, zip=True)
     return info
+
+
+@pytest.mark.parametrize("size", [16, 33, 64])
+def test_resizing_is_torchvisions_resize_and_center_crop(photo, size):
+    """Of wide, tall, square, small and large ones, gray and colour."""
+    both = transforms.Compose([transforms.Resize(size), transforms.CenterCrop(size)])
+    for width, height in ((47, 31), (32, 99), (64, 64), (9, 11), (150, 33), (33, 150), (65, 64)):
+        image = photo.resize((width, height))
+        for mode in ("RGB", "L"):
+            expected = np.atleast_3d(np.asarray(both(image.convert(mode))))
+            assert (resize(np.atleast_3d(np.asarray(image.convert(mode))), size) == expected).all()

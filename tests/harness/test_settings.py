@@ -60,6 +60,18 @@ PRETEXT = {"training": SCAN["training"], "augmentation": {"simclr": {"hue": 0.1}
            "dim": 8}
 
 
+@pytest.mark.parametrize("mean, std, says", [
+    ("mesured", "measured", "x.mean is 'mesured', and should be a value or measured"),
+    ("measured", [0.2], "x: mean is measured, and should be measured where std is, and only there"),
+    ([0.2], "measured", "x: mean is (0.2,), and should be measured where std is, and only there"),
+    (5, 5, "x.mean is 5, and should be a list"),
+])
+def test_mean_and_deviation_are_numbers_or_measured(mean, std, says):
+    assert build(Dataset, {**DATASET, "mean": "measured", "std": "measured"}, "x").channels == 3
+    with pytest.raises(UserError, match=f"^{re.escape(says)}$"):
+        build(Dataset, {**DATASET, "mean": mean, "std": std}, "x")
+
+
 NOT_FINITE = [math.nan, math.inf, -math.inf]
 NO_FLOAT = [*NOT_FINITE, "nan", "inf", ".inf", 10**400, True, None]
 NO_INT = [*NO_FLOAT, 2**40, 1.0, "1"]
