@@ -1,12 +1,14 @@
 """The paper's comparison tables, in full, and in that of methods what was run here, each figure with how it was come by."""
 
 from pathlib import Path
+from statistics import fmean
 
 from harness.files import read_yaml, write_csv
+from harness.stages import STAGES, made_from
 from report.tables import IMPLEMENTATIONS, measured
 
 FILE = Path(__file__).parent / "published.yaml"
-ORIGIN = ("Source", "Protocol", "Backbone", "n")
+ORIGIN = ("Source", "Protocol", "Backbone", "n", "Minutes")
 
 
 def published_tables(summaries, missing, dataset, out):
@@ -46,7 +48,7 @@ def methods(table, summaries, missing, dataset):
 
     rows = []
     for block in table["blocks"]:
-        facts = ["copied", block["protocol"], block.get("backbone", "–"), str(block.get("n", "–"))]
+        facts = ["copied", block["protocol"], block.get("backbone", "–"), str(block.get("n", "–")), "–"]
         for name, figures in block["rows"].items():
             cells = [*[""] * len(extra) * len(metrics), *map(_text, figures)]
             rows += method(name, {"facts": facts, "cells": cells}, *ours(table["here"].get(name, ())))
@@ -87,14 +89,29 @@ def here(summary, step, metrics, joint):
     entries = [measured(summary.by_seed(step, metric) if cells else {}, evidence) for metric in metrics]
     whose = IMPLEMENTATIONS.get(step.split("/")[0], IMPLEMENTATIONS["reimpl"])
     way = [f"here, {whose}", "joint/test" if joint else "train/test"]
-    facts = [*way, *([backbone([*cells, *before(summary, step)]), str(len(cells))] if cells else ["", ""])]
+    chain = [cells, *map(summary.cells, before(summary, step))] if cells else []
+    facts = [*way, *([backbone(sum(chain, [])), str(len(cells)), _minutes(chain)] if cells else ["", "", ""])]
     return {"facts": facts, "cells": [entry.text() for entry in entries], "evidence": evidence}
 
 
 def before(summary, step):
-    """The cells that made the embeddings, where k-means is on these."""
-    made = [shared for shared in summary.study.shared if shared.startswith("neighbors/")] if step == "kmeans/embeddings" else []
-    return [cell for shared in made for cell in summary.cells(shared)]
+    """The steps that a step of a study is made from, the nearest first: its arm's own, or those that all studies share."""
+    *arm, last = step.split("/")  # reimpl/<arm>/<stage>, or one that all studies share, kmeans/embeddings
+    stage, implementation = (arm[0], "reimpl") if len(arm) == 1 else (last, arm[0])
+    whose = "" if implementation == "reimpl" else f"{implementation}/"
+    earlier = made_from(stage) - {stage} if last != "pixels" else ()
+    for one in reversed(STAGES):
+        if one in earlier and STAGES[one].seeds and implementation in STAGES[one].implementations:
+            own = "/".join((*arm, one))
+            shared = [name for name in summary.study.shared if name.startswith(f"{whose}{one}/")]
+            yield own if summary.cells(own) or not shared else shared[0]
+
+
+def _minutes(chain):
+    """What one run takes with all that it is made from, of the cells of each step; – where a step has no record."""
+    if not all(chain):
+        return "–"
+    return f"{sum(fmean(cell['record']['evidence']['seconds'] for cell in cells) for cells in chain) / 60:.1f}"
 
 
 def backbone(cells):
