@@ -1,10 +1,11 @@
 """params.yaml, and where the settings of data sets stand: a file each, since DVC reads all of a file again for each stage."""
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import UserError
-from harness.files import read_yaml
+from harness.files import read_text, read_yaml
 from harness.validation import build, check_name, need
 
 PARAMS = Path("params.yaml")
@@ -131,6 +132,13 @@ def matters(dataset):
     if type(value) not in (int, float) or not 0 < value < 100:
         raise UserError(f"{file}: matters is {value!r}, and should be a number of points above 0")
     return float(value)
+
+
+def about(dataset):
+    """What the comment at the head of a data set's settings says of them, as one line; empty where there is none."""
+    file = SETTINGS_FOLDER / f"{dataset}.yaml"
+    lines = itertools.takewhile(lambda line: line.startswith("#"), read_text(file).splitlines() if file.exists() else ())
+    return " ".join(line.lstrip("# ").strip() for line in lines)
 
 
 def check_seeds():

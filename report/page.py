@@ -6,6 +6,7 @@ from pathlib import Path
 
 from harness.files import read_yaml, writing
 from harness.stages import BASELINES, SCORED, STAGES, title
+from report.abstract import abstract, stage_of
 from report.answer import answer
 from report.claims import read_results, write_claims
 from report.drawings import differences, study_drawings
@@ -34,6 +35,7 @@ def build(dataset, summaries, out, bench=FILE, looks=()):
     found, facts, missing, claims = results.summaries, results.facts, results.missing, results.claims
     write_claims(claims, out / "claims.csv")
     studies = [study_section(summary, claims, facts, out / summary.name) for summary in found]
+    divergences, obstacles = read_yaml(DIVERGENCES), read_yaml(OBSTACLES)
     scale, lines = forest(claims, facts["matters"])
     words = [judged.verdict.word for judged in claims]
     write_page(
@@ -43,7 +45,7 @@ def build(dataset, summaries, out, bench=FILE, looks=()):
         claims=claims, untested=[one for one in claims if one.verdict.word == NOT_TESTED], records=len(results.cells()),
         tested=sum(bool(judged.verdict.finding.tests) for judged in claims), fewest=FEWEST, looks=looks,
         titles={study["name"]: study["study"].title for study in studies} | {name: study.title for name, study in missing},
-        divergences=read_yaml(DIVERGENCES), effects=effects(found), obstacles=read_yaml(OBSTACLES),
+        divergences=divergences, effects=effects(found), obstacles=obstacles, abstract=abstract(results, divergences, obstacles),
         published=published_tables(found, missing, facts["name"], out), comparable=facts["name"] in PUBLISHED_ON,
         published_on=PUBLISHED_ON["cifar10"], shares=SHARES, evidence=evidence(found), kept=kept_lines(results),
         speed=read_speed(bench), implementations=IMPLEMENTATIONS, to_root=os.path.relpath(".", out))
@@ -77,7 +79,7 @@ def ran(summary):
 
 
 def _order(step):
-    return next(index for index, name in enumerate(STAGES) if name in step.split("/"))
+    return list(STAGES).index(stage_of(step))
 
 
 def _numbers(seed):

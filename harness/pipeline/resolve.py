@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness.errors import guarded
 from harness.files import read_yaml, write_json
-from harness.params import matters, settings_file
+from harness.params import about, matters, settings_file
 from harness.pipeline.study import FILE, load_study
 from harness.sections import Sections, augmentations, keys, read_settings
 from harness.stages import PIPELINE, STAGES
@@ -54,7 +54,7 @@ def cut(sections, stage, implementation, variant=""):
 
 def shared(dataset):
     """The settings of the commands that all studies share, by the name of their file."""
-    sections, found = sections_of(dataset), {"report": {"matters": matters(dataset)}}
+    sections, found = sections_of(dataset), {"report": {"matters": matters(dataset), "about": about(dataset)}}
     for stage in (stage for stage in PIPELINE if stage.shared):
         found |= {f"{stage.name}.{task}".rstrip("."): cut(sections, stage, "reimpl", task)
                   for task in (sections.mapping("pretext") if stage.option == "task" else [""])}

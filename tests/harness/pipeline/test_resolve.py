@@ -66,7 +66,7 @@ def test_shared_stages_have_the_settings_that_they_read(written):
     simclr, rotation = ({**COMMON, "pretext": {task: PARAMS["pretext"][task]}} for task in ("simclr", "rotation"))
     mined = {"neighbors": PARAMS["neighbors"]}
     assert written("--dataset d") == (0, {
-        "report.json": {"matters": 1.0},
+        "report.json": {"matters": 1.0, "about": ""},
         "listing.json": {"dataset": DATASET}, "dataset.json": {"dataset": DATASET}, "kmeans.json": {"kmeans": PARAMS["kmeans"]},
         "pretext.simclr.json": simclr, "neighbors.simclr.json": {**simclr, **mined},
         "pretext.rotation.json": rotation, "neighbors.rotation.json": {**rotation, **mined}})
