@@ -1,12 +1,13 @@
 """The pretext tasks and the baselines that the rewrite has, and the settings of each.
 
 Each is a file in reimpl/tasks/ or reimpl/baselines/ with a dataclass `Settings`, a settings.Pretext or a settings.Baseline. Of
-the file nothing is run but that class, and what it imports from harness and dataclasses: to import all of it would import torch,
-which takes seconds.
+the file nothing is run but that class and what it may refer to: what comes from harness and dataclasses, and the `Settings` of
+other such files. To import all of it would import torch, which takes seconds.
 """
 
 import ast
 from functools import cache
+from types import SimpleNamespace
 
 from harness import ROOT
 from harness.errors import UserError
@@ -41,10 +42,17 @@ def _declared(file):
     declared = [node for node in tree.body if _declares(node)]
     if not declared:
         return None
-    imports = [node for node in tree.body
-               if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] in ("dataclasses", "harness")]
-    namespace = {"__name__": f"reimpl.{file.parent.name}.{file.stem}"}
-    exec(compile(ast.Module([*imports, *declared], []), str(file), "exec"), namespace)
+    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom) and not node.level]
+    shared = [node for node in imports if node.module.split(".")[0] in ("dataclasses", "harness")]
+    namespace = {"__name__": f"reimpl.{file.parent.name}.{file.stem}"} | {
+        alias.asname or alias.name: SimpleNamespace(**{NAME: _declared(folder / f"{alias.name}.py")})
+        for section, folder in FOLDERS.items() for node in imports if node.module == PICKED[section]
+        for alias in node.names if (folder / f"{alias.name}.py").is_file()}
+    try:
+        exec(compile(ast.Module([*shared, *declared], []), str(file), "exec"), namespace)
+    except NameError as error:
+        raise UserError(f"{file}: {NAME} refers to '{error.name}', and should refer to nothing but dataclasses, harness and the "
+                        f"{NAME} of other pretext tasks and baselines") from None
     return namespace[NAME] if issubclass(namespace[NAME], (Pretext, Baseline)) else None
 
 

@@ -51,6 +51,9 @@ def all_problems():
         except UserError as error:
             found.append(located(study_file(name), str(error)))
     if settings_right:
+        lacking = [located(file, message) for file, message in check_settings.of_variants(studies.values())]
+        found, settings_right = found + lacking, not lacking
+    if settings_right:
         counts = check_settings.images_of(dataset_name())
         for name, study in studies.items():
             messages = (*of_references(name, study, studies), *of_arms(name, study, counts))

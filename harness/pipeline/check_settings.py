@@ -98,6 +98,21 @@ def of_run():
     return problems or of_sections(sections, pretext_tasks(), counts=counts)
 
 
+def of_variants(studies):
+    """(file, what is wrong) of each data set without the settings of a pretext task or method that an arm of the Studies names.
+
+    No arm of such a study runs there.
+    """
+    named = {(section, name) for study in studies for groups in study.arms.values() for arms in groups.values()
+             for changes in (arms or {}).values() for section in PICKED for name in changes.get(section) or ()}
+    for file in sorted(SETTINGS_FOLDER.glob("*.yaml")):
+        problems, sections = Problems(), sections_of(file.stem)
+        for section, name in sorted(named):
+            if name in tasks.known(section):
+                problems.read(sections.mapping, f"{section}.{name}")
+        yield from ((file, message) for message in problems)
+
+
 def images_of(name):
     """How many images each split of a data set has, by split; 0 where that is not known without a download."""
     settings = sections_of(name).read("dataset", Dataset)

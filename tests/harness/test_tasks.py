@@ -44,6 +44,15 @@ class Settings(settings.Pretext):
 class Task(what.Task):
     pass
 """
+VARIANT = """
+from dataclasses import dataclass
+from reimpl.tasks import cut
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(cut.Settings):
+    swaps: int
+"""
 VALUES = {"training": {"epochs": 1, "batch_size": 2, "optimizer": {"kind": "sgd", "lr": 1, "weight_decay": 0}},
           "augmentation": {"none": {}}, "evaluate_every": 1}
 
@@ -59,6 +68,20 @@ def test_a_pretext_task_is_a_file_with_settings_of_one(tmp_path, monkeypatch):
         build(tasks.settings_of("cut"), VALUES | {"pieces": 1}, "x")
     with pytest.raises(UserError, match="the pretext task is 'helper', and should be one of cut"):
         tasks.settings_of("helper")
+
+
+def test_settings_may_be_those_of_another_task_and_more(tmp_path, monkeypatch):
+    monkeypatch.setitem(tasks.FOLDERS, "pretext", tmp_path)
+    (tmp_path / "cut.py").write_text(TASK)
+    (tmp_path / "shuffled.py").write_text(VARIANT)
+    assert tasks.known() == ["cut", "shuffled"]
+    assert build(tasks.settings_of("shuffled"), VALUES | {"pieces": 4, "swaps": 2}, "x").pieces == 4
+    with pytest.raises(UserError, match="x: pieces is 1, and should be at least 2"):
+        build(tasks.settings_of("shuffled"), VALUES | {"pieces": 1, "swaps": 2}, "x")
+    (tmp_path / "shuffled.py").write_text(VARIANT.replace("from reimpl.tasks import cut", "from nowhere import cut"))
+    tasks._declared.cache_clear()
+    with pytest.raises(UserError, match="shuffled.py: Settings refers to 'cut', and should refer to nothing but data"):
+        tasks.known()
 
 
 def test_torch_is_not_imported_for_them():

@@ -47,7 +47,7 @@ def lab(tmp_path, monkeypatch):
         settings["clusters"] = 4
         if "training" in settings:
             settings["training"].update(epochs=3, batch_size=32)
-    params["baseline"]["dec"]["reconstruction_epochs"] = params["baseline"]["adc"]["warm_up_epochs"] = 2
+            settings.update({name: 2 for name in settings if name.endswith("_epochs")})
     write_json(tmp_path / "params/tiny.yaml", params)
 
     def run(method, **changes):
