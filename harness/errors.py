@@ -1,6 +1,8 @@
 """How a command ends that is not done: with an error that is the user's to mend, or out of time."""
 
+import contextlib
 import errno
+import signal
 import sys
 
 GO_ON = 75
@@ -15,10 +17,22 @@ class UserError(Exception):
 
 
 class OutOfTime(Exception):
-    """A stage has had its time (execution.stop_after) and saved itself: the same command goes on from there.
+    """A stage has had its time (execution.stop_after, or a signal) and saved itself: the same command goes on from there.
 
     A command prints it and exits with GO_ON.
     """
+
+
+@contextlib.contextmanager
+def told_to_stop():
+    """Yield a list, to which a signal adds itself: SIGTERM, and SIGUSR1, by which a cluster warns of the end of a job's time."""
+    told = []
+    before = {number: signal.signal(number, lambda number, _: told.append(number)) for number in (signal.SIGTERM, signal.SIGUSR1)}
+    try:
+        yield told
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def guarded(function, *arguments, **named):

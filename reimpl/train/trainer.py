@@ -13,7 +13,7 @@ from functools import partial
 import torch
 
 from harness import weights
-from harness.errors import OutOfTime, UserError
+from harness.errors import OutOfTime, UserError, told_to_stop
 from harness.metrics import degeneracies
 from harness.progress import Progress
 from harness.session import CHECKPOINTS
@@ -55,8 +55,12 @@ class Trainer:
     def run(self):
         """Train to the last epoch, or to the first whose loss is not finite. Returns the curves, a mapping an epoch.
 
-        Raises OutOfTime at the end of an epoch before it, by execution.stop_after.
+        Raises OutOfTime at the end of an epoch before it, by execution.stop_after or a signal (errors.told_to_stop).
         """
+        with told_to_stop() as told:
+            return self._run(told)
+
+    def _run(self, told):
         self._restore()
         session, training = self.session, self.training
         tracker = Tracker(session.execution.tracking, session.cell, session.settings, self.identity, self.curves)
@@ -67,7 +71,7 @@ class Trainer:
             self.curves.append(self._epoch(len(self.curves), images, shown))
             tracker.log(self.curves[-1])
             shown.epoch(self.curves[-1])
-            stopping = self._out_of_time()
+            stopping = self._out_of_time(told)
             if stopping or time.monotonic() - saved >= session.execution.checkpoint_seconds:
                 self._save()
                 saved = time.monotonic()
@@ -109,9 +113,10 @@ class Trainer:
     def _broken(self):
         return bool(self.curves) and not math.isfinite(self.curves[-1]["loss"])
 
-    def _out_of_time(self):
+    def _out_of_time(self, told):
         limit, session = self.session.execution.stop_after, self.session
-        return 0 < limit <= time.monotonic() - session.began and len(self.curves) < self.training.epochs and not self._broken()
+        stopped = bool(told) or 0 < limit <= time.monotonic() - session.began
+        return stopped and len(self.curves) < self.training.epochs and not self._broken()
 
     def _save(self):
         weights.save(self.file, {

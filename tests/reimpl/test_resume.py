@@ -18,6 +18,7 @@ from harness.errors import GO_ON
 from harness.files import read_npz, read_yaml, write_json
 from harness.pipeline.resolve import in_force
 from harness.record import Cell
+from reimpl.train.trainer import Trainer
 
 ROOT = Path(__file__).parent.parent.parent
 PARAMS = read_yaml(ROOT / "params/digits.yaml")
@@ -99,3 +100,17 @@ def test_a_training_that_is_stopped_goes_on_and_ends_with_the_same_bits(folder, 
     assert (folder / "out/model.pt").read_bytes() == (folder / "whole/model.pt").read_bytes()
     stopped, whole = (json.loads((folder / out / "metrics.json").read_text()) for out in ("out", "whole"))
     assert stopped["curves"] == whole["curves"] and len(whole["curves"]) == 5
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_training_that_is_told_to_stop_goes_on_and_ends_with_the_same_bits(folder, capsys, number):
+    """Told in each epoch, as from outside."""
+    command = ["pretext", "--task", "simclr", "--dataset", "digits", "--seed", "0", "--data", "data", "--out"]
+    assert main("reimpl", [*command, "whole"]) == 0
+    epoch, before = Trainer._epoch, signal.getsignal(number)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "_epoch", lambda *arguments: (os.kill(os.getpid(), number), epoch(*arguments))[1])
+        assert [main("reimpl", [*command, "out"]) for _ in range(5)] == [GO_ON] * 4 + [0]
+    assert "stopped after epoch 4 of 5: run the same command again to go on" in capsys.readouterr().err
+    assert (folder / "out/model.pt").read_bytes() == (folder / "whole/model.pt").read_bytes()
+    assert signal.getsignal(number) == before
