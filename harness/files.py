@@ -11,6 +11,7 @@ import io
 import json
 import math
 import os
+import platform
 import shlex
 import sys
 import zipfile
@@ -29,12 +30,17 @@ def writing(path):
     """Yield a temporary path beside `path`; rename it to `path` when the block ends without an error."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    temporary = path.with_name(f".{path.name}{writer(os.getpid())}")
     try:
         yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def writer(process):
+    """How the temporary files of a process of this machine end: others may write into the same folder."""
+    return f".{platform.node()}.{process}.partial"
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import sqlite3
 from pathlib import Path
 
 from harness.errors import UserError
-from harness.files import writing
+from harness.files import writer, writing
 
 PAGES = 2**16  # bytes, a few of a database's pages
 WRITTEN = ("runs/**", "data/*", "checkpoints", "report/output/**")  # by the project's own processes
@@ -61,11 +61,12 @@ def repair():
 
 
 def remove_partial():
-    """Remove what harness.files.writing had begun in processes that are no more."""
+    """Remove what harness.files.writing had begun in processes of this machine that are no more."""
     import psutil
 
     for file in (found for place in WRITTEN for found in Path().glob(f"{place}/.*.partial")):
-        if not psutil.pid_exists(int(file.suffixes[-2].removeprefix("."))):
+        process = int(file.suffixes[-2].removeprefix("."))
+        if file.name.endswith(writer(process)) and not psutil.pid_exists(process):
             file.unlink(missing_ok=True)
 
 

@@ -14,6 +14,7 @@ import yaml
 from harness.engine.local import read_jobs
 from harness.engine.plan import pending
 from harness.engine.repair import repair
+from harness.files import writer
 
 from .conftest import CELL, Project
 from .test_repro import EVERYTHING, FIRST, MAIN, SCAN, SUMMARY, ran
@@ -211,10 +212,12 @@ def test_half_an_entry_of_dvcs_cache_of_runs_is_not_taken_for_one(project):
 def test_what_a_process_of_this_project_began_to_write_is_removed_once_it_is_no_more(project):
     ended_process = subprocess.run(["sh", "-c", "echo $$"], capture_output=True, text=True).stdout.strip()
     cell = project.folder / CELL / "scan"
-    for process in (ended_process, os.getpid()):
-        (cell / f".model.pt.{process}.partial").touch()
+    # One of a process that there is, and one of another machine.
+    left = f".model.pt{writer(os.getpid())}", f".model.pt.elsewhere.{ended_process}.partial"
+    for name in (f".model.pt{writer(ended_process)}", *left):
+        (cell / name).touch()
     project.run("studies", "plan")
-    assert [file.name for file in cell.glob(".*")] == [f".model.pt.{os.getpid()}.partial"]
+    assert {file.name for file in cell.glob(".*")} == {*left}
 
 
 WRITING = """
