@@ -8,6 +8,7 @@ Which stages there are, and what each takes, stands in harness/stages.py.
 import argparse
 import gc
 import importlib
+import os
 import re
 import sys
 from pathlib import Path
@@ -15,6 +16,8 @@ from pathlib import Path
 from harness.errors import UserError, guarded
 from harness.server import hand_over
 from harness.stages import STAGES
+
+ENGINE = "SCAN_ENGINE"
 
 
 def main(implementation, arguments=None):
@@ -29,7 +32,7 @@ def main(implementation, arguments=None):
               file=sys.stdout if asked_for_help else sys.stderr)
         return 0 if asked_for_help else 2
     code = hand_over(implementation, arguments)
-    return code if code is not None else guarded(_run, implementation, stages[arguments[0]], arguments[1:])
+    return code if code is not None else guarded(_run_or_queue, implementation, stages[arguments[0]], arguments[1:])
 
 
 def seed(text):
@@ -37,6 +40,23 @@ def seed(text):
     if not re.fullmatch(r"\d+(-\d+)?", text):
         raise argparse.ArgumentTypeError(f"'{text}' should be a whole number, or two as in 0-3")
     return text
+
+
+def _run_or_queue(implementation, stage, arguments):
+    """Run a stage here, or as a job of the cluster. Those without seeds read what lies here, and run where they are called."""
+    if stage.seeds and engine() == "slurm":  # by name, since no stage depends on how it comes to a machine
+        importlib.import_module("harness.engine.task").run(implementation, stage, arguments)
+    else:
+        _run(implementation, stage, arguments)
+
+
+def engine():
+    """What runs stages: by the variable that a run of studies and a job of the cluster set, else by execution.engine."""
+    if named := os.environ.get(ENGINE):
+        return named
+    from harness.params import PARAMS, execution  # as below
+
+    return execution().engine if PARAMS.exists() else "local"
 
 
 def _run(implementation, stage, arguments):

@@ -10,8 +10,9 @@ from harness.validation import build, check_name, need
 
 PARAMS = Path("params.yaml")
 SETTINGS_FOLDER = Path("params")
-TAKEN = ("code", "raw")
-"""What no data set can be called, since runs/code and data/raw are something else."""
+TAKEN = ("code", "raw", "slurm")
+"""What no data set can be called, since runs/code, data/raw and params/slurm.yaml are something else."""
+ENGINES = ("local", "slurm")
 MOST_THREADS = 1024
 MATTERS = 1.0
 """The smallest difference of two accuracies that matters, in points, where neither data set nor study says otherwise. Two near
@@ -29,10 +30,16 @@ def overlay(base, changes):
     return merged
 
 
+def data_sets():
+    """The names of the data sets that have settings."""
+    return sorted({file.stem for file in SETTINGS_FOLDER.glob("*.yaml")} - {*TAKEN})
+
+
 def settings_file(dataset):
     """The file with the settings of a data set. Raises UserError where there is none."""
     check_name(dataset, "the data set", TAKEN)
-    return lookup({path.name: path for path in sorted(SETTINGS_FOLDER.glob("*.yaml"))}, f"{dataset}.yaml", f"{SETTINGS_FOLDER}/")
+    return lookup({f"{name}.yaml": SETTINGS_FOLDER / f"{name}.yaml" for name in data_sets()}, f"{dataset}.yaml",
+                  f"{SETTINGS_FOLDER}/")
 
 
 def mapping_of(what, value, where):
@@ -63,6 +70,8 @@ class Execution:
     """W&B: offline (written to ./wandb, to be synced or not) | online | disabled."""
     checkpoint_seconds: float
     """A training stage saves itself at the end of an epoch if this long has passed since the last time."""
+    engine: str = "local"
+    """local | slurm: where the stages that have seeds run, on this machine or as jobs of a cluster (params/slurm.yaml)."""
     stop_after: float = 0
     """Seconds after which a training stage saves itself at the end of an epoch and ends with the code 75, to go on when it is run
     again; 0 for none."""
@@ -78,6 +87,7 @@ class Execution:
     def __post_init__(self):
         need(self.device in ("auto", "cpu", "cuda"), "device", self.device, "auto, cpu or cuda")
         need(1 <= self.threads <= MOST_THREADS, "threads", self.threads, f"from 1 to {MOST_THREADS}")
+        need(self.engine in ENGINES, "engine", self.engine, " or ".join(ENGINES))
         need(self.tracking in ("offline", "online", "disabled"), "tracking", self.tracking, "offline, online or disabled")
         need(self.precision in ("auto", "float32", "bfloat16"), "precision", self.precision, "auto, float32 or bfloat16")
         need(self.checkpoint_seconds >= 0, "checkpoint_seconds", self.checkpoint_seconds, "0 or more")

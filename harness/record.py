@@ -21,6 +21,8 @@ PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "faiss-gpu
 FILE = "metrics.json"
 AVAILABILITY = Path("runs/reference.json")
 """Whether the authors' code can be had: written once, so that a network that does not answer is waited for once."""
+RESUBMITTED = "SCAN_RESUBMITTED"
+"""The variable that tells a job how often the stage was submitted anew."""
 NO_CODE = ("**dvc.lock", "records", "params.yaml", "params")
 
 
@@ -80,6 +82,7 @@ def write_record(out, cell, *, settings, metrics, curves, degenerate, inputs, se
             "peak_memory_mib": peak_memory(device),
             "inputs": inputs,
             **({"known_by": known_by} if known_by else {}),
+            **({"slurm": job} if (job := slurm_job()) else {}),
         },
     })
 
@@ -131,6 +134,13 @@ def installed():
         except PackageNotFoundError:
             continue
     return found
+
+
+def slurm_job():
+    """The job of a cluster that this process is: its number, its node, how often it was begun again. {} elsewhere."""
+    variables = {"job": "SLURM_JOB_ID", "node": "SLURMD_NODENAME", "requeued": "SLURM_RESTART_COUNT", "resubmitted": RESUBMITTED}
+    found = {name: os.environ.get(variable, "0") for name, variable in variables.items()}
+    return found if RESUBMITTED in os.environ else {}
 
 
 def hardware(device, threads):

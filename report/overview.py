@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.files import write_csv
-from harness.params import SETTINGS_FOLDER
+from harness.params import data_sets
 from harness.pipeline.study import Claim
 from report.aggregates import Aggregate, improvement, interquartile_mean
 from report.claims import COLUMNS, claim_rows, or_empty
@@ -164,5 +164,4 @@ def not_summed(found):
 
 def not_run(found):
     """The data sets that have settings, and neither a summary nor kept records."""
-    known = {file.stem for file in SETTINGS_FOLDER.glob("*.yaml")}
-    return sorted(known - {results.name for results in found} - {*not_summed(found)})
+    return sorted({*data_sets()} - {results.name for results in found} - {*not_summed(found)})

@@ -6,6 +6,7 @@
     python -m studies plan [STUDY[/ARM] ...]      what would run, and how long by earlier records
     python -m studies power [STUDY ...]           what the seeds that ran can show, and how many each claim takes
     python -m studies run [STUDY[/ARM] ...]       run it, with --jobs N so many stages side by side, and build the report
+    python -m studies run STUDY --engine slurm    the same as jobs of a cluster: docs/cluster.md
     python -m studies run STUDY --until-decided   the same with more seeds, at 5, 10, 20 and 30, until its claims are decided
     python -m studies keep [STUDY ...]            copy records into records/, to be committed
     python -m studies records                     verify those, and sum them up for the report
@@ -22,7 +23,7 @@ from pathlib import Path
 from harness.engine.run import plan, run
 from harness.engine.sweep import run_cell, sweep
 from harness.errors import UserError, guarded
-from harness.params import dataset_name, settings_file
+from harness.params import ENGINES, dataset_name, settings_file
 from harness.pipeline.check import check, check_run
 from harness.pipeline.new import new
 from harness.pipeline.pipeline import outdated, write
@@ -41,7 +42,9 @@ def main():
     for name in ("plan", "run"):
         command = commands.add_parser(name)
         command.add_argument("chosen", nargs="*", metavar="STUDY[/ARM]", help="all, where none is named")
-        command.add_argument("--jobs", type=positive, default=1, metavar="N", help="stages at a time, each of execution.threads")
+        command.add_argument("--jobs", type=positive, default=1, metavar="N", help="stages at a time, each of execution.threads; "
+                             "with the engine slurm, processes of DVC at a time")
+        command.add_argument("--engine", choices=ENGINES, help="execution.engine of params.yaml, where left out")
     command = commands.choices["run"]
     command.add_argument("--until-decided", action="store_true", help="add pretext seeds at looks until the STUDY's claims are "
                          "decided or can no longer be; writes pretext_seeds and looks into params.yaml")
@@ -104,12 +107,12 @@ def written(options):
         print("written:", path)
 
 
-def planned(chosen, jobs, dataset):
+def planned(chosen, jobs, dataset, engine):
     """What would run on the data set of params.yaml; and of any that has kept records, which cells these are."""
     settings_file(dataset)  # so that there is such a data set
     to_run = dataset_name()
     if dataset == to_run:
-        plan(chosen, jobs)
+        plan(chosen, jobs, engine)
     if kept_folders(dataset) or dataset != to_run:
         coverage([one.partition("/")[0] for one in chosen], dataset)
 
@@ -117,12 +120,13 @@ def planned(chosen, jobs, dataset):
 def ran(options):
     chosen = current(options.chosen)
     if not options.until_decided:
-        return run(chosen, options.jobs)
+        return run(chosen, options.jobs, options.engine)
     from report.until_decided import until_decided  # imports the report, which other commands do not need
 
     if len(chosen) != 1:
         raise UserError("--until-decided takes one STUDY")
-    until_decided(*known(chosen), dataset_name(), lambda: run(chosen, options.jobs), options.at_most, options.budget)
+    until_decided(*known(chosen), dataset_name(), lambda: run(chosen, options.jobs, options.engine), options.at_most,
+                  options.budget)
 
 
 def powered(options):
@@ -140,7 +144,8 @@ COMMANDS = {
     "check": lambda options: check(),
     "write": written,
     "new": lambda options: new(options.name),
-    "plan": lambda options: planned(current(options.chosen), options.jobs, options.dataset or dataset_name()),
+    "plan": lambda options: planned(current(options.chosen), options.jobs, options.dataset or dataset_name(),
+                                    options.engine),
     "power": powered,
     "run": ran,
     "keep": lambda options: keep(known(options.studies), options.dataset or dataset_name()),

@@ -16,10 +16,16 @@ from pathlib import Path
 
 import psutil
 
-from harness.engine.plan import Job
+from harness.command import ENGINE
+from harness.engine.plan import Job, tell
 from harness.engine.repair import held, is_dvc, make_ready, repair, without_room
 from harness.engine.scheduler import FAILED
+from harness.engine.task import QUEUED
+from harness.params import execution
 from harness.pipeline.study import load_study, names
+from harness.server import started
+
+__all__ = ["tell"]  # of an engine's functions the one that is the same for all that have no queue
 
 SECONDS_WITHOUT_ROOM = 10
 BUSY, FULL = "another DVC is at work on it", "DVC had no room on the disk: make some"
@@ -57,6 +63,26 @@ def first():
     return ["code", "settings", "listing", *studies]
 
 
+@contextlib.contextmanager
+def workers(jobs, todo, at_once):
+    """Yield how many threads run the jobs named in `todo`, and what each does with some of them: a Scheduler's `execute`."""
+    with variables(**{ENGINE: "local"}), started(execution().device):
+        yield at_once, repro
+
+
+@contextlib.contextmanager
+def variables(**values):
+    """Have these variables in the environment of what is started inside the block."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            os.environ.update({} if value is None else {name: value})
+
+
 def refresh():
     """Bring the stages that tell the others of code, settings and images up to date."""
     make_ready()
@@ -91,6 +117,9 @@ def attempt(names, board, slot):
                 board.begin(slot, current)
             elif line.startswith("error: "):
                 reasons[current] = line.removeprefix("error: ")
+            elif line.startswith(QUEUED):
+                reasons[current] = line
+                board.show(slot, line)
             elif line.startswith("ERROR: failed to reproduce"):
                 failed |= {name for name in names if f"'{name}'" in line}
             elif ": epoch " in line:

@@ -92,15 +92,28 @@ def _seconds(job):
     return json.loads(job.record.read_text())["evidence"].get("seconds") if job.record and job.record.exists() else None
 
 
+def longest_chain(jobs, todo, took):
+    """Seconds that the jobs named in `todo` take where each begins as soon as those before it have ended."""
+    ended = {}
+    for name in (name for name in jobs if name in todo):  # upstream first
+        ended[name] = took[name] + max((ended[before] for before in jobs[name].before if before in ended), default=0.0)
+    return max(ended.values(), default=0.0)
+
+
 def tell(jobs, todo, at_once):
-    """Print the jobs that would run, a line for each kind, and how long they take in all."""
+    """Print the jobs that would run, and how long they take in all with so many at a time."""
     took = seconds(jobs)
+    tell_kinds(jobs, todo, took)
+    total = clock(sum(took[name] for name in todo) / at_once)
+    print(f"{len(todo)} of {len(jobs)} stages to run, about {total} with {at_once} at a time")
+
+
+def tell_kinds(jobs, todo, took):
+    """Print a line for each kind of the jobs that would run. Args: took: seconds, by name."""
     for kind in dict.fromkeys(jobs[name].kind for name in jobs if name in todo):
         names = [name for name in jobs if name in todo and jobs[name].kind == kind]
         cells = ", ".join(name.partition("@")[2] for name in names if "@" in name)
         print(f"{kind}: {len(names)} to run, about {clock(sum(took[name] for name in names))}{f'  ({cells})' if cells else ''}")
-    total = sum(took[name] for name in todo)
-    print(f"{len(todo)} of {len(jobs)} stages to run, about {clock(total / at_once)} with {at_once} at a time")
 
 
 def clock(count):

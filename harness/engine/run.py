@@ -3,40 +3,43 @@
 import contextlib
 from pathlib import Path
 
+from harness.engine import local, slurm
 from harness.engine.board import Board
 from harness.engine.local import first, make_ready, read_jobs, refresh, repro
-from harness.engine.plan import of_studies, pending, tell, upstream
+from harness.engine.plan import of_studies, pending, upstream
 from harness.engine.scheduler import Scheduler
 from harness.errors import UserError
 from harness.files import alone, read_json, write_json
 from harness.params import execution
 from harness.record import FILE, nothing, reason_not_run
-from harness.server import started
 
+ENGINES = {"local": local, "slurm": slurm}
 BEFORE = "before"  # in a record that says why there is none: the one that was there
 LATER = "not run yet: the authors' code runs last, and then this report is made anew"
 INTERIM = "The report is made of what the rewrite computes. The authors' code runs now, which takes longer; then it is made anew."
 
 
-def plan(chosen, at_once):
+def plan(chosen, at_once, engine=None):
     """Print what would run of some studies or arms (all, where empty), and how long it takes with so many jobs at a time."""
     refresh()
     jobs = read_jobs()
-    tell(jobs, pending(jobs, of_studies(jobs, chosen)), at_once)
+    ENGINES[engine or execution().engine].tell(jobs, pending(jobs, of_studies(jobs, chosen)), at_once)
 
 
-def run(chosen, at_once):
+def run(chosen, at_once, engine=None):
     """Bring some studies or arms (all, where empty) and the report up to date, so many jobs at a time, once no other run is at
     work.
 
     Raises UserError as bring does.
     """
     with alone("runs"):
-        bring(lambda jobs: of_studies(jobs, chosen), at_once)
+        bring(lambda jobs: of_studies(jobs, chosen), at_once, engine)
 
 
-def bring(choose, at_once):
-    """Bring jobs up to date, so many at a time. Args: choose: from all jobs to the names of those that are wanted.
+def bring(choose, at_once, engine=None):
+    """Bring jobs up to date, so many at a time.
+
+    Args: choose: from all jobs to the names of those that are wanted; engine: of ENGINES, by execution.engine where left out.
 
     The authors' code takes several times as long as the rewrite, so it runs last, and the summaries and the report are made
     before and after it. A cell that fails does not stop the others; what comes after it is left out, but the summaries and the
@@ -52,11 +55,12 @@ def bring(choose, at_once):
     ends = [{name for name in todo if jobs[name].kind.endswith(":summary")}, todo & {"report"}]
     cells = todo.difference(*ends)
     later = of_the_authors(cells)
+    workers = ENGINES[engine or execution().engine].workers
     board, failed, unsummed = Board(len(todo), at_once), {}, {}
     for part in filter(None, (cells - later, later)) if cells else [cells]:
         put_back()
-        with started(execution().device):
-            failed |= Scheduler(jobs, part, at_once, board, repro).run()
+        with workers(jobs, part, at_once) as (threads, execute):
+            failed |= Scheduler(jobs, part, threads, board, execute).run()
         absent = failed | dict.fromkeys(later - part - board.done, LATER)
         if absent:
             give_reasons(read_jobs(), cells, absent)

@@ -11,6 +11,7 @@ from harness.params import (
     PARAMS,
     SETTINGS_FOLDER,
     clustering_seeds,
+    data_sets,
     dataset_name,
     execution,
     looks,
@@ -39,13 +40,13 @@ class Problems(list):
                 self.append(str(error))
 
 
-def all_problems(data_sets=()):
+def all_problems(names=()):
     """(file, what is wrong) of params.yaml, of the settings of some data sets (all, where empty), and of the one that is run."""
     problems = Problems()
     for read in (check_keys, check_data_set, pretext_seeds, clustering_seeds, looks, check_tasks, execution):
         problems.read(read)
     found = [(PARAMS, message) for message in problems]
-    for name in data_sets or sorted(file.stem for file in SETTINGS_FOLDER.glob("*.yaml")):
+    for name in names or data_sets():
         found += [(SETTINGS_FOLDER / f"{name}.yaml", message) for message in of_data_set(name)]
     return found or [(settings_file(dataset_name()), message) for message in of_run()]
 
@@ -58,7 +59,7 @@ def check_keys():
 
 def check_data_set():
     """There are settings for the data set that is run."""
-    known = [file.stem for file in sorted(SETTINGS_FOLDER.glob("*.yaml"))]
+    known = data_sets()
     if dataset_name() not in known:
         raise UserError(f"{PARAMS}: dataset is '{dataset_name()}'; {SETTINGS_FOLDER}/ has {', '.join(known) or 'none'}")
 

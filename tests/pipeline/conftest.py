@@ -103,7 +103,8 @@ def tiny_project(folder):
     for file in ("params.yaml", "dvc.yaml", ".dvcignore", ".gitignore", "pyproject.toml"):
         shutil.copy(ROOT / file, folder / file)
     (folder / "params").mkdir()
-    shutil.copy(ROOT / "params/digits.yaml", folder / "params")
+    for file in ("digits.yaml", "slurm.yaml"):
+        shutil.copy(ROOT / "params" / file, folder / "params")
     (folder / "records").mkdir()
     shutil.copy(ROOT / "records/README.md", folder / "records")
     (folder / ".dvc").mkdir()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.files import read_yaml
+from harness.params import data_sets
 from harness.pipeline.cells import results
 from harness.pipeline.resolve import of_arms
 from harness.pipeline.study import load_study, names
@@ -57,8 +58,8 @@ def test_each_cell_that_a_study_reports_is_written_by_a_stage(paths, name):
 @studies
 def test_each_study_finds_its_settings_on_every_data_set(name):
     """Else not one of its arms runs there."""
-    for file in Path("params").glob("*.yaml"):
-        assert bool(of_arms(name, file.stem)) == load_study(name).has_arms()
+    for dataset in data_sets():
+        assert bool(of_arms(name, dataset)) == load_study(name).has_arms()
 
 
 @studies

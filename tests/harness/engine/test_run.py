@@ -34,8 +34,9 @@ def brought(monkeypatch, tmp_path, failing=(), spoilt=(), also=()):
     monkeypatch.setattr(run, "make_ready", lambda: None)
     monkeypatch.setattr(run, "read_jobs", read)
     monkeypatch.setattr(run, "repro", watched)
-    monkeypatch.setattr(run, "started", contextlib.nullcontext)  # no stage is run, so none needs the server
-    monkeypatch.setattr(run, "execution", lambda: SimpleNamespace(device="cpu"))
+    monkeypatch.setitem(run.ENGINES, "local", SimpleNamespace(
+        workers=lambda jobs, todo, at_once: contextlib.nullcontext((at_once, watched))))
+    monkeypatch.setattr(run, "execution", lambda: SimpleNamespace(engine="local"))
     for name in CELLS:
         (tmp_path / "out" / name).mkdir(parents=True)
         for file in ("model.pt", FILE):
