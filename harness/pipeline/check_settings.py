@@ -106,12 +106,12 @@ def of_variants(studies):
     """
     named = {(section, name) for study in studies for groups in study.arms.values() for arms in groups.values()
              for changes in (arms or {}).values() for section in PICKED for name in changes.get(section) or ()}
-    for file in sorted(SETTINGS_FOLDER.glob("*.yaml")):
-        problems, sections = Problems(), sections_of(file.stem)
+    for dataset in data_sets():
+        problems, sections = Problems(), sections_of(dataset)
         for section, name in sorted(named):
             if name in tasks.known(section):
                 problems.read(sections.mapping, f"{section}.{name}")
-        yield from ((file, message) for message in problems)
+        yield from ((sections.file, message) for message in problems)
 
 
 def images_of(name):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.files import read_yaml
-from harness.params import about
+from harness.params import about, data_sets, settings_file
 from report.abstract import abstract, compute, duration, machine, search, stage_of
 from report.claims import Results
 from tests.report import made
@@ -81,5 +81,4 @@ def test_what_is_said_of_the_search_is_the_head_of_the_settings(tmp_path, monkey
 
 
 def test_each_data_set_of_the_project_has_something_to_say():
-    files = sorted(Path(__file__).parent.parent.parent.glob("params/*.yaml"))
-    assert files and all(about(file.stem) for file in files if "source" in read_yaml(file)["dataset"])
+    assert data_sets() and all(about(name) for name in data_sets() if "source" in read_yaml(settings_file(name))["dataset"])
