@@ -3,15 +3,17 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from harness.files import write_csv
 from harness.params import data_sets
 from harness.pipeline.study import Claim
 from report.aggregates import Aggregate, improvement, interquartile_mean
 from report.claims import COLUMNS, claim_rows, or_empty
-from report.drawings import Drawing
+from report.drawings import Drawing, listed
 from report.figures import forest_figure
 from report.forest import difference
-from report.statistics import by_unit, paired
+from report.statistics import by_unit, paired_by_seed
 from report.summaries import order
 from report.templates import write_page
 from report.verdicts import NOT_TESTED, UNDECIDED, WORDS
@@ -37,6 +39,11 @@ class Line:
     title: str
     claim: Claim
     cells: tuple
+
+    @property
+    def words(self):
+        """What it came to, each word once."""
+        return list(dict.fromkeys(cell.verdict.word for cell in self.cells if cell))
 
     @property
     def confounds(self):
@@ -77,7 +84,8 @@ def build(found, out):
     write_aggregates(compared, out / "aggregates.csv")
     write_page("overview.html.jinja", out / "index.html", names=names,
                tiles=[tile(results) for results in found], anywhere=anywhere, compared=compared, readings=READINGS,
-               one_set=one_set, read=[reading(line) for line in anywhere],
+               one_set=one_set, words=WORDS,
+               titles={line.study: line.title for line in anywhere}, read=[reading(line) for line in anywhere],
                shown=shown, not_summed=not_summed(found), not_run=not_run(found))
 
 
@@ -126,14 +134,15 @@ def compare(found, of, than, after, before):
     for results in found:
         main = results.summary("main")
         high, low = (main.percent(step, "acc") if main else {} for step in (after, before))
-        if values := paired(high, low):
+        if values := paired_by_seed(high, low):
             sides.append([list(by_unit(side).values()) for side in (high, low)])
-            differences.append(values)
+            differences.append(list(values.values()))
             lines.append((results.name, values, interval(results, after, before)))
     seeds = {name: len(values) for name, values, _ in lines}
     if not seeds:
         return Compared(of, than, seeds)
-    drawing = Drawing("forest", f"{of} against {than}", FOREST, forest_figure(lines, "points of ACC"))
+    drawing = Drawing("forest", f"{of} against {than}", FOREST, (forest_figure(lines, "points of ACC"),),
+                      listed("Means", [(name, np.mean(list(values.values()))) for name, values, _ in lines], "+.1f"))
     return Compared(of, than, seeds, *map(interquartile_mean, zip(*sides)), interquartile_mean(differences), improvement(sides),
                     drawing)
 

@@ -9,7 +9,8 @@ from harness.stages import BASELINES, SCORED, STAGES, title
 from report.abstract import abstract, stage_of
 from report.answer import answer
 from report.claims import read_results, write_claims
-from report.drawings import differences, study_drawings
+from report.details import study_drawings
+from report.drawings import differences
 from report.forest import forest
 from report.published import published_tables
 from report.runs import merges
@@ -38,13 +39,14 @@ def build(dataset, summaries, out, bench=FILE, looks=()):
     divergences, obstacles = read_yaml(DIVERGENCES), read_yaml(OBSTACLES)
     scale, lines = forest(claims, facts["matters"])
     words = [judged.verdict.word for judged in claims]
+    titles = {summary.name: summary.study.title for summary in found} | {name: study.title for name, study in missing}
     write_page(
         "page.html.jinja", out / "index.html", facts=facts, answer=answer(results), studies=studies, missing=missing,
         counts={word: words.count(word) for word in WORDS if word != NOT_TESTED}, scale=scale,
         forest=[list(group) for _, group in groupby(lines, lambda line: line.judged.study)],
         claims=claims, untested=[one for one in claims if one.verdict.word == NOT_TESTED], records=len(results.cells()),
         tested=sum(bool(judged.verdict.finding.tests) for judged in claims), fewest=FEWEST, looks=looks,
-        titles={study["name"]: study["study"].title for study in studies} | {name: study.title for name, study in missing},
+        titles=titles, tested_titles={line.judged.study: titles[line.judged.study] for line in lines},
         divergences=divergences, effects=effects(found), obstacles=obstacles, abstract=abstract(results, divergences, obstacles),
         published=published_tables(found, missing, facts["name"], out), comparable=facts["name"] in PUBLISHED_ON,
         published_on=PUBLISHED_ON["cifar10"], shares=SHARES, evidence=evidence(found), kept=kept_lines(results),
@@ -58,9 +60,9 @@ def study_section(summary, claims, facts, out):
     for table in tables:
         write_table(table, out / "tables")
     drawings = study_drawings(summary, facts["classes"], tables[0])
-    for drawing in drawings:
-        with writing(out / "figures" / f"{drawing.name}.svg") as temporary:
-            temporary.write_text(drawing.svg)
+    for name, svg in (file for drawing in drawings for file in drawing.files):
+        with writing(out / "figures" / f"{name}.svg") as temporary:
+            temporary.write_text(svg)
     cells = ran(summary)
     return {
         "name": summary.name, "study": summary.study, "tables": tables, "drawings": drawings,
@@ -144,7 +146,7 @@ def effects(summaries):
     for summary in (summary for summary in summaries if summary.name == "divergences"):
         for stage in SCORED:
             for arm, values, interval in differences(summary, stage):
-                found.setdefault(arm.name, []).append((title(stage), spread(values), interval))
+                found.setdefault(arm.name, []).append((title(stage), spread(list(values.values())), interval))
     return found
 
 

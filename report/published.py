@@ -14,19 +14,20 @@ ORIGIN = ("Source", "Protocol", "Backbone", "n", "Minutes")
 def published_tables(summaries, missing, dataset, out):
     """The tables of published.yaml for the template, that of methods with our rows; writes each as CSV.
 
-    Each is a mapping: title, source, note, facts (the headings of what a row says of its figures), groups, columns, and rows. A
-    row has its name, its facts and its cells as text, how many rows from it on are of its method (0 but for the first), `span`,
-    and the paths of its records, `evidence`; None where it is a copied one.
+    Each is a mapping: title, source, note, file (its CSV), facts (the headings of what a row says of its figures), groups,
+    columns, and rows. A row has its name, its facts and its cells as text, how many rows from it on are of its method (0 but for
+    the first), `span`, and the paths of its records, `evidence`; None where it is a copied one.
 
     Args: missing: (name, Study) of each study that did not run.
     """
-    tables = [methods(read_yaml(FILE)["methods"], summaries, dict(missing), dataset), imagenet(read_yaml(FILE)["imagenet"])]
-    for name, table in zip(("methods", "imagenet"), tables):
+    tables = {"methods": methods(read_yaml(FILE)["methods"], summaries, dict(missing), dataset),
+              "imagenet": imagenet(read_yaml(FILE)["imagenet"])}
+    for name, table in tables.items():
         columns = [f"{group} {column}" for group in table["groups"] for column in table["columns"]] or table["columns"]
         heads = ["method", *map(str.lower, table["facts"]), *columns]
         write_csv(out / "published" / f"{name}.csv", heads,
                   [dict(zip(heads, [row["name"], *row["facts"], *row["cells"]])) for row in table["rows"]])
-    return tables
+    return [{**table, "file": f"published/{name}.csv"} for name, table in tables.items()]
 
 
 def methods(table, summaries, missing, dataset):
@@ -65,7 +66,7 @@ def method(name, *rows):
 def further(summary, named):
     """(arm, <study>/<step>) of the arms of the study `methods` that are in no row of the paper's table."""
     arms = summary.arms_run("baseline") if summary else ()
-    places = {arm.name: f"methods/{arm.step('baseline')}" for arm in arms}
+    places = {arm.shown: f"methods/{arm.step('baseline')}" for arm in arms}
     return [(arm, place) for arm, place in places.items() if place not in sum(named.values(), [])]
 
 

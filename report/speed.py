@@ -34,4 +34,4 @@ def growth_drawing(rows):
     text = (f"Seconds an epoch, of neighbors those of the whole stage with its start-up, over the number of training images, on "
             f"logarithmic axes. From {min(images)} to {max(images)} images, {max(images) / min(images):g} times as many: "
             f"{', '.join(factors)} the seconds.")
-    return Drawing("growth", "Cost over the number of images", text, figures.growth_figure(series))
+    return Drawing("growth", "Cost over the number of images", text, (figures.growth_figure(series),))

@@ -125,8 +125,13 @@ def distances(values):
 
 def paired(after, before):
     """after - before by pretext seed, a tuple of floats. Args: two mappings of seed to value, keys as in `pairs`."""
-    runs = {max(high, low, key=len): after[high] - before[low] for high, low in pairs(after, before)}
-    return tuple(finite(list(by_unit(runs).values())).tolist())
+    return tuple(paired_by_seed(after, before).values())
+
+
+def paired_by_seed(after, before):
+    """The same as {pretext seed: difference}."""
+    found = by_unit({max(high, low, key=len): after[high] - before[low] for high, low in pairs(after, before)})
+    return dict(zip(found, finite(list(found.values())).tolist()))
 
 
 def variance_shares(groups):

@@ -1,6 +1,6 @@
 """The summaries of all studies on one data set, as the report reads them (written by harness/results/summary.py)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import UserError
@@ -17,11 +17,18 @@ ORDER = ("main", "pretext_task", "num_neighbors", "strong_augmentation", "entrop
 
 @dataclass(frozen=True)
 class Arm:
-    """One arm of a study. `changes`: the settings that it changes, as (name, value) by stage; of a study read from, none."""
+    """One arm of a study. `changes`: the settings that it changes, as (name, value) by stage; of a study read from, none.
+    `label`: what the study has it called."""
 
     implementation: str
     name: str
     changes: tuple
+    label: str = field(default="", compare=False)
+
+    @property
+    def shown(self):
+        """What the report calls it."""
+        return self.label or self.name.replace("_", " ")
 
     def step(self, stage):
         return f"{self.implementation}/{self.name}/{stage}"
@@ -96,8 +103,8 @@ class Summary:
                for arms in groups.values() for name, stages in (arms or {}).items()]
         own_names = {(implementation, name) for implementation, name, _ in own}
         read = [(target.split("/")[1], name, {}) for name, target in self.study.reads.items()]
-        return [Arm(implementation, name, tuple(flat(stages))) for implementation, name, stages in
-                [arm for arm in read if arm[:2] not in own_names] + own]
+        return [Arm(implementation, name, tuple(flat(stages)), self.study.labels.get(name, ""))
+                for implementation, name, stages in [arm for arm in read if arm[:2] not in own_names] + own]
 
     def baseline(self):
         """The arm that the others are compared with: the first that is read from another study; None where none is."""

@@ -127,8 +127,8 @@ def label(summary, step):
     if step in BASELINES:
         return title(step)
     implementation, name, stage = step.split("/")
-    several = sum(arm.implementation == implementation for arm in summary.arms()) > 1
-    return f"{title(stage)} ({IMPLEMENTATIONS[implementation]}{f': {name}' if several else ''})"
+    arms = {arm.name: arm.shown for arm in summary.arms() if arm.implementation == implementation}
+    return f"{title(stage)} ({IMPLEMENTATIONS[implementation]}{f': {arms.get(name, name)}' if len(arms) > 1 else ''})"
 
 
 def source_of(summary, arm):
@@ -136,15 +136,15 @@ def source_of(summary, arm):
     arms = summary.arms()
     whose = f"{IMPLEMENTATIONS[arm.implementation]}, here"
     if len({other.implementation for other in arms}) == 1:
-        return arm.name
-    return f"{whose}: {arm.name}" if sum(other.implementation == arm.implementation for other in arms) > 1 else whose
+        return arm.shown
+    return f"{whose}: {arm.shown}" if sum(other.implementation == arm.implementation for other in arms) > 1 else whose
 
 
 def neighbor_table(summary, dataset):
     """Share of mined neighbors of the image's own class (the reproduction study's table 2); None where the study has none."""
     rows = []
     steps = {step: title(step) for step in summary.study.shared if step.startswith("neighbors/")}
-    steps |= {arm.step("neighbors"): arm.name for arm in summary.arms()}
+    steps |= {arm.step("neighbors"): arm.shown for arm in summary.arms()}
     for step, label in ((step, label) for step, label in steps.items() if summary.cells(step)):
         mined = summary.cells(step)[0]["record"]["settings"]["neighbors"]
         data = f"{dataset}, {mined['scored']} and {mined['test']} neighbors"
@@ -159,7 +159,8 @@ def neighbor_table(summary, dataset):
 
 
 def write_table(table, folder):
-    """`<folder>/<name>.csv`, full precision with intervals, every seed and its record, and `<name>.tex` (booktabs)."""
+    """`<folder>/<name>.csv`, full precision with intervals, every seed and its record, and `<name>.tex`, whose label
+    has the name of the folder that `folder` is in."""
     columns = ["step", "source", "dataset", "metric", "mean", "std", "n", "t_low", "t_high", "bootstrap_low", "bootstrap_high",
                "seeds", "values", "records", "kept", "not_run_because"]
     lines = [
@@ -172,7 +173,7 @@ def write_table(table, folder):
     ]
     write_csv(folder / f"{table.name}.csv", columns, lines)
     with writing(folder / f"{table.name}.tex") as temporary:
-        temporary.write_text(latex(table))
+        temporary.write_text(latex(table, f"{folder.parent.name}-{table.name}"))
 
 
 def _ends(name, interval):
@@ -184,20 +185,33 @@ def _number(value):
     return "" if value is None else repr(value)
 
 
-def latex(table):
+def latex(table, label):
+    """A table (booktabs) for a page or, with up to three scores, a column: a mean, and below it its interval where it is ours."""
+    columns = len(table.metrics) + 2
     body = []
     for before, row in zip([None, *table.rows], table.rows):
-        if before and before.step != row.step:
-            body.append(r"\midrule")
-        cells = [_tex(entry.text()) for entry in row.entries.values()]
-        n = next((str(entry.n) for entry in row.entries.values() if entry.n), "--")
-        source = f"{row.source} ({row.kept})" if row.kept else row.source
-        body.append(" & ".join([_tex(row.step), _tex(source), _tex(row.dataset), *cells, n]) + r" \\")
-    headings = " & ".join(["step", "source", "data", *map(_tex, table.metrics.values()), "$n$"])
+        if before is None or before.step != row.step:
+            body += [r"\midrule", rf"\multicolumn{{{columns}}}{{@{{}}l}}{{\textit{{{_tex(row.step)}}}}} \\"]
+        entries = row.entries.values()
+        n = next((str(entry.n) for entry in entries if entry.n), "--")
+        body.append(_line(_tex(f"{row.source}, {row.dataset}"), [_tex(entry.text()) for entry in entries], n))
+        intervals = [entry.t_interval() for entry in entries]
+        if any(intervals):
+            body.append(_line("", [rf"\scriptsize [{low:.1f}, {high:.1f}]" if found else "" for found in intervals
+                                   for low, high in [found or (0, 0)]], ""))
+    environment = "table" if len(table.metrics) <= 3 else "table*"
     return "\n".join([
-        f"% {table.caption}; needs the package booktabs",
-        rf"\begin{{tabular}}{{lll{'r' * len(table.metrics)}r}}", r"\toprule", headings + r" \\", r"\midrule",
-        *body, r"\bottomrule", r"\end{tabular}", ""])
+        "% needs the package booktabs",
+        rf"\begin{{{environment}}}[t]", r"\centering",
+        rf"\caption{{{_tex(table.caption)}: mean $\pm$ standard deviation over $n$ seeds; in brackets the 95\,\% interval of the "
+        r"mean over pretext seeds.}", rf"\label{{tab:{label}}}", r"\footnotesize", r"\setlength{\tabcolsep}{4pt}",
+        rf"\begin{{tabular}}{{@{{}}p{{0.3\linewidth}}{'r' * len(table.metrics)}r@{{}}}}", r"\toprule",
+        _line("", map(_tex, table.metrics.values()), "$n$"), *body, r"\bottomrule", r"\end{tabular}",
+        rf"\end{{{environment}}}", ""])
+
+
+def _line(name, cells, n):
+    return " & ".join([name, *cells, n]) + r" \\"
 
 
 TEX = {character: f"\\{character}" for character in "&%$#_{}"} | {

@@ -16,7 +16,8 @@ def write_page(template, file, **values):
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True,
                                      lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     environment.filters["breakable"] = breakable
-    environment.globals |= {"verdict": verdict, "style": Markup((HERE / "style.css").read_text())}
+    environment.globals |= {"verdict": verdict, "style": Markup((HERE / "style.css").read_text()),
+                            "script": Markup((HERE / "page.js").read_text())}
     page = environment.get_template(template).render(values)
     with writing(file) as temporary:
         temporary.write_text(page)

@@ -123,6 +123,8 @@ class Study:
     selflabel, another study's arm as `<study>/<implementation>/<arm>` [main/reimpl/default]."""
     reads: dict[str, str] = field(default_factory=dict)
     """Arm -> the arm of another study, as above, that is the same cell and so is not run again."""
+    labels: dict[str, str] = field(default_factory=dict)
+    """Arm -> what the report calls it; left out, its name, with spaces for underscores."""
     scores: tuple[str, ...] = ("acc", "nmi", "ari")
     """The figures of its table."""
     axis: str = ""
@@ -207,6 +209,10 @@ def load_study(name):
         if implementation not in IMPLEMENTATIONS:
             raise UserError(f"{file}: arms.{implementation} is unknown; known are {', '.join(IMPLEMENTATIONS)}")
         check_groups(groups, f"{file}: arms.{implementation}")
+    arms = {arm for groups in study.arms.values() for group in (groups or {}).values() for arm in group or {}} | set(study.reads)
+    for arm in study.labels:
+        if arm not in arms:
+            raise UserError(f"{file}: labels has '{arm}', which is no arm; the arms are {', '.join(sorted(arms))}")
     check_authors_arms(study, file)
     if "clustering_seeds" in mapping:
         seeds("clustering_seeds", mapping, file)

@@ -1,6 +1,8 @@
 """The page from hand-made summaries: every number of ours leads to its record in two clicks, and no link leads nowhere."""
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -82,9 +84,15 @@ def built(folder, summaries, name="digits"):
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory):
+def page_file(tmp_path_factory):
+    """Where the page is."""
+    return tmp_path_factory.mktemp("page") / "report/output/digits/index.html"
+
+
+@pytest.fixture(scope="module")
+def root(page_file):
     """A page on four studies, one more that was not run, and the divergences; parsed."""
-    folder = tmp_path_factory.mktemp("page")
+    folder = page_file.parents[3]
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         (folder / "studies/threshold").mkdir(parents=True)
@@ -258,8 +266,34 @@ def test_what_make_bench_measured_is_shown_where_it_ran(root, tmp_path, monkeypa
     assert rows[2] == ["photos", "SimCLR", "not run", "5", "–"]
     assert rows[4] == ["photos", "SCAN", "2,000", "30.0", "60.0", "50 %", "1,200", "4.2 s"]
     assert "From 100 to 400 images, 4 times as many: SCAN 4.0 times, neighbors 4.0 times the seconds." in section.text()
-    (drawing,) = section.all(role="img")
+    (drawing,) = section.all(role="group")
     assert "Cost over the number of images" in drawing.attributes["aria-label"] and list(drawing.all("svg"))
+
+
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+ACTS = """<script>
+const select = (name, value) => { const one = document.querySelector(`select[name=${name}]`);
+  one.value = value; one.dispatchEvent(new Event("change", {bubbles: true})); };
+select("word", "supported");
+select("study", "main");
+const seeds = document.querySelectorAll(".seeds [data-seed]");
+seeds[0].focus();
+seeds[0].dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowRight", bubbles: true}));
+</script>"""
+
+
+@pytest.mark.skipif(not BROWSER, reason="no chromium or google-chrome on this machine")
+def test_a_browser_filters_the_claims_and_reads_out_seeds(root, page_file, tmp_path):
+    """Without a script every row is to be seen; of main's claims two rows are undecided, and those of other studies go."""
+    assert not [row for row in root.all("tr") if "hidden" in row.attributes]
+    (tmp_path / "page.html").write_text(page_file.read_text().replace("</body>", f"{ACTS}</body>"))
+    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", f"--user-data-dir={tmp_path}/user",
+               f"file://{tmp_path}/page.html"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=100).stdout
+    rows = re.findall(r'<tr data-study="(\w+)" data-word="([a-z ]+)"( hidden="")?>', shown)
+    assert [(study, word) for study, word, hidden in rows if not hidden] == [("main", "supported")] and len(rows) == 5
+    assert "1 shown" not in root.text() and 'tabindex="-1"' in shown
+    assert re.search(r'<g class="seed" tabindex="0"[^>]*data-seed="([^"]*seed 1[^"]*)"', shown)  # the second one has the focus
 
 
 def test_what_was_run_on_the_published_data_set_is_not_excused(root, tmp_path, monkeypatch):

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from report import figures
-from report.drawings import differences, study_drawings, summed_confusion
+from report import figures, panels
+from report.details import most_confused, study_drawings, summed_confusion
+from report.drawings import differences
 from report.page import effects, evidence, step_by_step, variances
 from report.statistics import spread
 from report.summaries import Arm
@@ -186,9 +187,9 @@ def test_an_arm_with_k_means_on_its_own_features_is_compared_with_that():
 
 def test_each_arm_is_compared_with_the_first_one_read_seed_by_seed(summary):
     """own - default: +10, 0, +20. other has no seed 2-0: 0, +30. The baseline itself is not among them."""
-    found = {arm.name: (values, interval) for arm, values, interval in differences(reading(), "scan")}
+    found = {arm.name: (list(values.values()), interval) for arm, values, interval in differences(reading(), "scan")}
     assert list(found) == ["other", "own"]
-    assert found["own"][0] == pytest.approx((10, 0, 20)) and found["other"][0] == pytest.approx((0, 30))
+    assert found["own"][0] == pytest.approx([10, 0, 20]) and found["other"][0] == pytest.approx([0, 30])
     for values, interval in found.values():
         n = len(values)
         assert interval == pytest.approx(stats.t.interval(0.95, n - 1, np.mean(values), np.std(values, ddof=1) / n**0.5))
@@ -252,8 +253,8 @@ def test_published_figures_of_an_arm_stand_on_its_line_of_the_figure_and_those_o
 
 def drawn(summary):
     found = {drawing.name: drawing for drawing in study_drawings(summary, ["x", "y"], clustering_table(summary, "d"))}
-    for drawing in found.values():
-        ElementTree.fromstring(drawing.svg)
+    for svg in (svg for drawing in found.values() for svg in drawing.svgs):
+        ElementTree.fromstring(svg)
     return found
 
 
@@ -265,14 +266,14 @@ def test_a_study_that_compares_arms_has_a_forest_and_its_arms_over_the_epochs():
     found = drawn(one)
     assert set(found) == {"seeds", "forest-scan", "arms-scan", *(f"confusion-reimpl-{arm}-scan" for arm in (
         "default", "other", "own"))}
-    assert "against default" in found["forest-scan"].svg and ">own<" in found["forest-scan"].svg
+    assert "against default" in found["forest-scan"].svgs[0] and ">own<" in found["forest-scan"].svgs[0]
 
 
 def test_a_study_over_a_setting_has_a_curve_over_its_values():
     one = reading(axis="scan.num_neighbors")
     for cell, neighbors in zip(one.records, [20] * 3 + [50] * 2 + [5] * 3):
         cell["record"]["settings"] = {"scan": {"num_neighbors": neighbors}}
-    svg = drawn(one)["axis"].svg
+    (svg,) = drawn(one)["axis"].svgs
     assert svg.index(">5<") < svg.index(">20<") < svg.index(">50<") and "scan.num_neighbors" in svg
 
 
@@ -285,11 +286,11 @@ def test_gains_over_k_means_stand_over_the_neighbors_they_were_made_from(monkeyp
     found += [made.cell(step, seed, {"train_accuracy": share}) for step, seed, share in
               (("neighbors/simclr", "3", 0.95), ("reimpl/short/neighbors", "0", 0.45), ("reimpl/short/neighbors", "7", 0.55))]
     seen = []
-    monkeypatch.setattr(figures, "gain_figure", lambda panels, draw=figures.gain_figure: (seen.append(panels), draw(panels))[1])
-    svg = drawn(made.summary("x", study, found))["gain"].svg
-    (panels,) = seen
-    rounded = {title: [(arm, [(round(share), round(gain)) for share, gain in points]) for arm, points in arms]
-               for title, arms in panels}
+    monkeypatch.setattr(figures, "gain_figures", lambda shown, draw=figures.gain_figures: (seen.append(shown), draw(shown))[1])
+    svg = "".join(drawn(made.summary("x", study, found))["gain"].svgs)
+    (shown,) = seen
+    rounded = {title: [(arm, [(round(share), round(gain)) for share, gain in points.values()]) for arm, points in arms]
+               for title, arms in shown}
     assert rounded == {"SCAN": [("default", [(95, 20)]), ("short", [(45, 15)])], "SCAN + self-label": [("short", [(45, -10)])]}
     assert ">default<" in svg and ">short<" in svg
 
@@ -302,9 +303,61 @@ def test_confusion_is_summed_class_by_class():
     assert summed_confusion(over, 2).tolist() == [[5, 0, 1], [0, 4, 2]]
 
 
+def test_the_most_confused_class_is_named():
+    """Of four images of y, three lie in the cluster of x; of x, one of ten in a cluster beyond."""
+    assert most_confused(np.array([[9, 0, 1], [3, 1, 0]]), ["x", "y"]) == "Most confused: 75 % of y in the cluster of x."
+    assert most_confused(np.array([[6, 0, 4], [0, 4, 0]]), ["x", "y"]) == "Most confused: 40 % of x in a cluster of no class."
+
+
+def test_each_seed_says_its_value_and_can_be_reached_by_the_keyboard():
+    """Differences from default by hand: own +10, 0, +20 on seeds 0, 1 and 2."""
+    found = drawn(reading(labels={"own": "An arm & more"}))
+    root = ElementTree.fromstring(found["forest-scan"].svgs[0])
+    seeds = [one for one in root.iter() if one.get("data-seed")]
+    assert [one.get("data-seed") for one in seeds][-3:] == [
+        f"An arm & more, seed {seed}: {value}" for seed, value in enumerate(("+10.00", "+0.00", "+20.00"))]
+    for one in seeds:
+        assert one.get("tabindex") == "0" and one[0].tag.endswith("title")
+        assert one[0].text == one.get("aria-label") == one.get("data-seed")
+    assert found["seeds"].svgs[0].count("data-seed") == 8  # three, two and three
+
+
+def test_what_is_seen_is_said():
+    """Means of own and default by hand."""
+    found = drawn(reading())
+    assert found["forest-scan"].finding == "Means: other +15.0; own +10.0."
+    assert found["seeds"].finding == "Means: SCAN, default 60.0; SCAN, other 70.0; SCAN, own 70.0."
+    assert found["forest-scan"].finding in found["forest-scan"].spoken
+
+
+def test_a_study_that_trains_a_pretext_task_shows_its_curves():
+    whole = {"pretext": {"moco": {}}, "scan": {}, "selflabel": {}}
+    study = made.study({"reimpl": {"whole": {arm: whole for arm in "abcd"}}}, labels={"a": "MoCo"})
+    curves = [{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0, "neighbor_accuracy": 0.5}]
+    found = drawn(made.summary("x", study, [made.cell("reimpl/a/pretext", "0", {"loss": 1.0}, curves=curves)]))
+    assert found["curves-reimpl-a-pretext"].title == "Pretext task: MoCo"
+    assert found["curves-reimpl-a-pretext"].finding == (
+        "Means over seeds in the last epoch: Training loss 1; Nearest neighbors, test 50.")
+
+
+def test_labels_that_would_meet_are_moved_apart():
+    moved = figures.apart([0.5, 0.5, 0.9, 0.52], 0.1)
+    assert min(np.diff(np.sort(moved))) >= 0.1 - 1e-9 and list(np.argsort(moved, kind="stable")) == [0, 1, 3, 2]
+    assert np.mean(moved) == pytest.approx(np.mean([0.5, 0.5, 0.9, 0.52]))
+
+
+@pytest.mark.parametrize("arms, axes", [(2, 1), (6, 1), (7, 7)])
+def test_many_arms_have_a_small_panel_each(arms, axes, monkeypatch):
+    """Each is named, and colours are told apart with any kind of sight: no two arms of a panel share one."""
+    svg = panels.arms_figure("t", "x", "y", [(f"arm {index}", [1, 2], [0.1 * index, 0.2 * index]) for index in range(arms)])
+    assert all(f">arm {index}<" in svg for index in range(arms)) and svg.count('id="patch_2"') == 1
+    assert svg.count('<g id="axes_') >= axes
+    assert len(set(figures.COLORS)) == len(figures.COLORS) == 6
+
+
 @pytest.mark.parametrize("classes, columns", [(3, 3), (2, 5), (12, 12)])
 def test_a_confusion_figure_is_drawn_for_any_shape(classes, columns):
-    ElementTree.fromstring(figures.confusion_figure(np.ones((classes, columns), int), [f"c{i}" for i in range(classes)]))
+    ElementTree.fromstring(panels.confusion_figure(np.ones((classes, columns), int), [f"c{i}" for i in range(classes)]))
 
 
 WRITTEN = {  # as D. Knuth, The TeXbook, chapter 7, and The LaTeX Companion, table 7.33, have them
@@ -317,18 +370,23 @@ def test_no_name_is_a_command_of_latex():
     entries = {"acc": Entry(81.8, 0.3, 2)}
     for name, written in {**WRITTEN, "".join(WRITTEN): "".join(WRITTEN.values()), "[2pt]": "{[}2pt]", "*": "{*}",
                           r"\input{/etc/passwd}": r"\textbackslash{}input\{/etc/passwd\}", "a\n\nb\tc": "a b c"}.items():
-        text = latex(Table("t", "c", {"acc": name}, [Row(f"x{name}", f"y{name}", name, entries)]))
-        assert f"{written} & x{written} & y{written} & 81.8 $\\pm$ 0.3 & 2 \\\\" in text.splitlines()
-        assert f"step & source & data & {written} & $n$ \\\\" in text.splitlines()
+        text = latex(Table("t", f"c{name}", {"acc": name}, [Row(f"x{name}", f"y{name}", name, entries)]), "t")
+        assert rf"\multicolumn{{3}}{{@{{}}l}}{{\textit{{{written}}}}} \\" in text.splitlines()
+        assert f"x{written}, y{written} & 81.8 $\\pm$ 0.3 & 2 \\\\" in text.splitlines()
+        assert f" & {written} & $n$ \\\\" in text.splitlines() and rf"\caption{{c{written}: mean" in text
 
 
 def test_latex_escapes_and_csv_holds_every_seed(summary, tmp_path):
     table = clustering_table(summary, "a_b & 100%")
-    text = latex(table)
+    write_table(table, tmp_path / "main/tables")
+    text = (tmp_path / "main/tables/table1.tex").read_text()
     assert r"a\_b \& 100\%" in text and r"81.8 $\pm$ 0.3" in text and text.count(r"\midrule") == 4
-    assert all(line.count(" & ") == 6 for line in text.splitlines() if line.endswith(r"\\"))
-    write_table(table, tmp_path)
-    with open(tmp_path / "table1.csv", newline="") as file:
+    rows = [line for line in text.splitlines() if line.endswith(r"\\") and "multicolumn" not in line]
+    assert {line.count(" & ") for line in rows} == {4} and r"\label{tab:main-table1}" in text
+    low, high = stats.t.interval(0.95, 1, 60, 10)
+    assert rf" & \scriptsize [{low:.1f}, {high:.1f}] & " in text
+    assert [text.count(rf"\{end}{{{name}}}") for name in ("table", "tabular") for end in ("begin", "end")] == [1] * 4
+    with open(tmp_path / "main/tables/table1.csv", newline="") as file:
         row = next(row for row in csv.DictReader(file) if row["step"] == "pretext + k-means" and row["metric"] == "ACC")
     assert (row["seeds"], row["values"], row["n"]) == ("0 1", "50.0 70.0", "2")
     assert row["records"] == " ".join(f"runs/made/kmeans/embeddings/{seed}/metrics.json" for seed in "01")

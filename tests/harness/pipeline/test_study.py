@@ -68,6 +68,7 @@ def arms(**groups):
     ({"start": None}, ".start is None, and should be of type dict"),
     ({"start": {"pretrain": "simclr"}}, ": start has 'pretrain'; it has pretext and scan only"),
     ({"start": {"scan": "default"}}, ": start.scan is 'default', and should be <study>/<implementation>/<arm>"),
+    ({"labels": {"c": "C"}, "reads": {"b": "main/reimpl/a"}}, ": labels has 'c', which is no arm; the arms are a, b"),
     ({"reads": {"b": "main/default"}}, ": reads.b is 'main/default', and should be <study>/<implementation>/<arm>"),
     ({"clustering_seeds": [1, 1]}, ": clustering_seeds holds 1 twice; a seed counts once"),
     ({"clustering_seeds": [-1]}, ": clustering_seeds holds -1, and should hold whole numbers of 0 or more"),
