@@ -1,6 +1,7 @@
 # make repro   run what is not up to date of the main study and of the paper's ablation of the pretext task, and build the report
 # make studies the same of all studies
 # make report  the report on all data sets, from what ran and from kept records: nothing is run
+# make bundle  the report as a zip that can be handed on: pages, tables, records, and a SHA-256 of each
 # make test    lint and test
 # make bench   time the authors' code and the rewrite, side by side
 # make lock    pin and hash the newest versions that pyproject.toml allows
@@ -16,7 +17,7 @@ KEPT := runs/.kept
 PAGE := report/output/index.html
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: repro studies report test lint bench lock clean
+.PHONY: repro studies report bundle test lint bench lock clean
 
 repro: STUDIES := $(MAIN_STUDIES)
 repro studies: $(READY) $(KEPT)
@@ -26,6 +27,9 @@ repro studies: $(READY) $(KEPT)
 
 report: $(READY) $(KEPT) $(PAGE)
 	@echo "The report is $(PAGE)"
+
+bundle: report
+	python -m report bundle
 
 # Kept records summed up: of all studies, so that the report shows also those that are not run.
 $(KEPT): $(wildcard records/*/SHA256SUMS params.yaml params/*.yaml studies/*/study.yaml) | $(READY)
@@ -49,7 +53,7 @@ lock: | $(UV)
 		--no-annotate --no-header pyproject.toml --output-file requirements.lock
 
 clean:
-	rm -rf runs report/output checkpoints wandb
+	rm -rf runs report/output report/scan-report.zip checkpoints wandb
 	[ ! -d data ] || find data -mindepth 1 -maxdepth 1 ! -name raw -exec rm -rf {} +
 
 # The environment, made anew when the lock file is newer than it. Compiled at once: where PYTHONDONTWRITEBYTECODE is set, as in
