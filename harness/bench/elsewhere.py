@@ -101,7 +101,8 @@ def settle(work, dataset, images, seconds, changes):
     settings = overlay(read_yaml(ROOT / SETTINGS_FOLDER / f"{dataset}.yaml"), {"dataset": {"source": "folder", "root": IMAGES}})
     (work / SETTINGS_FOLDER / f"{dataset}.yaml").write_text(yaml.safe_dump(overlay(settings, changes)))
     params = read_yaml(ROOT / PARAMS)
-    params["execution"] |= {"tracking": "disabled", "checkpoint_seconds": CHECKPOINT_SECONDS, "stop_after": seconds}
+    params["execution"] |= {"engine": "local", "tracking": "disabled", "checkpoint_seconds": CHECKPOINT_SECONDS,
+                            "stop_after": seconds}
     (work / PARAMS).write_text(yaml.safe_dump(params | {"dataset": dataset}))
 
 

@@ -52,7 +52,7 @@ class Workspace:
             batch = {"training": {"batch_size": 128}}
             photos = overlay(photos, {"network": SMALL, "pretext": {"simclr": batch}, "selflabel": batch})
         params = read_yaml(ROOT / PARAMS)
-        params["execution"] |= {"threads": 1, "tracking": "disabled"} | self.execution
+        params["execution"] |= {"threads": 1, "tracking": "disabled", "engine": "local"} | self.execution
         (self.root / PARAMS).write_text(yaml.safe_dump(params))
         (self.root / SETTINGS_FOLDER).mkdir()
         for name, settings in (("digits", digits), ("photos", photos)):

@@ -64,7 +64,7 @@ def first():
 
 
 @contextlib.contextmanager
-def workers(jobs, todo, at_once):
+def workers(jobs, todo, at_once, board):
     """Yield how many threads run the jobs named in `todo`, and what each does with some of them: a Scheduler's `execute`."""
     with variables(**{ENGINE: "local"}), started(execution().device):
         yield at_once, repro

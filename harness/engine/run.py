@@ -59,7 +59,7 @@ def bring(choose, at_once, engine=None):
     board, failed, unsummed = Board(len(todo), at_once), {}, {}
     for part in filter(None, (cells - later, later)) if cells else [cells]:
         put_back()
-        with workers(jobs, part, at_once) as (threads, execute):
+        with workers(jobs, part, at_once, board) as (threads, execute):
             failed |= Scheduler(jobs, part, threads, board, execute).run()
         absent = failed | dict.fromkeys(later - part - board.done, LATER)
         if absent:

@@ -8,7 +8,6 @@ few DVC processes, each for many stages, serve as many jobs as the cluster runs.
 import contextlib
 import threading
 from concurrent.futures import Future
-from functools import partial
 
 from harness.command import ENGINE
 from harness.engine import local, plan, programs
@@ -22,11 +21,11 @@ from harness.stages import STAGES
 
 
 @contextlib.contextmanager
-def workers(jobs, todo, at_once):
+def workers(jobs, todo, at_once, board):
     """The same as local.workers. Args: at_once: how many DVC processes there are at a time."""
     found = cluster()
     end_others(jobs)
-    with local.variables(**{ENGINE: "slurm", ASK: "1"}), Queue(found, partial(print, flush=True)) as queue:
+    with local.variables(**{ENGINE: "slurm", ASK: "1"}), Queue(found, board.print) as queue:
         yield max(1, min(found.jobs, len(todo))), Passes(queue, at_once).repro
 
 

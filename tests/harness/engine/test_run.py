@@ -35,7 +35,7 @@ def brought(monkeypatch, tmp_path, failing=(), spoilt=(), also=()):
     monkeypatch.setattr(run, "read_jobs", read)
     monkeypatch.setattr(run, "repro", watched)
     monkeypatch.setitem(run.ENGINES, "local", SimpleNamespace(
-        workers=lambda jobs, todo, at_once: contextlib.nullcontext((at_once, watched))))
+        workers=lambda jobs, todo, at_once, board: contextlib.nullcontext((at_once, watched))))
     monkeypatch.setattr(run, "execution", lambda: SimpleNamespace(engine="local"))
     for name in CELLS:
         (tmp_path / "out" / name).mkdir(parents=True)
