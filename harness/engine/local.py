@@ -17,15 +17,13 @@ from pathlib import Path
 import psutil
 
 from harness.command import ENGINE
-from harness.engine.plan import Job, tell
+from harness.engine.plan import Job, tell  # noqa: F401  with `workers` what run.py takes of an engine
 from harness.engine.repair import held, is_dvc, make_ready, repair, without_room
 from harness.engine.scheduler import FAILED
 from harness.engine.task import QUEUED
 from harness.params import execution
 from harness.pipeline.study import load_study, names
 from harness.server import started
-
-__all__ = ["tell"]  # of an engine's functions the one that is the same for all that have no queue
 
 SECONDS_WITHOUT_ROOM = 10
 BUSY, FULL = "another DVC is at work on it", "DVC had no room on the disk: make some"

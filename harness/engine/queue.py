@@ -86,18 +86,20 @@ class Queue:
 
     def _look(self):
         try:
-            while not self.closed:
-                with self.changed:
-                    waiting = [one for one in self.watched if not one.ended]
-                if waiting:
-                    self._look_once(waiting)
-                with self.changed:
-                    if not self.closed:
-                        self.changed.wait(self.cluster.poll_seconds if waiting else None)
+            while waiting := self._waiting():
+                self._look_once(waiting)
+                with self.changed:  # tasks that come meanwhile are for the next look
+                    self.changed.wait_for(lambda: self.closed, self.cluster.poll_seconds)
         except Exception as error:
             with self.changed:
                 self.error, self.closed = error, True
                 self.changed.notify_all()
+
+    def _waiting(self):
+        """Those that have not ended, once there are any; none when the queue is closed."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.closed or any(not one.ended for one in self.watched))
+            return [] if self.closed else [one for one in self.watched if not one.ended]
 
     def _look_once(self, waiting):
         try:
@@ -118,7 +120,7 @@ class Queue:
         own = [row for row in rows if row.name == one.task.name]
         live = [row for row in own if row.live]
         if one.task.done():
-            programs.cancel([row for row in live if row.state != "COMPLETING"])  # requeued by hand after its end, say
+            programs.cancel([row for row in live if row.state == "PENDING"])  # requeued after its end; others are about to end
             end(one)
         elif live:
             one.job, one.missed = live[0].job, 0

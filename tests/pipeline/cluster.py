@@ -49,8 +49,8 @@ SlurmdTimeout=15
 MessageTimeout=5
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
-NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=4 RealMemory=16000 State=UNKNOWN
-NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=4 RealMemory=16000 State=UNKNOWN
+NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs={cores} RealMemory=16000 State=UNKNOWN
+NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs={cores} RealMemory=16000 State=UNKNOWN
 PartitionName=main Nodes=n[1-2] Default=YES MaxTime=INFINITE State=UP PriorityTier=1
 PartitionName=high Nodes=n[1-2] MaxTime=INFINITE State=UP PriorityTier=10 PreemptMode=OFF
 """
@@ -70,10 +70,13 @@ def why_not():
 
 
 class Slurm:
-    """A context. Its programs find it by the variable SLURM_CONF, whose value is `conf`."""
+    """A context. Its programs find it by the variable SLURM_CONF, whose value is `conf`.
 
-    def __init__(self, folder):
-        self.folder, self.conf = Path(folder), Path(folder) / "slurm.conf"
+    Args: cores: that each node is said to have.
+    """
+
+    def __init__(self, folder, cores=4):
+        self.folder, self.conf, self.cores = Path(folder), Path(folder) / "slurm.conf", cores
         self.processes = {}
 
     def __enter__(self):
@@ -83,7 +86,8 @@ class Slurm:
         (self.folder / "munge.key").chmod(0o600)
         (self.folder / "prolog").write_text(PROLOG.format(folder=self.folder))
         (self.folder / "prolog").chmod(0o755)
-        self.conf.write_text(CONF.format(host=socket.gethostname().split(".")[0], folder=self.folder, ports=free_ports(3)))
+        self.conf.write_text(CONF.format(host=socket.gethostname().split(".")[0], folder=self.folder, cores=self.cores,
+                                         ports=free_ports(3)))
         self.begin("munged", "--foreground", "--force", f"--socket={self.folder}/munge.socket",
                    f"--key-file={self.folder}/munge.key", f"--pid-file={self.folder}/munged.pid",
                    f"--log-file={self.folder}/munged.log", f"--seed-file={self.folder}/munge.seed")

@@ -1,6 +1,8 @@
 """What becomes of a job by what squeue says of it, with Slurm's programs replaced: each state, without a wait for it."""
 
 import hashlib
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -71,6 +73,33 @@ def test_a_job_that_has_ended_is_told_of(place, state, code, log, failed):
 def test_a_job_that_can_go_on_is_submitted_anew(place, state, code, log, says, memory):
     one, said = looks([row(state)], [row(state)], code=code, log=log)
     assert not one.ended and len(said) == says and place == [f"sbatch {memory} 1"]
+
+
+@pytest.mark.parametrize("state, asked", [("RUNNING", []), ("COMPLETING", []), ("PENDING", ["cancel 7"])])
+def test_a_job_that_is_done_is_let_end_and_not_begun_again(place, state, asked):
+    one, said = looks([row(state)], code=0)
+    assert one.ended and one.failed is None and place == asked
+
+
+def test_the_queue_is_looked_at_once_for_tasks_that_come_together(place, monkeypatch):
+    """Three threads, of which each comes while the first look is at work; and what is not closed ends by itself."""
+    looked = []
+
+    def by_place():
+        looked.append(time.monotonic())
+        time.sleep(0.1)
+        (TASK.folder / "code").write_text("0" if len(looked) == 2 else "")
+        return {TASK.place: [row("RUNNING")]}
+
+    monkeypatch.setattr(programs, "by_place", by_place)
+    with Queue(replace(CLUSTER, poll_seconds=0.5), print) as asking:
+        threads = [threading.Thread(target=asking.run, args=(TASK, lambda text: None)) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+            time.sleep(0.03)
+        for thread in threads:
+            thread.join()
+    assert len(looked) == 2 and looked[1] - looked[0] > 0.5
 
 
 def test_what_an_earlier_attempt_printed_says_nothing_of_the_last(place):
