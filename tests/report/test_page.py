@@ -296,6 +296,18 @@ def test_a_browser_filters_the_claims_and_reads_out_seeds(root, page_file, tmp_p
     assert re.search(r'<g class="seed" tabindex="0"[^>]*data-seed="([^"]*seed 1[^"]*)"', shown)  # the second one has the focus
 
 
+def test_without_labels_no_claim_is_drawn_and_the_abstract_says_why(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "studies").mkdir()
+    half = claim("finds half", of="reimpl/default/scan", value=50.0)
+    study = made.study({"default": {"scan": {}, "selflabel": {}}}, claims=(half,))
+    cells = [made.cell("reimpl/default/scan", "0-0", {"loss": 1.0}, curves=[{"epoch": 1, "consistency": 0.5}])]
+    root = built(tmp_path, [made.summary("main", study, cells)])
+    assert "No claim could be tested on digits" in root.text() and not list(root.all("table", class_="claims"))
+    assert "No accuracy of the main study: the test images have no labels." in next(root.all(id="abstract")).text()
+    assert "no labels to score it by" in next(root.all(id="untested")).text()
+
+
 def test_what_was_run_on_the_published_data_set_is_not_excused(root, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "studies").mkdir()
