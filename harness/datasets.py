@@ -139,10 +139,11 @@ def run(cell, settings, inputs, out):
     files += [f"{split}_files.json" for split in named]
     for stale in {*out.glob("*.npy"), *out.glob("*_files.json")} - {out / file for file in files}:  # of what was prepared before
         stale.unlink()
+    again = bool(images["test"].names) and images["test"].names == images["train"].names
     levels = np.zeros((images["train"].shape[3], 256), np.int64)
     for split, found in images.items():
         file = out / f"{split}_images.npy"
-        if split != "train" and found.names and found.names == images["train"].names:  # the same, looked at again
+        if split == "test" and again:
             with writing(file) as temporary:
                 shutil.copyfile(out / "train_images.npy", temporary)
         else:
@@ -162,6 +163,7 @@ def run(cell, settings, inputs, out):
         "images": {split: len(found) for split, found in images.items()},
         "labelled": labelled,
         "named": named,
+        "again": again,
         "shape": list(images["train"].shape[1:]),
         "mean": mean,
         "std": std,
@@ -188,6 +190,8 @@ class Facts:
     labelled: tuple[str, ...] = SPLITS
     named: tuple[str, ...] = ()
     """The splits whose images were read from a file each."""
+    again: bool = False
+    """Whether the test images are the training images, looked at again."""
     name: str = ""
     source: str = ""
     mean: tuple[float, ...] = ()

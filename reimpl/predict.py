@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from harness.files import write_npz
@@ -27,9 +28,9 @@ class Predictions:
     def degenerate(self):
         return empty_clusters(self.clusters(), self.probabilities.shape[2])
 
-    def write(self, path):
-        """Arrays `probabilities` float32 [n, clusters] and `features` float32 [n, dim]."""
-        write_npz(path, probabilities=self.probabilities[0].cpu().numpy(), features=self.features.cpu().numpy())
+    def write(self, path, **others):
+        """Arrays `probabilities` float32 [n, clusters] and `features` float32 [n, dim], and others by their names."""
+        write_npz(path, probabilities=self.probabilities[0].cpu().numpy(), features=self.features.cpu().numpy(), **others)
 
 
 def embed_all(task, model, images, normalize):
@@ -43,6 +44,19 @@ def predict(task, model, images, normalize):
     features = embed_all(task, model, images, normalize)
     with torch.no_grad():
         return Predictions(features, task.predict(model, features))
+
+
+def assigned(task, model, images, normalize):
+    """What is written of the training images, uint8 [n, c, h, w], which may be too many to keep their features:
+    `train_clusters` uint16 [n] and `train_confidence` float32 [n]."""
+    model.eval()
+
+    def surest(batch):
+        confidence, clusters = task.predict(model, task.embed(model, normalize(batch)))[0].max(1)
+        return torch.stack([confidence.double(), clusters.double()], 1)
+
+    confidence, clusters = in_batches(surest, images).cpu().numpy().T
+    return {"train_clusters": clusters.astype(np.uint16), "train_confidence": confidence.astype(np.float32)}
 
 
 def row_of(scores):

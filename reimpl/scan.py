@@ -12,7 +12,7 @@ from harness.session import Session
 from reimpl.augment import Normalize, make_augmentation
 from reimpl.losses import entropy, log_likelihood
 from reimpl.networks import make_backbone
-from reimpl.predict import predict, row_of
+from reimpl.predict import assigned, predict, row_of
 from reimpl.tasks.scan import Task
 from reimpl.train.task import make_network
 from reimpl.train.trainer import Trainer
@@ -73,7 +73,7 @@ def run(cell, settings, inputs, out):
     model.keep_head(best["head"])
     predictions = predict(task, model, test_images, normalize)
     weights.save(out / "model.pt", model.state_dict())
-    predictions.write(out / "predictions.npz")
+    predictions.write(out / "predictions.npz", **assigned(task, model, images, normalize))
     chosen = {"epoch": best["epoch"], "head": best["head"],
               "validation_loss": best["loss"] if math.isfinite(best["loss"]) else None}
     trainer.finish(out, {**score_metrics(predictions.scores(dataset)), **chosen}, predictions.degenerate())

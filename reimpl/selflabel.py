@@ -7,7 +7,7 @@ from harness.record import score_metrics
 from harness.session import Session
 from reimpl.augment import Normalize, make_augmentation
 from reimpl.networks import make_backbone
-from reimpl.predict import predict, row_of
+from reimpl.predict import assigned, predict, row_of
 from reimpl.tasks.selflabel import Task
 from reimpl.train.task import make_network
 from reimpl.train.trainer import Trainer
@@ -32,7 +32,7 @@ def run(cell, settings, inputs, out):
     curves = trainer.run()
     predictions = predict(task, model, test_images, normalize)
     weights.save(out / "model.pt", model.state_dict())
-    predictions.write(out / "predictions.npz")
+    predictions.write(out / "predictions.npz", **assigned(task, model, images, normalize))
     metrics = {**score_metrics(predictions.scores(dataset)), "confident": curves[-1]["confident"]}
     trainer.finish(out, metrics, predictions.degenerate() + nothing_learned(curves, selflabel.threshold))
 

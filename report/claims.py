@@ -66,14 +66,15 @@ def read_results(dataset, summaries, looks=()):
 
 
 def judge_all(summaries, missing, facts, looks=()):
-    """A Judged for each claim: in a study, those about other data sets last, and so those of studies that were not run.
+    """A Judged for each claim: in a study, those about other data sets last, and so those of studies that were not run. Claims
+    that need labels which the data set does not have are left out.
 
     Args: missing: (name, Study) of the studies without a summary; facts: as summaries.data_set has them; looks: as in `measure`.
     """
     studies = {summary.name: summary.study for summary in summaries} | dict(missing)
     asked = [(summary, claim, measure(summary, claim, facts, looks)) for summary in summaries
-             for claim in sorted(summary.study.claims, key=lambda claim: claim.dataset not in ("", facts["name"]))]
-    others = [(name, study, claim) for name, study in missing for claim in study.claims]
+             for claim in sorted(scorable(summary.study, facts), key=lambda claim: claim.dataset not in ("", facts["name"]))]
+    others = [(name, study, claim) for name, study in missing for claim in scorable(study, facts)]
     verdicts = decide([finding for _, _, finding in asked] + [NOT_RUN] * len(others))
     found = [Judged(summary.name, claim, verdict, tuple(summary.evidence(claim.of)), confounds(summary.study, claim, studies),
                     tuple(two_kinds(summary, claim, facts["classes"])) if verdict.word != NOT_TESTED else (),
@@ -88,6 +89,17 @@ def margin(study, claim, facts):
     return 0.0 if claim.kind in ("varies", "collapses") else claim.margin or study.matters or facts["matters"]
 
 
+def scorable(study, facts):
+    """The claims of a study that the labels of a data set can bear out: all of them are about shares of labelled images."""
+    labelled = facts.get("labelled", ("train", "test"))
+    return [claim for claim in study.claims if split_of(claim) in labelled]
+
+
+def split_of(claim):
+    """Of which images a claim's figure is a share."""
+    return "train" if claim.figure == "train_accuracy" else "test"
+
+
 def measure(summary, claim, facts, looks=()):
     """The Finding on one of the study's claims.
 
@@ -96,7 +108,7 @@ def measure(summary, claim, facts, looks=()):
     reasons = [reason for step in (claim.of, claim.than) for _, reason in summary.not_run(step)]
     sides = (claim.of, claim.figure), (claim.than, claim.than_figure or claim.figure)
     reasons += [UNSCORED for step, figure in sides if summary.cells(step) and not summary.by_seed(step, figure)]
-    images = facts["images"]["train" if claim.figure == "train_accuracy" else "test"]
+    images = facts["images"][split_of(claim)]
     after, before = (Side(summary.percent(step, figure), summary.right(step, figure), images) for step, figure in sides)
     confusions = summary.confusions(claim.of) if claim.kind == "collapses" else {}
     rest = summary.study.matters or facts["matters"], confusions, facts["name"], next(iter(reasons), "")

@@ -14,6 +14,7 @@ from report.drawings import differences
 from report.forest import forest
 from report.published import published_tables
 from report.runs import merges
+from report.sheets import read_sheets
 from report.speed import FILE, read_speed
 from report.statistics import paired, spread, variance_shares
 from report.summaries import flat, made_on
@@ -50,7 +51,8 @@ def build(dataset, summaries, out, bench=FILE, looks=()):
         divergences=divergences, effects=effects(found), obstacles=obstacles, abstract=abstract(results, divergences, obstacles),
         published=published_tables(found, missing, facts["name"], out), comparable=facts["name"] in PUBLISHED_ON,
         published_on=PUBLISHED_ON["cifar10"], shares=SHARES, evidence=evidence(found), kept=kept_lines(results),
-        speed=read_speed(bench), implementations=IMPLEMENTATIONS, to_root=os.path.relpath(".", out))
+        sheets=read_sheets(summaries, out), scored="test" in facts.get("labelled", ["test"]), speed=read_speed(bench),
+        implementations=IMPLEMENTATIONS, to_root=os.path.relpath(".", out))
     return results
 
 

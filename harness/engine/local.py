@@ -21,7 +21,8 @@ from harness.engine.plan import Job, tell  # noqa: F401  with `workers` what run
 from harness.engine.repair import held, is_dvc, make_ready, repair, without_room
 from harness.engine.scheduler import FAILED
 from harness.engine.task import QUEUED
-from harness.params import execution
+from harness.params import dataset_name, execution
+from harness.pipeline.pipeline import summarised
 from harness.pipeline.study import load_study, names
 from harness.server import started
 
@@ -85,6 +86,13 @@ def refresh():
     """Bring the stages that tell the others of code, settings and images up to date."""
     make_ready()
     subprocess.run([sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--quiet", *first()], check=False)
+
+
+def make_folders():
+    """Make the folders that the summaries are collected from, since DVC wants all of them there, also where one arm alone ran."""
+    for name in names():
+        for folder in summarised(name, load_study(name)):
+            Path(folder.replace("${dataset}", dataset_name())).mkdir(parents=True, exist_ok=True)
 
 
 def repro(names, board, slot):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from harness.engine import local, slurm
 from harness.engine.board import Board
-from harness.engine.local import first, make_ready, read_jobs, refresh, repro
+from harness.engine.local import first, make_folders, make_ready, read_jobs, refresh, repro
 from harness.engine.plan import of_studies, pending, upstream
 from harness.engine.scheduler import Scheduler
 from harness.errors import UserError
@@ -66,6 +66,7 @@ def bring(choose, at_once, engine=None):
             give_reasons(read_jobs(), cells, absent)
         if all(jobs[name].is_cell for name in failed):  # else there is nothing to sum up
             unsummed = {}
+            make_folders()
             for end in ends:
                 unsummed |= Scheduler(jobs, end, at_once, board, repro).run()
             if later - part:

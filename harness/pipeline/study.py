@@ -157,6 +157,11 @@ class Study:
             raise UserError(f"the study “{self.title}” has no arm '{arm}' of {implementation}; it has {known or 'none'}")
         return found
 
+    def unchanged(self):
+        """The arms that change no setting, as <implementation>/<arm>."""
+        return [f"{implementation}/{arm}" for implementation, groups in self.arms.items() for arms in groups.values()
+                for arm, changes in (arms or {}).items() if not any(changes.values())]
+
     def run(self, implementation, group):
         """The Stages that the arms of a group run anew."""
         arms = self.arms.get(implementation, {}).get(group) or {}

@@ -10,6 +10,8 @@
                    one, why it has none
     gallery.npz    images for the report: nearest neighbors, and a prototype of each cluster
     clusters.npz   the cluster of each test image in each run, the images' labels, and the prototype of each cluster
+    clusters/      of images that were read from files, the cluster of each and a sheet of each cluster (sheets.py), by the arms
+                   that change no setting
 
 cells.csv, curves.csv and means.json are what `dvc plots` and `dvc metrics` show. They hold nothing that differs between two runs
 of the same seeds on the same machine.
@@ -17,6 +19,7 @@ of the same seeds on the same machine.
 
 import argparse
 import json
+import shutil
 import statistics
 import sys
 from dataclasses import asdict
@@ -31,6 +34,7 @@ from harness.pipeline.study import load_study
 from harness.record import FILE, nothing
 from harness.results.clusters import clusters
 from harness.results.examples import gallery
+from harness.results.sheets import write_sheets
 from harness.results.verify import RECORDS, RUNS, located, pictured, ran_here, seeds_under
 
 COLUMNS = ("step", "seed", "metric", "value", "record")
@@ -112,7 +116,12 @@ def summarise(name, dataset, out, found=None):
     found = found or gathered(name, dataset)
     cells = collect(found)
     shown = [result for result, cell in zip(found, cells) if not cell["record"]["not_run"] and pictured(result, dataset)]
-    pictures = gallery(PreparedDataset(f"data/{dataset}"), shown) if shown else {}
+    shutil.rmtree(out / "clusters", ignore_errors=True)
+    pictures = {}
+    if shown:
+        prepared = PreparedDataset(f"data/{dataset}")
+        pictures = gallery(prepared, shown)
+        write_sheets(prepared, shown, study.unchanged(), out / "clusters")
     write_json(out / "study.json", asdict(study))
     write_npz(out / "gallery.npz", **pictures)
     write_npz(out / "clusters.npz", compressed=True, **clusters(found, dataset))

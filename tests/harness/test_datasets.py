@@ -215,7 +215,9 @@ def test_images_without_labels_need_no_test_folder(photo_folder, tmp_path_factor
     assert (found.images("test") == found.images("train")).all() and found.counts == {"train": 8, "test": 8}
     names = sorted(f"train/{file.name}" for file in (photo_folder / "train").iterdir())
     assert found.files("train") == found.files("test") == names and PreparedDataset(out, joint=True).files("train") == names * 2
+    assert found.facts["again"]
     datasets.run(CELL, {"dataset": Dataset("digits", (0.3,), (0.3,))}, {}, out)
+    assert not PreparedDataset(out).facts["again"]
     assert PreparedDataset(out).files("train") is None and not list(out.glob("*_files.json"))
 
 

@@ -54,8 +54,14 @@ def test_everything_runs_without_labels_but_the_scores(unlabelled, finished):
                 assert record["metrics"].get(key) == before["metrics"].get(key)
             assert record["degenerate"] == before["degenerate"]
     page = (unlabelled.folder / "report/output/digits/index.html").read_text()
-    assert "test images without labels" in page and "it was run, and the images have no labels to score it by" in page
+    assert "test images without labels" in page and 'id="claims"' not in page and 'id="published"' not in page
     assert "Prototypes after SCAN + self-label" in page and "Confusion" not in page
+    sheets = unlabelled.folder / "runs/digits/summary/main/clusters/reimpl/default"
+    assert '../../../runs/digits/summary/main/clusters/reimpl/default/clusters.csv"' in page
+    shown = [file for file in sorted(sheets.glob("*.png")) if f'src="../../../{file.relative_to(unlabelled.folder)}"' in page]
+    assert len(shown) == len(list(sheets.glob("*.png"))) > 1
+    listed = (sheets / "clusters.csv").read_text().splitlines()
+    assert listed[0] == "file,split,cluster,confidence" and len(listed) == 1 + 1437 + 360
     tables = (unlabelled.folder / "report/output/digits/main/tables/table1.csv").read_text()
     assert '"rewrite, here",digits,ACC,,,1,' in tables
 
