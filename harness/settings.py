@@ -64,20 +64,29 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A ResNet of basic blocks with a 3x3 stem (networks.py)."""
+    """A ResNet (networks.py)."""
 
     width: int
-    """Channels of the first stage, doubled by each further one [64]."""
+    """Channels of the first stage's 3x3 convolutions, doubled by each further one [64]."""
     blocks: tuple[int, ...]
-    """Basic blocks of each stage [2, 2, 2, 2]."""
+    """Blocks of each stage [2, 2, 2, 2]."""
     pool: bool = False
     """Whether max-pooling (2x2 at a stride of 2, with a border of 1) follows the stem: a quarter of the work on larger images
     [false; true for STL-10]."""
+    stem: str = "cifar"
+    """cifar | imagenet: a 3x3 convolution, or one of 7x7 at a stride of 2 and max-pooling of 3x3 at a stride of 2 behind it
+    [cifar]."""
+    block: str = "basic"
+    """basic | bottleneck: two 3x3 convolutions, or one between two of 1x1, of which the last has four times the channels
+    [basic]."""
 
     def __post_init__(self):
         # With fewer, oneDNN writes past its memory on processors without AVX-512 (uxlfoundation/oneDNN, issue 6035).
         need(self.width >= 8, "width", self.width, "at least 8")
         need(self.blocks and min(self.blocks) >= 1, "blocks", self.blocks, "one or more numbers of at least 1")
+        need(self.stem in ("cifar", "imagenet"), "stem", self.stem, "cifar or imagenet")
+        need(self.block in ("basic", "bottleneck"), "block", self.block, "basic or bottleneck")
+        need(not self.pool or self.stem == "cifar", "pool", self.pool, "false where stem is imagenet, which has its own")
 
 
 @dataclass(frozen=True, slots=True)

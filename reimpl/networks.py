@@ -10,44 +10,81 @@ import torch.nn.functional as F
 from torch import nn
 
 
-class BasicBlock(nn.Module):
-    """Two 3x3 convolutions with a shortcut (He et al. 2016, figure 5 left)."""
+class Block(nn.Module):
+    """What both kinds have: a shortcut around them. Args: channels: of its 3x3 convolutions; its output has so many times
+    `widening`."""
+
+    widening = 1
 
     def __init__(self, channels_in, channels, stride):
         super().__init__()
+        self.convolutions(channels_in, channels, stride)
+        self.channels = channels * self.widening
+        self.shortcut = nn.Sequential()
+        if stride != 1 or channels_in != self.channels:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(channels_in, self.channels, 1, stride, bias=False), nn.BatchNorm2d(self.channels))
+
+
+class BasicBlock(Block):
+    """Two 3x3 convolutions with a shortcut (He et al. 2016, figure 5 left)."""
+
+    def convolutions(self, channels_in, channels, stride):
         self.conv1 = nn.Conv2d(channels_in, channels, 3, stride, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(channels)
-        self.shortcut = nn.Sequential()
-        if stride != 1 or channels_in != channels:
-            self.shortcut = nn.Sequential(
-                nn.Conv2d(channels_in, channels, 1, stride, bias=False), nn.BatchNorm2d(channels))
 
     def forward(self, x):
         out = F.relu_(self.bn1(self.conv1(x)))  # in place, as the sum: on a CPU half the time of writing to new memory
         return F.relu_(self.bn2(self.conv2(out)).add_(self.shortcut(x)))
 
 
+class Bottleneck(Block):
+    """A 3x3 convolution between two of 1x1, with a shortcut (He et al. 2016, figure 5 right); the 3x3 one has the stride, as in
+    torchvision."""
+
+    widening = 4
+
+    def convolutions(self, channels_in, channels, stride):
+        self.conv1 = nn.Conv2d(channels_in, channels, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, stride, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.conv3 = nn.Conv2d(channels, channels * self.widening, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(channels * self.widening)
+
+    def forward(self, x):
+        out = F.relu_(self.bn1(self.conv1(x)))
+        out = F.relu_(self.bn2(self.conv2(out)))
+        return F.relu_(self.bn3(self.conv3(out)).add_(self.shortcut(x)))
+
+
+BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck}
+STEMS = {"cifar": {"kernel_size": 3, "padding": 1}, "imagenet": {"kernel_size": 7, "stride": 2, "padding": 3}}
+
+
 class ResNet(nn.Module):
     """float32 [n, channels, height, width] -> float32 [n, dim].
 
-    A 3x3 stem, then one stage per entry of `blocks`, each but the first halving height and width and
+    A stem, then one stage per entry of `blocks`, each but the first halving height and width and
     doubling the channels; the mean over all positions. Width 64 and blocks (2, 2, 2, 2) make the CIFAR ResNet-18, and with `pool`
-    behind the stem that of the reference for STL-10.
+    behind the stem that of the reference for STL-10; with the stem `imagenet`, ResNet-18 as it is for ImageNet, and blocks
+    (3, 4, 6, 3) of the kind `bottleneck` ResNet-50.
     """
 
-    def __init__(self, channels, width, blocks, pool=False):
+    def __init__(self, channels, width, blocks, pool=False, stem="cifar", block="basic"):
         super().__init__()
-        self.conv1 = nn.Conv2d(channels, width, 3, padding=1, bias=False)
+        self.conv1 = nn.Conv2d(channels, width, bias=False, **STEMS[stem])
         self.bn1 = nn.BatchNorm2d(width)
-        before, self.stages, self.pool = width, len(blocks), pool
+        before, self.stages = width, len(blocks)
+        self.pool = {"kernel_size": 3, "stride": 2} if stem == "imagenet" else {"kernel_size": 2} if pool else None
         for stage, count in enumerate(blocks):
-            after = width * 2**stage
-            layer = [BasicBlock(before, after, 1 if stage == 0 else 2)]
-            layer += [BasicBlock(after, after, 1) for _ in range(count - 1)]
+            layer = []
+            for index in range(count):
+                layer.append(BLOCKS[block](before, width * 2**stage, 2 if stage and not index else 1))
+                before = layer[-1].channels
             setattr(self, f"layer{stage + 1}", nn.Sequential(*layer))
-            before = after
         self.dim = before
         self.bfloat16 = False
         """Whether convolutions and what lies between them are computed in bfloat16 while in training mode; weights and statistics
@@ -65,7 +102,7 @@ class ResNet(nn.Module):
         """What each stage makes of images, one after another."""
         x = self.stem(x)
         if self.pool:
-            x = F.max_pool2d(x, 2, padding=1)
+            x = F.max_pool2d(x, padding=1, **self.pool)
         for layer in self.layers():
             x = layer(x)
             yield x
@@ -88,7 +125,7 @@ class ResNet(nn.Module):
 
 def make_backbone(settings, channels):
     """A ResNet for images of so many channels, as a settings.Network has it."""
-    return ResNet(channels, settings.width, settings.blocks, settings.pool)
+    return ResNet(channels, settings.width, settings.blocks, settings.pool, settings.stem, settings.block)
 
 
 class ContrastiveModel(nn.Module):

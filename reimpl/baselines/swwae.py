@@ -40,7 +40,7 @@ class WhatWhere(nn.Module):
         for module in backbone.modules():
             if isinstance(module, nn.Conv2d):
                 module.stride = (1, 1)
-        widths = [backbone.conv1.out_channels, *(stage[-1].conv2.out_channels for stage in backbone.layers())]
+        widths = [backbone.conv1.out_channels, *(stage[-1].channels for stage in backbone.layers())]
         self.pooled = [stage for stage in range(backbone.stages) if stage or backbone.pool]  # the stages that pooling goes before
         self.map = (widths[-1], *(side >> len(self.pooled) for side in shape[1:]))
         self.spread = nn.Linear(backbone.dim, self.map[0] * self.map[1] * self.map[2])

@@ -60,6 +60,16 @@ PRETEXT = {"training": SCAN["training"], "augmentation": {"simclr": {"hue": 0.1}
            "dim": 8}
 
 
+@pytest.mark.parametrize("wrong, says", [
+    ({"stem": "vgg"}, "x: stem is vgg, and should be cifar or imagenet"),
+    ({"block": "wide"}, "x: block is wide, and should be basic or bottleneck"),
+    ({"stem": "imagenet", "pool": True}, "x: pool is True, and should be false where stem is imagenet, which has its own"),
+])
+def test_a_network_that_there_is_not_is_named(wrong, says):
+    with pytest.raises(UserError, match=f"^{says}$"):
+        build(Network, {"width": 8, "blocks": [1], **wrong}, "x")
+
+
 @pytest.mark.parametrize("mean, std, says", [
     ("mesured", "measured", "x.mean is 'mesured', and should be a value or measured"),
     ("measured", [0.2], "x: mean is measured, and should be measured where std is, and only there"),

@@ -25,6 +25,22 @@ def test_resnet18_is_torchvisions_with_the_cifar_stem(photos):
     assert ours.dim == 512
 
 
+@pytest.mark.parametrize("name, blocks, block, parameters, dim", [
+    ("resnet18", (2, 2, 2, 2), "basic", 11_176_512, 512), ("resnet50", (3, 4, 6, 3), "bottleneck", 23_508_032, 2048)])
+def test_the_networks_of_imagenet_are_torchvisions(photos, name, blocks, block, parameters, dim):
+    """With the same weights; the numbers of parameters are those of torchvision's documentation without the classifier. float32:
+    the sums of 50 layers in another order differ in the sixth digit."""
+    ours, theirs = ResNet(3, 64, blocks, stem="imagenet", block=block), getattr(torchvision.models, name)()
+    theirs.fc = nn.Identity()
+    theirs.load_state_dict(torchvision_state(ours.state_dict()), strict=True)
+    assert [*torchvision_state(ours.state_dict())] == [*theirs.state_dict()]
+    x = nn.functional.interpolate(photos[::64].to(torch.float32) / 255, size=96)
+    with torch.no_grad():
+        for mode in (True, False):
+            torch.testing.assert_close(ours.train(mode)(x), theirs.train(mode)(x), rtol=1e-4, atol=1e-5)
+    assert sum(p.numel() for p in ours.parameters()) == parameters and ours.dim == dim
+
+
 def test_initial_weights_have_the_spread_of_he_initialisation():
     torch.manual_seed(0)
     weight = ResNet(3, 64, (1, 1)).layer2[0].conv2.weight
