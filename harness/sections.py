@@ -56,6 +56,8 @@ def augmentations(stage, settings, variant):
     the fields of its own settings that end in `augmentation`."""
     own = settings.get(stage.name)
     if stage.name == "pretext":
+        if not hasattr(own, "augmentation"):  # nothing is trained
+            return {}
         (kind,) = own.augmentation
         return {"augmentation": (f"pretext.{variant}.augmentation.{kind}", kind)}
     if stage.name == "augmentation":

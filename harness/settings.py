@@ -139,8 +139,13 @@ class Training:
 
 
 @dataclass(frozen=True, slots=True)
-class Pretext:
-    """What every pretext task has; a task's own settings add to it."""
+class Features:
+    """What every source of features has that neighbors are mined in: a pretext task, or weights from elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pretext(Features):
+    """What every pretext task has that trains; a task's own settings add to it."""
 
     training: Training
     augmentation: dict[str, dict]

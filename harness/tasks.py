@@ -1,6 +1,6 @@
 """The pretext tasks and the baselines that the rewrite has, and the settings of each.
 
-Each is a file in reimpl/tasks/ or reimpl/baselines/ with a dataclass `Settings`, a settings.Pretext or a settings.Baseline. Of
+Each is a file in reimpl/tasks/ or reimpl/baselines/ with a dataclass `Settings`, a settings.Features or a settings.Baseline. Of
 the file nothing is run but that class and what it may refer to: what comes from harness and dataclasses, and the `Settings` of
 other such files. To import all of it would import torch, which takes seconds.
 """
@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from harness import ROOT
 from harness.errors import UserError
 from harness.files import read_text
-from harness.settings import Baseline, Pretext
+from harness.settings import Baseline, Features
 from harness.stages import PICKED
 
 FOLDERS = {section: ROOT / package.replace(".", "/") for section, package in PICKED.items()}
@@ -53,7 +53,7 @@ def _declared(file):
     except NameError as error:
         raise UserError(f"{file}: {NAME} refers to '{error.name}', and should refer to nothing but dataclasses, harness and the "
                         f"{NAME} of other pretext tasks and baselines") from None
-    return namespace[NAME] if issubclass(namespace[NAME], (Pretext, Baseline)) else None
+    return namespace[NAME] if issubclass(namespace[NAME], (Features, Baseline)) else None
 
 
 def _declares(node):

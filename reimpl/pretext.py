@@ -22,10 +22,21 @@ def load_task(name):
 
 def run(cell, settings, inputs, out):
     """Writes model.pt and metrics.json."""
-    dataset = PreparedDataset(inputs["data"], settings["dataset"].joint)
-    pretext, Task = settings["pretext"], load_task(cell.variant)
-    augment = make_augmentation(settings["augmentation"], settings["dataset"])
+    dataset, Task = PreparedDataset(inputs["data"], settings["dataset"].joint), load_task(cell.variant)
     session = Session(cell, inputs, settings)
+    if Task.trained:
+        train(Task, dataset, settings, session, out)
+    else:
+        task = Task(settings["pretext"])
+        model = make_network(task, make_backbone(settings["network"], dataset.facts["shape"][2]))
+        session.inputs |= task.fill(model)
+        weights.save(out / "model.pt", model.state_dict())
+        session.record(out, {})
+
+
+def train(Task, dataset, settings, session, out):
+    """The same of a task that is trained."""
+    pretext, augment = settings["pretext"], make_augmentation(settings["augmentation"], settings["dataset"])
     splits = ["train"] if Task.sees_labels else dataset.pretext_splits
     images, test_images = session.images(dataset, *splits), session.images(dataset, "test")
     task = Task(pretext, [augment] * Task.VIEWS)

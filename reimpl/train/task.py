@@ -83,6 +83,8 @@ class PretextTask(Task):
 
     VIEWS = 1
     """How many views of each image a step has."""
+    trained = True
+    """Whether it is trained; else its `fill` has the network's weights from elsewhere."""
 
 
 def make_network(task, backbone):

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent.parent
 @pytest.mark.parametrize("section, name", [(section, name) for section in PICKED for name in tasks.known(section)])
 def test_settings_are_read_as_the_module_has_them(section, name):
     read, imported = tasks.settings_of(name, section), importlib.import_module(f"{PICKED[section]}.{name}").Settings
-    assert issubclass(read, {"pretext": settings.Pretext, "baseline": settings.Baseline}[section])
+    assert issubclass(read, {"pretext": settings.Features, "baseline": settings.Baseline}[section])
     assert read.__name__ == imported.__name__ and read.__slots__ == imported.__slots__
     assert [(field.name, field.type, field.default) for field in dataclasses.fields(read)] == [
         (field.name, field.type, field.default) for field in dataclasses.fields(imported)]
