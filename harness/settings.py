@@ -248,6 +248,8 @@ class Scan:
     """anchors | both: whose mean prediction the entropy is of [anchors]."""
     joint_batch: bool = False
     """Whether images and neighbors are one batch, with one mean and variance in each BatchNorm, or two batches [false]."""
+    frozen_backbone: bool = False
+    """Whether the cluster heads alone are learned, on features in evaluation mode [false; true on ImageNet]."""
     selection: str = "validation"
     """validation | last: the epoch that is kept; its head is the one of lowest validation loss either way [validation]."""
 
@@ -282,8 +284,14 @@ class SelfLabel:
     """Weigh each class of a batch by the inverse of its share [true]."""
     targets_in_training_mode: bool = True
     """Whether the pass that yields the labels has BatchNorm statistics of its batch, and moves the running ones [true]."""
+    ema: float = 0.0
+    """How much of the weights' exponential moving average stays as it is at each step; 0 has none [0; 0.999 on ImageNet]."""
+    ema_replaces_weights: bool = True
+    """Whether the averages take the weights' place after each step, with BatchNorm's running statistics as they were in the
+    beginning; else the weights go their own way, and the averages are what is evaluated and kept [true]."""
 
     def __post_init__(self):
+        need(0 <= self.ema < 1, "ema", self.ema, "from 0 to below 1")
         need(0 <= self.threshold < 1, "threshold", self.threshold, "from 0 to below 1")
 
 

@@ -12,7 +12,7 @@ from torch import nn
 from torchvision import transforms
 
 from harness.session import derive_seed
-from original_ref.config import DATABASES, STL10_SIZE
+from original_ref.config import DATABASES, STL10_SIZE, check_network
 
 AUTHORS_FLIP = 0.5
 
@@ -62,6 +62,7 @@ def put_in_network(network, shape, database):
     Args: shape: height, width and channels of the images; database: one of config.DATABASES.
     """
     height, _, channels = shape
+    check_network(network)
     if channels == 3 and network == DATABASES[database] and (database != "stl-10" or height == STL10_SIZE):
         return
     from models import resnet_cifar, resnet_stl

@@ -78,7 +78,7 @@ def scan(settings):
     need(settings.selection == "validation", "scan.selection", settings.selection, "validation")
     return {
         "setup": "scan", "criterion": "scan", "criterion_kwargs": {"entropy_weight": settings.entropy_weight},
-        "update_cluster_head_only": False, "num_heads": settings.heads, "num_classes": settings.sought,
+        "update_cluster_head_only": settings.frozen_backbone, "num_heads": settings.heads, "num_classes": settings.sought,
         "num_neighbors": settings.num_neighbors,
     }
 
@@ -86,16 +86,26 @@ def scan(settings):
 def selflabel(settings, clusters):
     need(settings.target_augmentation == "none", "selflabel.target_augmentation", settings.target_augmentation, "none")
     need(settings.targets_in_training_mode, "selflabel.targets_in_training_mode", settings.targets_in_training_mode, "true")
+    need(not settings.ema or settings.ema_replaces_weights, "selflabel.ema_replaces_weights", settings.ema_replaces_weights,
+         "true")
     return {
         "setup": "selflabel", "criterion": "confidence-cross-entropy",
         "criterion_kwargs": {"apply_class_balancing": settings.class_balancing},
-        "confidence_threshold": settings.threshold, "use_ema": False, "num_heads": 1, "num_classes": clusters,
+        "confidence_threshold": settings.threshold, "use_ema": bool(settings.ema), "ema_alpha": settings.ema, "num_heads": 1,
+        "num_classes": clusters,
     }
+
+
+def check_network(network):
+    """Raise UserError for a network that is built of no blocks that are taken from their code here."""
+    need(network.stem == "cifar", "network.stem", network.stem, "cifar, here")
+    need(network.block == "basic", "network.block", network.block, "basic, here")
 
 
 def check(stage, settings):
     """Raise UserError for a setting of SCAN or self-labeling that the authors' code does not have. Args: settings: by section."""
     own = settings[stage]
+    check_network(settings["network"])
     common(settings["dataset"], 0, own.training, 0)
     augmentation(own.augmentation, settings["augmentation"], settings["dataset"], 0)
     scan(own) if stage == "scan" else selflabel(own, clusters=0)

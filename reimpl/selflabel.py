@@ -31,7 +31,7 @@ def run(cell, settings, inputs, out):
     trainer = Trainer(session, task, model, selflabel.training, images, after_epoch)
     curves = trainer.run()
     predictions = predict(task, model, test_images, normalize)
-    weights.save(out / "model.pt", model.state_dict())
+    weights.save(out / "model.pt", plain(task.kept(model)))
     predictions.write(out / "predictions.npz", **assigned(task, model, images, normalize))
     metrics = {**score_metrics(predictions.scores(dataset)), "confident": curves[-1]["confident"]}
     trainer.finish(out, metrics, predictions.degenerate() + nothing_learned(curves, selflabel.threshold))
@@ -51,4 +51,10 @@ def start_from_scan(path, settings, views, backbone):
     task = Task(settings, views, weights.count_clusters(state, path, mend))
     model = make_network(task, backbone)
     weights.fill(model, state, path, mend)
+    task.begin(model)
     return task, model
+
+
+def plain(model):
+    """The weights of a clustering model without averages of them."""
+    return {name: value for name, value in model.state_dict().items() if not name.startswith("average.")}

@@ -19,6 +19,7 @@ class Task(BaseTask):
         self.candidates = candidates(neighbors, settings)
 
     def network(self, backbone):
+        backbone.requires_grad_(not self.settings.frozen_backbone)
         return ClusteringModel(backbone, self.settings.sought, self.settings.heads)
 
     def draw(self, indices, generator):
@@ -27,7 +28,8 @@ class Task(BaseTask):
 
     def loss(self, model, batch, progress):
         """The sum over the heads of SCAN's loss."""
-        logits = forward_pairs(model, batch, self.settings.joint_batch)
+        network = with_frozen_backbone(model) if self.settings.frozen_backbone else model
+        logits = forward_pairs(network, batch, self.settings.joint_batch)
         per_head = torch.stack([torch.stack(scan_loss(*pair, self.settings.entropy_over)) for pair in logits])
         consistency, entropy = per_head.unbind(1)
         loss = (consistency - self.settings.entropy_weight * entropy).sum()
@@ -46,6 +48,18 @@ def candidates(neighbors, settings):
         raise UserError(f"scan.num_neighbors is {settings.num_neighbors}, but only {neighbors.shape[1] - 1} are mined; "
                         "raise neighbors.train or lower it")
     return neighbors[:, 0 if settings.draw_itself else 1 : settings.num_neighbors + 1]
+
+
+def with_frozen_backbone(model):
+    """The function of a ClusteringModel, its backbone in evaluation mode (utils/train_utils.py:54-69)."""
+    model.backbone.eval()
+
+    def logits(images):
+        with torch.no_grad():
+            features = model.backbone(images)
+        return model.heads(features)
+
+    return logits
 
 
 def forward_pairs(model, batch, joint):

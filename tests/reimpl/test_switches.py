@@ -229,6 +229,13 @@ def one_batch(model, anchors, neighbors):
     return [(logits[: len(anchors)], logits[len(anchors) :]) for logits in both]
 
 
+def heads_alone(model, anchors, neighbors):
+    model.backbone.eval()
+    features = [model.backbone(images).detach() for images in (anchors, neighbors)]
+    model.backbone.train()
+    return [tuple(head(part) for part in features) for head in model.cluster_head]
+
+
 def validation_losses(model, lab):
     """A naive derivation for each head: consistency over every neighbor of every test image, minus the entropy of the mean."""
     model.eval()
@@ -279,9 +286,10 @@ def plain_scan(lab, pair=one_draw, forward=two_batches, counted=lambda p, q: p, 
     ({"neighbor_augmentation": "standard"}, {"pair": neighbors_apart}),
     ({"entropy_over": "both"}, {"counted": lambda p, q: torch.cat([p, q])}),
     ({"joint_batch": True}, {"forward": one_batch}),
+    ({"frozen_backbone": True}, {"forward": heads_alone}),
     ({"selection": "last"}, {"kept": lambda epochs: epochs[-1]}),
     ({"training.drop_last": False}, {"batches": all_batches}),
-], ids=["default", "neighbor_augmentation", "entropy_over", "joint_batch", "selection", "drop_last"])
+], ids=["default", "neighbor_augmentation", "entropy_over", "joint_batch", "frozen_backbone", "selection", "drop_last"])
 def test_scan(lab, changes, plain):
     default, _ = plain_scan(lab)
     expected, chosen = plain_scan(lab, **plain)
@@ -329,9 +337,28 @@ def in_evaluation_mode(model, images):
     return logits
 
 
-def plain_selflabel(lab, labels_of=in_training_mode, batches=full_batches):
+def no_averages(model, averages):
+    averages.update(snapshot(model))
+
+
+def averages_for_weights(model, averages):
+    """As utils/ema.py: of the parameters alone, and all of it is loaded into the model."""
+    for name, parameter in model.named_parameters():
+        averages[name] = 0.9 * averages[name] + 0.1 * parameter.detach()
+    model.load_state_dict(averages)
+
+
+def averages_apart(model, averages):
+    """As in Tarvainen and Valpola 2017, with the statistics of the model that trains."""
+    parameters = dict(model.named_parameters())
+    for name, value in snapshot(model).items():
+        averages[name] = 0.9 * averages[name] + 0.1 * value if name in parameters else value
+
+
+def plain_selflabel(lab, labels_of=in_training_mode, batches=full_batches, average=no_averages):
     generator, model = begin("selflabel", lambda: ClusteringModel(backbone(), CLUSTERS))
     model.load_state_dict(lab.clustering)
+    averages = snapshot(model)
     optimizer = torch.optim.Adam(model.parameters(), 0.01, fused=True)
     for _ in range(EPOCHS):
         for batch in batches(torch.randperm(IMAGES, generator=generator)):
@@ -343,14 +370,17 @@ def plain_selflabel(lab, labels_of=in_training_mode, batches=full_batches):
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-    return snapshot(model)
+            average(model, averages)
+    return averages
 
 
 @pytest.mark.parametrize("changes, plain", [
     ({}, {}),
+    ({"ema": 0.9}, {"average": averages_for_weights}),
+    ({"ema": 0.9, "ema_replaces_weights": False}, {"average": averages_apart}),
     ({"targets_in_training_mode": False}, {"labels_of": in_evaluation_mode}),
     ({"training.drop_last": False}, {"batches": all_batches}),
-], ids=["default", "targets_in_training_mode", "drop_last"])
+], ids=["default", "ema", "ema_apart", "targets_in_training_mode", "drop_last"])
 def test_selflabel(lab, changes, plain):
     expected = plain_selflabel(lab, **plain)
     found, _ = lab.run(reimpl.selflabel, "selflabel", ("scan",), changes)
