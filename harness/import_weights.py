@@ -9,7 +9,6 @@ ResNet of torchvision's. It is read without unpickling. What is written has the 
 
 import argparse
 import re
-import sys
 from pathlib import Path
 
 from harness import weights
@@ -68,7 +67,3 @@ def main(arguments):
     parser.add_argument("--out", type=Path, required=True, metavar="FILE")
     options = parser.parse_args(arguments)
     return guarded(import_weights, options.file, options.out)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
