@@ -1,7 +1,7 @@
 """The pretext tasks and the baselines that the rewrite has, and the settings of each.
 
 Each is a file in reimpl/tasks/ or reimpl/baselines/ with a dataclass `Settings`, a settings.Features or a settings.Baseline. Of
-the file nothing is run but that class and what it may refer to: what comes from harness and dataclasses, and the `Settings` of
+the file nothing is run but that class and what it refers to: what comes from harness and dataclasses, and the `Settings` of
 other such files. To import all of it would import torch, which takes seconds.
 """
 
@@ -43,7 +43,11 @@ def _declared(file):
     if not declared:
         return None
     imports = [node for node in tree.body if isinstance(node, ast.ImportFrom) and not node.level]
-    shared = [node for node in imports if node.module.split(".")[0] in ("dataclasses", "harness")]
+    names = [node for part in declared for node in ast.walk(part) if isinstance(node, ast.Name)]
+    used = {node.id for node in names if isinstance(node.ctx, ast.Load)}
+    shared = [ast.copy_location(ast.ImportFrom(node.module, aliases, 0), node) for node in imports
+              if node.module.split(".")[0] in ("dataclasses", "harness")
+              and (aliases := [alias for alias in node.names if (alias.asname or alias.name) in used])]
     namespace = {"__name__": f"reimpl.{file.parent.name}.{file.stem}"} | {
         alias.asname or alias.name: SimpleNamespace(**{NAME: _declared(folder / f"{alias.name}.py")})
         for section, folder in FOLDERS.items() for node in imports if node.module == PICKED[section]

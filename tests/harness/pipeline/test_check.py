@@ -77,7 +77,7 @@ def test_the_studies_are_right(project, capsys):
      "arms.reimpl.scan.k5: scan.num_neighbors is 101, but only 100 are mined; raise neighbors.train or lower it"),
     ("divergences", "symmetric_nt_xent: {pretext: {simclr: {symmetric: true}}",
      "symmetric_nt_xent: {pretext: {simlcr: {symmetric: true}}",
-     "arms.reimpl.whole.symmetric_nt_xent: the pretext task is 'simlcr', and should be one of byol, moco, rotation, simclr, "),
+     "arms.reimpl.whole.symmetric_nt_xent: the pretext task is 'simlcr', and should be one of byol, imported, moco, "),
     ("pretext_task", "moco: {pretext: {moco: {}}", "moco: {pretext: {moco: {queue: 5}}",
      "arms.reimpl.whole.moco.pretext.moco: queue is 5, and should be at least 128"),
     ("main", "default: {scan: {}, selflabel: {}}\n\n", "default: {scan: {draw_itself: false}, selflabel: {}}\n\n",
