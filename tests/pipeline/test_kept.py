@@ -68,7 +68,7 @@ def test_a_checkout_without_runs_and_data_reports_what_was_kept(clone, away):
     page = (clone.folder / "report/output/digits/index.html").read_text()
     revision = json.loads((clone.folder / SCAN / "metrics.json").read_text())["evidence"]["revision"]
     assert f"kept record, NVIDIA H200, revision {revision[:7]}" in page and "6 kept records:</b>" in page
-    assert f'../../../{SCAN}/metrics.json"' in page and "Prototypes" not in page  # for want of images
+    assert f'../../../{SCAN}/metrics.json"' in page and "Prototypes: what each" not in page  # for want of images
     overview = (clone.folder / "report/output/index.html").read_text()
     assert "6 records, all kept" in overview and 'href="digits/index.html"' in overview
 
