@@ -5,7 +5,7 @@ from statistics import fmean
 
 from harness.files import read_yaml, write_csv
 from harness.stages import STAGES, made_from
-from report.tables import IMPLEMENTATIONS, measured
+from report.tables import IMPLEMENTATIONS, PUBLISHED_ON, measured
 
 FILE = Path(__file__).parent / "published.yaml"
 ORIGIN = ("Source", "Protocol", "Backbone", "n", "Minutes")
@@ -33,7 +33,7 @@ def published_tables(summaries, missing, dataset, out):
 def methods(table, summaries, missing, dataset):
     """Each method's published row, and below it a row for each step that runs it here, in the columns of the data set: the first
     ones, where it is none of the paper's."""
-    group = next((group for group, name in table["dataset_of_group"].items() if name == dataset), dataset)
+    group = PUBLISHED_ON.get(dataset, dataset)
     extra = [group] * (group not in table["groups"])
     groups = [*extra, *table["groups"]]
     metrics, found = [column.lower() for column in table["columns"]], {summary.name: summary for summary in summaries}

@@ -56,7 +56,7 @@ def test_ours_stand_below_the_published_row_in_the_columns_of_the_data_set_that_
                                                                                         groups):
     """In those of the paper where it is one of its data sets, else in columns of its own."""
     table, _ = published_tables([main, methods], (), dataset, tmp_path)
-    assert table["groups"] == ["digits", "CIFAR10", "CIFAR100-20", "STL10"][-groups:]
+    assert table["groups"] == ["digits", "CIFAR-10", "CIFAR100-20", "STL-10"][-groups:]
     assert set(ours(table)) == {*((name, REWRITE) for name in (*CELLS, "SCAN")), (SCAN, AUTHORS), ("SCAN", AUTHORS)}
     for (name, whose), row in ours(table).items():
         ran = name in CELLS and whose == REWRITE
@@ -136,7 +136,7 @@ def test_each_table_is_written_as_csv(main, tmp_path):
     published_tables([main], (), "cifar10", tmp_path)
     with open(tmp_path / "published/methods.csv", newline="") as file:
         rows = {(row["method"], row["source"]): row for row in csv.DictReader(file)}
-    assert rows[SCAN, REWRITE]["CIFAR10 NMI"] == "42.5 ± 3.5" and rows[SCAN, REWRITE]["STL10 NMI"] == ""
+    assert rows[SCAN, REWRITE]["CIFAR-10 NMI"] == "42.5 ± 3.5" and rows[SCAN, REWRITE]["STL-10 NMI"] == ""
     assert rows[SCAN, REWRITE]["backbone"] == "ResNet-10, width 16" and rows[SCAN, REWRITE]["n"] == "2"
     assert rows["K-means", "copied"]["CIFAR100-20 ARI"] == "2.8" and rows["K-means", "copied"]["protocol"] == "joint/joint"
     with open(tmp_path / "published/imagenet.csv", newline="") as file:
