@@ -22,7 +22,7 @@ def main():
             found[case.name] = case.theirs(reference, *case.inputs(np.random.default_rng(0)))
         for training in TRAININGS:
             with tempfile.TemporaryDirectory() as folder, networks_of(training.dtype), contextlib.redirect_stdout(io.StringIO()):
-                found[training.name] = training.theirs(reference, run(training, folder))
+                found[training.name] = training.theirs(reference, training, run(training, folder))
     arrays = {f"{case}/{name}": array for case, named in found.items() for name, array in named.items()}
     with writing(GOLDEN) as temporary, open(temporary, "wb") as file:
         np.savez_compressed(file, **arrays)

@@ -9,8 +9,8 @@ import torch
 
 from original_ref import checkout, launch, shims
 
-MODULES = ("losses.losses", "models.models", "models.resnet_cifar", "models.resnet_stl", "data.augment", "data.custom_dataset",
-           "utils.memory", "utils.evaluate_utils", "utils.train_utils", "utils.common_config")
+MODULES = ("losses.losses", "models.models", "models.resnet", "models.resnet_cifar", "models.resnet_stl", "data.augment",
+           "data.custom_dataset", "utils.memory", "utils.evaluate_utils", "utils.train_utils", "utils.ema", "utils.common_config")
 
 
 def at_hand():

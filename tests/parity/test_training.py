@@ -28,7 +28,7 @@ def assert_close(found, expected, dtype):
 
 @trainings
 def test_the_stage_learns_as_the_authors_code_does(training, ran, reference):
-    assert_close(ran.found, training.theirs(reference, ran), training.dtype)
+    assert_close(ran.found, training.theirs(reference, training, ran), training.dtype)
 
 
 @trainings
