@@ -1,9 +1,10 @@
-"""Tables: built once as data, written as CSV and LaTeX here and as HTML by the template."""
+"""Tables: built once as data, written as CSV here, as LaTeX by latex.py and as HTML by the template."""
 
 from dataclasses import dataclass, field
 
 from harness.files import write_csv, writing
 from harness.stages import BASELINES, SCORED, made_from, title
+from report.latex import latex
 from report.statistics import bootstrap_interval, by_unit, spread, t_interval
 
 SCORES = {"acc": "ACC", "acc_many_to_one": "ACC, many to one", "acc_reference": "ACC, as the authors' code counts",
@@ -183,43 +184,3 @@ def _ends(name, interval):
 
 def _number(value):
     return "" if value is None else repr(value)
-
-
-def latex(table, label):
-    """A table (booktabs) for a page or, with up to three scores, a column: a mean, and below it its interval where it is ours."""
-    columns = len(table.metrics) + 2
-    body = []
-    for before, row in zip([None, *table.rows], table.rows):
-        if before is None or before.step != row.step:
-            body += [r"\midrule", rf"\multicolumn{{{columns}}}{{@{{}}l}}{{\textit{{{_tex(row.step)}}}}} \\"]
-        entries = row.entries.values()
-        n = next((str(entry.n) for entry in entries if entry.n), "--")
-        body.append(_line(_tex(f"{row.source}, {row.dataset}"), [_tex(entry.text()) for entry in entries], n))
-        intervals = [entry.t_interval() for entry in entries]
-        if any(intervals):
-            body.append(_line("", [rf"\scriptsize [{low:.1f}, {high:.1f}]" if found else "" for found in intervals
-                                   for low, high in [found or (0, 0)]], ""))
-    environment = "table" if len(table.metrics) <= 3 else "table*"
-    return "\n".join([
-        "% needs the package booktabs",
-        rf"\begin{{{environment}}}[t]", r"\centering",
-        rf"\caption{{{_tex(table.caption)}: mean $\pm$ standard deviation over $n$ seeds; in brackets the 95\,\% interval of the "
-        r"mean over pretext seeds.}", rf"\label{{tab:{label}}}", r"\footnotesize", r"\setlength{\tabcolsep}{4pt}",
-        rf"\begin{{tabular}}{{@{{}}p{{0.3\linewidth}}{'r' * len(table.metrics)}r@{{}}}}", r"\toprule",
-        _line("", map(_tex, table.metrics.values()), "$n$"), *body, r"\bottomrule", r"\end{tabular}",
-        rf"\end{{{environment}}}", ""])
-
-
-def _line(name, cells, n):
-    return " & ".join([name, *cells, n]) + r" \\"
-
-
-TEX = {character: f"\\{character}" for character in "&%$#_{}"} | {
-    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", "[": "{[}", "*": "{*}", "±": r"$\pm$", "–": "--"}
-"""How a character is written that means something else to LaTeX: `[` and `*`, an argument of the line break before the cell."""
-
-
-def _tex(text):
-    """Text as a cell of a LaTeX table, in one line."""
-    return " ".join(text.split()).translate(str.maketrans(TEX))

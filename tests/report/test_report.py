@@ -1,19 +1,24 @@
 """The numbers of the report by hand: arms, spreads, tables, differences by arm and by seed, confusion over seeds."""
 
 import csv
+import re
+import shutil
+import subprocess
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from harness.pipeline.study import load_study, names
 from report import figures, panels
 from report.details import most_confused, study_drawings, summed_confusion
 from report.drawings import differences
+from report.latex import latex
 from report.page import effects, evidence, step_by_step, variances
 from report.statistics import spread
 from report.summaries import Arm
-from report.tables import Entry, Row, Table, clustering_table, latex, measured, neighbor_table, write_table
+from report.tables import IMPLEMENTATIONS, SCORES, Entry, Row, Table, clustering_table, measured, neighbor_table, write_table
 from tests.report import made
 
 ACC = {  # step -> accuracy by seed
@@ -372,8 +377,27 @@ def test_no_name_is_a_command_of_latex():
                           r"\input{/etc/passwd}": r"\textbackslash{}input\{/etc/passwd\}", "a\n\nb\tc": "a b c"}.items():
         text = latex(Table("t", f"c{name}", {"acc": name}, [Row(f"x{name}", f"y{name}", name, entries)]), "t")
         assert rf"\multicolumn{{3}}{{@{{}}l}}{{\textit{{{written}}}}} \\" in text.splitlines()
-        assert f"x{written}, y{written} & 81.8 $\\pm$ 0.3 & 2 \\\\" in text.splitlines()
+        assert f"\\raggedright x{written}, y{written} & 81.8 $\\pm$ 0.3 & 2 \\\\" in text.splitlines()
         assert f" & {written} & $n$ \\\\" in text.splitlines() and rf"\caption{{c{written}: mean" in text
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex (the package texlive-latex-recommended) is not here")
+@pytest.mark.parametrize("columns", ("onecolumn", "twocolumn"))
+@pytest.mark.parametrize("metrics", (["acc", "nmi", "ari"], list(SCORES)))
+def test_latex_compiles_and_fits(columns, metrics, tmp_path):
+    """With the longest names of arms, and figures as wide as they come. Only what juts out of its column is counted."""
+    labels = [label for name in names() for label in load_study(name).labels.values()]
+    arms = [f"{whose}, here: {label}" for label in sorted(labels, key=len)[-3:] for whose in IMPLEMENTATIONS.values()]
+    entry = Entry(88.8, 18.8, 10, {"0": 60.0, "1": 80.0, "2": 100.0})  # [30.3, 129.7]
+    rows = [Row(name, "cifar10_small", "SCAN", dict.fromkeys(metrics, entry)) for name in arms]
+    (tmp_path / "t.tex").write_text("\n".join([
+        rf"\documentclass[{columns}]{{article}}", r"\usepackage{booktabs}", r"\begin{document}",
+        latex(Table("t", "Clustering of the test images, in percent", {key: SCORES[key] for key in metrics}, rows), "t"),
+        r"\end{document}"]))
+    done = subprocess.run(["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "t.tex"], cwd=tmp_path, capture_output=True,
+                          text=True)
+    assert done.returncode == 0 and (tmp_path / "t.pdf").exists(), done.stdout
+    assert not re.findall("Overfull.*|LaTeX Warning: .*too large.*", done.stdout)
 
 
 def test_latex_escapes_and_csv_holds_every_seed(summary, tmp_path):
