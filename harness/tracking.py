@@ -10,6 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 PROJECT = "scan-repro"
+AGENTS = ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_SWEEP_PARAM_PATH")
+"""What an agent of a W&B sweep tells the process that it starts, which is a cell: its stages have runs of their own."""
 
 
 def run_group(dataset, study, implementation, arm):
@@ -18,8 +20,8 @@ def run_group(dataset, study, implementation, arm):
 
 
 class Tracker:
-    """One W&B run: its group is that of `run_group`, job_type = stage, the seed and all settings in its config; data set, study,
-    implementation and arm are tags. WANDB_MODE in the environment goes before `mode`, as it does for W&B's own.
+    """One W&B run: its group is that of `run_group`, job_type = stage; its config has the cell, and below `settings` all of them;
+    data set, study, implementation and arm are tags. WANDB_MODE in the environment goes before `mode`, as it does for W&B's own.
 
     A stage that is resumed has the same run (`identity`): online it goes on; offline, where W&B begins a folder for each process,
     the last of them has all epochs, and the others are removed once it is whole.
@@ -35,6 +37,8 @@ class Tracker:
         with self._harmless("not started"):
             os.environ.setdefault("WANDB_SILENT", "true")
             os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # to W&B, of its own errors
+            for name in AGENTS:
+                os.environ.pop(name, None)
             import wandb
 
             self.run = wandb.init(
@@ -47,7 +51,7 @@ class Tracker:
                 job_type=cell.stage,
                 # W&B takes 64 characters and no more.
                 tags=[tag[:64] for tag in (cell.dataset, cell.study, cell.implementation, cell.arm, cell.variant) if tag],
-                config={**asdict(cell), **{key: asdict(value) for key, value in settings.items()}},
+                config={**asdict(cell), "settings": {key: asdict(value) for key, value in settings.items()}},
                 settings=wandb.Settings(init_timeout=20, console="off", x_disable_stats=True,
                                         x_save_requirements=False),  # the record has the packages
             )
@@ -66,8 +70,8 @@ class Tracker:
         """The final figures: numbers in the summary, and the confusion matrix as W&B's own chart of one."""
         if self.run:
             with self._harmless("not finished"):
-                if "confusion" in metrics:  # into the row of the last epoch, which is not sent before the run ends
-                    self.run.log({"confusion": confusion_chart(metrics["confusion"])}, step=self.run.step)
+                chart = {"confusion": confusion_chart(metrics["confusion"])} if "confusion" in metrics else {}
+                self.run.log(chart, step=self.run.step, commit=True)  # with the last epoch, which would replace the final figures
                 self.run.summary.update({key: value for key, value in metrics.items() if isinstance(value, (int, float))})
                 self.run.finish()
                 remove_parts(Path(self.run.settings.sync_dir), self.run.id)

@@ -18,7 +18,6 @@ An ARM is written as its implementation and its name: pretext_task/reimpl/rotati
 import argparse
 import re
 import sys
-from pathlib import Path
 
 from harness.engine.run import plan, run
 from harness.engine.sweep import run_cell, sweep
@@ -61,7 +60,6 @@ def main():
     command.add_argument("--dataset", action="append", default=[], metavar="D", help="each that has any, where left out")
     command = commands.add_parser("sweep")
     command.add_argument("study", metavar="STUDY")
-    command.add_argument("--out", type=Path, help="sweep-STUDY.yaml, where left out")
     command = commands.add_parser("cell", help="run one cell for an agent of a sweep")
     for option in ("study", "arm", "seed"):
         command.add_argument(f"--{option}", required=True)
@@ -135,11 +133,6 @@ def powered(options):
     power(known(options.studies), options.dataset or dataset_name())
 
 
-def swept(options):
-    (study,) = known([options.study])
-    sweep(study, options.out or Path(f"sweep-{study}.yaml"))
-
-
 COMMANDS = {
     "check": lambda options: check(),
     "write": written,
@@ -150,7 +143,7 @@ COMMANDS = {
     "run": ran,
     "keep": lambda options: keep(known(options.studies), options.dataset or dataset_name()),
     "records": lambda options: records(options.dataset),
-    "sweep": swept,
+    "sweep": lambda options: sweep(*known([options.study])),
     "cell": lambda options: run_cell(*known([options.study]), options.arm, options.seed),
 }
 

@@ -28,7 +28,6 @@ from harness.server import started
 
 SECONDS_WITHOUT_ROOM = 10
 BUSY, FULL = "another DVC is at work on it", "DVC had no room on the disk: make some"
-AGENTS = ("WANDB_RUN_ID", "WANDB_SWEEP_ID")  # of the process that an agent of a W&B sweep began; stages have runs of their own
 
 
 def read_jobs():
@@ -110,9 +109,8 @@ def repro(names, board, slot):
 def attempt(names, board, slot):
     """The same in one DVC process: (why each stage failed that did, or BUSY; [process, command] of the others at work)."""
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", "--keep-going", *names]
-    environment = {key: value for key, value in os.environ.items() if key not in AGENTS}
     failed, reasons, lines, current = set(), {}, [], ""
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         threading.Thread(target=end_without_room, args=(process,), daemon=True).start()
         for line in process.stdout:
             line = line.strip()

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.command import ENGINE
-from harness.engine.local import AGENTS
 from harness.engine.task import ASK
 from harness.errors import UserError
 from harness.record import RESUBMITTED
@@ -73,7 +72,7 @@ def sbatch(task, resources, warning, resubmitted):
                f"--signal=B:USR1@{warning}", f"--time={resources.minutes}", f"--mem={resources.memory_mib}M",
                f"--cpus-per-task={resources.cpus}", f"--comment={task.out}"]
     options += [f"--{name}={value}" for name in ("gres", "partition", "account") if (value := getattr(resources, name))]
-    environment = {key: value for key, value in os.environ.items() if key not in (ASK, *AGENTS)}
+    environment = {key: value for key, value in os.environ.items() if key != ASK}
     environment |= {ENGINE: "local", RESUBMITTED: str(resubmitted)}
     job = Path(__file__).with_name("job.sh")
     return call("sbatch", *options, *resources.flags, str(job), str(task.folder), *task.command(sys.executable),

@@ -14,13 +14,14 @@ from harness.record import FILE
 from harness.tracking import PROJECT, run_group
 
 
-def sweep(name, out):
+def sweep(name):
     """Write the file for `wandb sweep`."""
-    study = load_study(name)
+    study, dataset = load_study(name), dataset_name()
+    out = Path("runs") / dataset / "sweeps" / f"{name}.yaml"
     clustering = study.clustering_seeds or clustering_seeds()
     text = yaml.safe_dump({
-        "project": PROJECT, "name": name, "method": "grid",
-        "command": ["${env}", "${interpreter}", "-m", "studies", "cell", "${args}"],
+        "project": PROJECT, "name": f"{dataset}/{name}", "method": "grid", "program": "studies",
+        "command": ["${env}", "${interpreter}", "-m", "${program}", "cell", "${args}"],
         "parameters": {
             "study": {"value": name},
             "arm": {"values": [f"{implementation}/{arm}" for implementation, groups in study.arms.items()
@@ -46,8 +47,7 @@ def run_cell(name, arm, seed):
     bring(lambda jobs: upstream(jobs, wanted), 1)
     dataset = dataset_name()
     folder = Path("runs") / dataset / "studies" / name / implementation / arm / seed
-    run = wandb.init(project=PROJECT, group=run_group(dataset, name, implementation, arm), job_type="cell",
-                     config={"dataset": dataset, "study": name, "implementation": implementation, "arm": arm, "seed": seed})
+    run = wandb.init(group=run_group(dataset, name, implementation, arm), job_type="cell", config={"dataset": dataset})
     for file in sorted(folder.glob(f"*/{FILE}")):
         figures = read_json(file)["metrics"].items()
         run.summary.update({f"{file.parent.name}/{key}": value for key, value in figures if isinstance(value, float)})

@@ -1,45 +1,26 @@
-"""What W&B is told, with a stand-in for it: groups, and the epochs of a run that is resumed."""
+"""What W&B's own client sends to a server, or leaves in a folder, of what a Tracker tells it."""
 
-import sys
-from types import SimpleNamespace
+import json
+from pathlib import Path
 
 import pytest
 
 from harness.record import Cell
 from harness.tracking import Tracker
+from tests.wandb_server import serving
 
 
-class Run:
-    """A stand-in for W&B's run, which has the epochs before `step` already."""
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A server, and the client in a folder of its own."""
+    import wandb
 
-    def __init__(self, step, folder):
-        self.step, self.logged, self.id = step, [], "abc"
-        self.settings = SimpleNamespace(sync_dir=str(folder / "run-1-abc"))
-        self.summary = {}
-
-    def log(self, row, step):
-        assert row.get("epoch", self.step) == step
-        self.step = step
-        self.logged.append(row.get("epoch", row))
-
-    def finish(self):
-        self.finished = True
-
-
-@pytest.fixture
-def started(monkeypatch, tmp_path):
-    """`started(step, cell, rows)`: a Tracker, and what its run was begun with."""
-    def start(step, cell, rows=(), mode="online"):
-        given = {}
-
-        def init(**arguments):
-            given.update(arguments)
-            return Run(step, tmp_path)
-
-        monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(
-            init=init, Settings=dict, Table=dict, plot_table=lambda *found: found))
-        return Tracker(mode, cell, {}, "identity", rows), given
-    return start
+    with serving() as server, pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("tracked"))
+        for name, value in server.environment.items():
+            patch.setenv(name, value)
+        yield server
+        wandb.teardown()
 
 
 def scan(implementation="reimpl", dataset="digits", study="main", arm="default"):
@@ -51,53 +32,67 @@ CELLS = [scan(), scan("original_ref"), scan(dataset="cifar10"), scan(study="seed
          Cell("reimpl", "pretext", "digits", "0", variant="rotation")]
 
 
-def test_runs_of_a_group_differ_by_seed_and_stage_alone(started):
-    groups = [started(0, cell)[1]["group"] for cell in CELLS]
+def test_runs_of_a_group_differ_by_seed_and_stage_alone(server):
+    cells = [*CELLS, Cell("reimpl", "selflabel", "digits", "1-2", "main", "default")]
+    for number, cell in enumerate(cells):
+        Tracker("online", cell, {}, f"group{number}").finish({})
+    *first, other = (server.runs[f"group{number}"] for number in range(len(cells)))
+    groups = [run.given["groupName"] for run in first]
     assert len(set(groups)) == len(CELLS) and groups[0] == "digits/main/reimpl/default"
-    other = Cell("reimpl", "selflabel", "digits", "1-2", "main", "default")
-    given = started(0, other)[1]
-    assert given["group"] == groups[0] and given["job_type"] == "selflabel" and given["config"]["seed"] == "1-2"
+    assert other.given["groupName"] == groups[0] and other.given["jobType"] == "selflabel" and other.config["seed"] == "1-2"
+    assert first[0].given["tags"] == ["digits", "main", "reimpl", "default"]
 
 
-@pytest.mark.parametrize("step, logged", [(0, [1, 2, 3]), (3, [3]), (4, []), (9, [])])
-def test_a_resumed_run_is_told_of_the_epochs_that_it_lacks(started, step, logged):
-    """W&B's step is that of the next row: an epoch before it is there already."""
-    tracker, _ = started(step, CELLS[0], [{"epoch": epoch} for epoch in (1, 2, 3)])
-    assert tracker.run.logged == logged
-    tracker.log({"epoch": 4})
-    assert tracker.run.logged == [*logged, 4]
+@pytest.mark.parametrize("there, kept", [(0, 3), (2, 3), (3, 3), (5, 3), (3, 0)])
+def test_a_run_that_was_stopped_goes_on_with_each_epoch_once(server, there, kept):
+    """Of epochs that W&B has, and that the checkpoint has: any of both."""
+    identity = f"resumed{there}{kept}"
+    rows = [{"epoch": epoch, "loss": 1 / epoch} for epoch in range(1, 8)]
+    stopped = Tracker("online", CELLS[0], {}, identity)
+    for row in rows[:there]:
+        stopped.log(row)
+    stopped.run.finish()
+    tracker = Tracker("online", CELLS[0], {}, identity, rows[:kept])
+    for row in rows[kept:]:
+        tracker.log(row)
+    tracker.finish({"acc": 0.5})
+    run = server.runs[identity]
+    assert [{key: row[key] for key in ("epoch", "loss")} for row in run.history] == rows
+    assert run.summary["acc"] == 0.5 and run.complete
 
 
-def test_the_parts_of_a_run_are_removed_once_it_is_whole_and_nothing_else(started, tmp_path):
+def test_the_parts_of_a_run_are_removed_once_it_is_whole_and_nothing_else(server):
     left = ["offline-run-2-abc", "offline-run-3-abc", "offline-run-4-abcd", "offline-run-5-other", "run-6-abc"]
     for name in left:
-        (tmp_path / name).mkdir()
-    (tmp_path / "offline-run-3-abc/run-abc.wandb.synced").touch()
-    tracker, _ = started(0, CELLS[0])
-    assert len(list(tmp_path.iterdir())) == len(left)
-    run = tracker.run
-    tracker.finish({"acc": 0.5, "confusion": [[1]]})
-    assert run.summary == {"acc": 0.5} and run.finished
-    assert sorted(path.name for path in tmp_path.iterdir()) == left[1:]
+        Path("wandb", name).mkdir(parents=True)
+    Path("wandb/offline-run-3-abc/run-abc.wandb.synced").touch()
+    Tracker("offline", CELLS[0], {}, "abc").finish({})
+    found = {folder.name for pattern in ("*-abc*", "*-other") for folder in Path("wandb").glob(pattern)}
+    (whole,) = found - {*left}
+    assert found == {whole, *left[1:]} and Path("wandb", whole, "run-abc.wandb").exists()
 
 
-def test_the_variable_of_wandb_goes_before_the_settings(started, monkeypatch):
-    monkeypatch.setenv("WANDB_MODE", "disabled")
-    assert started(0, CELLS[0])[0].run is None
-    monkeypatch.setenv("WANDB_MODE", "offline")
-    assert started(0, CELLS[0], mode="disabled")[1]["mode"] == "offline"
+@pytest.mark.parametrize("variable, sent", [("disabled", False), ("offline", False), ("online", True)])
+def test_the_variable_of_wandb_goes_before_the_settings(server, monkeypatch, variable, sent):
+    monkeypatch.setenv("WANDB_MODE", variable)
+    tracker = Tracker("offline" if sent else "online", CELLS[0], {}, f"mode-{variable}")
+    assert bool(tracker.run) == (variable != "disabled")
+    tracker.finish({})
+    assert (f"mode-{variable}" in server.runs) == sent
 
 
-def test_a_run_has_its_confusion_matrix_beside_its_last_epoch_and_tags(started):
+def test_a_run_has_its_figures_and_its_confusion_matrix_beside_its_last_epoch(server):
     """Two classes in three clusters, of which the last is matched to none."""
-    tracker, given = started(0, CELLS[0])
-    assert given["tags"] == ["digits", "main", "reimpl", "default"]
-    tracker.log({"epoch": 1})
-    run = tracker.run
-    tracker.finish({"confusion": [[5, 1, 0], [0, 7, 2]]})
-    epoch, chart = run.logged
-    assert epoch == 1 and run.step == 1
-    kind, table, fields = chart["confusion"]
-    assert kind == "wandb/confusion_matrix/v1" and list(fields) == table["columns"] == ["Actual", "Predicted", "nPredictions"]
+    tracker = Tracker("online", CELLS[0], {}, "confusion")
+    tracker.log({"epoch": 1, "acc": 0.5})
+    tracker.finish({"acc": 0.8, "clusters": 3, "match": [0, 1, -1], "confusion": [[5, 1, 0], [0, 7, 2]]})
+    run = server.runs["confusion"]
+    (row,) = run.history
+    assert row["_step"] == row["epoch"] == 1 and row["acc"] == 0.5
+    assert run.summary["acc"] == 0.8 and run.summary["clusters"] == 3 and "match" not in run.summary
+    table = json.loads(run.files[row["confusion_table"]["path"]])
+    chart = json.loads(run.given["config"])["_wandb"]["value"]["visualize"]["confusion"]["panel_config"]
+    assert chart["panelDefId"] == "wandb/confusion_matrix/v1"
+    assert list(chart["fieldSettings"]) == table["columns"] == ["Actual", "Predicted", "nPredictions"]
     assert table["data"] == [["class 0", "class 0", 5], ["class 0", "class 1", 1], ["class 0", "unmatched 0", 0],
                              ["class 1", "class 0", 0], ["class 1", "class 1", 7], ["class 1", "unmatched 0", 2]]

@@ -1,49 +1,25 @@
-"""W&B's own files, as `wandb sync` would upload them: a stage that was killed is one run with all epochs, once."""
+"""What W&B has of a stage that was killed, and of a sweep's cell: by its own programs, against a stand-in for its server."""
 
 import json
-import struct
 
 import pytest
 
+from tests.wandb_server import serving
+
+from .conftest import CELL
 from .test_robust import OUT, kill_after_a_checkpoint
-
-BLOCK, HEADER = 32768, 7  # of LevelDB's log format, which a .wandb file has after a header of its own, of 7 bytes, too
-
-
-def records(file):
-    """The records of a .wandb file, as far as it was written, each in W&B's own type."""
-    from wandb.proto import wandb_internal_pb2
-
-    data, position, parts = file.read_bytes(), HEADER, b""
-    while position + HEADER <= len(data):
-        left = BLOCK - position % BLOCK
-        if left < HEADER:  # padding
-            position += left
-            continue
-        _, length, kind = struct.unpack("<IHB", data[position : position + HEADER])
-        if not length and not kind:
-            break
-        position += HEADER + length
-        parts += data[position - length : position]
-        if kind in (1, 4):  # whole, or the last part
-            yield wandb_internal_pb2.Record.FromString(parts)
-            parts = b""
-
-
-def run_and_epochs(folder):
-    """What one offline run says of itself, and the epochs of its history."""
-    (file,) = folder.glob("*.wandb")
-    found = list(records(file))
-    (run,) = (record.run for record in found if record.WhichOneof("record_type") == "run")
-    rows = [{"/".join(item.nested_key) or item.key: json.loads(item.value_json) for item in record.history.item}
-            for record in found if record.WhichOneof("record_type") == "history"]
-    assert all(row["_step"] == row["epoch"] for row in rows)
-    return run, [row["epoch"] for row in rows]
 
 
 @pytest.fixture
-def tracked(project):
-    project.edit("params.yaml", lambda params: params["execution"].update(tracking="offline"))
+def server(monkeypatch):
+    with serving() as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        yield server
+
+
+def track(project, mode):
+    project.edit("params.yaml", lambda params: params["execution"].update(tracking=mode))
     return project
 
 
@@ -51,31 +27,60 @@ def folders(project):
     return sorted((project.folder / "wandb").glob("offline-run-*"))
 
 
-@pytest.mark.parametrize("stage", ["pretext", "selflabel"])
-def test_a_killed_stage_is_one_run_with_all_epochs_once(tracked, stage):
-    kill_after_a_checkpoint(tracked, stage)
-    killed = folders(tracked)
-    assert len(killed) == 1
-    assert "going on after epoch" in tracked.stage(stage).stderr
-    (whole,) = folders(tracked)
-    run, epochs = run_and_epochs(whole)
-    assert whole != killed[0] and epochs == [1, 2, 3, 4]
-    record = json.loads((tracked.folder / OUT[stage] / "metrics.json").read_text())
-    assert [row["epoch"] for row in record["curves"]] == epochs
-    assert list(run.tags)[0] == "digits" and "reimpl" in run.tags
-    tables = [json.loads(file.read_text()) for file in whole.glob("files/media/table/confusion_table*.json")]
-    assert [sum(row[2] for row in table["data"]) for table in tables] == {"pretext": [], "selflabel": [360]}[stage]
-    assert run.run_group == {"pretext": "digits/shared/reimpl/simclr", "selflabel": "digits/main/reimpl/default"}[stage]
+@pytest.mark.parametrize("stage, mode", [("pretext", "online"), ("selflabel", "offline")])
+def test_a_killed_stage_is_one_run_with_all_epochs_once(project, server, stage, mode):
+    """Offline, its run is one folder, which `wandb sync` uploads."""
+    track(project, mode)
+    kill_after_a_checkpoint(project, stage)
+    killed = folders(project)
+    assert len(killed) == (mode == "offline")
+    assert "going on after epoch" in project.stage(stage).stderr
+    if mode == "offline":
+        (whole,) = folders(project)
+        assert whole not in killed and server.runs == {}
+        project.run("wandb", "sync", str(whole))
+    (run,) = server.runs.values()
+    record = json.loads((project.folder / OUT[stage] / "metrics.json").read_text())
+    assert [row["epoch"] for row in run.history] == [row["epoch"] for row in record["curves"]] == [1, 2, 3, 4]
+    assert [row["loss"] for row in run.history] == [row["loss"] for row in record["curves"]]
+    figures = {key: value for key, value in record["metrics"].items() if isinstance(value, (int, float))}
+    assert figures.items() <= run.summary.items() and run.complete
+    assert {key: run.config[key] for key in record["cell"]} == record["cell"]
+    assert run.config["settings"] == {section: values for section, values in record["settings"].items() if values}
+    tables = [json.loads(content) for name, content in run.files.items() if name.startswith("media/table/confusion_table")]
+    assert [sum(row[2] for row in table["data"]) for table in tables] == [360] * (stage != "pretext")
+    assert run.given["groupName"] == ("digits/shared/reimpl/simclr" if stage == "pretext" else "digits/main/reimpl/default")
 
 
-def test_what_was_uploaded_and_other_runs_are_left_alone(tracked):
+def test_what_was_uploaded_and_other_runs_are_left_alone(project):
     """A run of which a part is on W&B, as `wandb sync` marks it, and the run of another stage, which was killed too."""
-    kill_after_a_checkpoint(tracked, "selflabel")
-    (other,) = folders(tracked)
-    for file in (tracked.folder / "checkpoints").glob("*.pt"):
+    track(project, "offline")
+    kill_after_a_checkpoint(project, "selflabel")
+    (other,) = folders(project)
+    for file in (project.folder / "checkpoints").glob("*.pt"):
         file.unlink()
-    kill_after_a_checkpoint(tracked, "scan")
-    (part,) = set(folders(tracked)) - {other}
+    kill_after_a_checkpoint(project, "scan")
+    (part,) = set(folders(project)) - {other}
     (part / f"{next(part.glob('*.wandb')).name}.synced").touch()
-    tracked.stage("scan")
-    assert {other, part} < set(folders(tracked)) and len(folders(tracked)) == 3
+    project.stage("scan")
+    assert {other, part} < set(folders(project)) and len(folders(project)) == 3
+
+
+def test_an_agent_of_a_sweep_runs_a_cell_whose_stages_have_runs_of_their_own(project, server):
+    """`wandb sweep` and `wandb agent`, with one stage to run."""
+    track(project, "online")
+    project.edit("params/digits.yaml", lambda digits: digits["selflabel"].update(threshold=0.3))
+    project.run("studies", "sweep", "main")
+    project.run("wandb", "sweep", "runs/digits/sweeps/main.yaml")
+    (sweep,) = server.sweeps.values()
+    given = {key: value.get("value") or value["values"][0] for key, value in sweep["parameters"].items()}
+    assert given == {"study": "main", "arm": "reimpl/default", "seed": "0-0"} and sweep["method"] == "grid"
+    server.commands = [{"type": "run", "run_id": "cell", "program": sweep["program"],
+                        "args": {key: {"value": value} for key, value in given.items()}}]
+    project.run("wandb", "agent", "--count", "1", "someone/scan-repro/s")
+    cell, stage = server.runs.pop("cell"), *server.runs.values()
+    figures = json.loads((project.folder / CELL / "selflabel/metrics.json").read_text())
+    assert figures["settings"]["selflabel"]["threshold"] == 0.3 and cell.given["sweep"] == "s"
+    assert cell.summary["selflabel/acc"] == stage.summary["acc"] == figures["metrics"]["acc"]
+    assert stage.given["groupName"] == cell.given["groupName"] == "digits/main/reimpl/default"
+    assert {key: stage.config[key] for key in figures["cell"]} == figures["cell"] and "sweep" not in stage.given

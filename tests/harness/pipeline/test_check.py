@@ -255,9 +255,8 @@ def test_a_new_study_is_right_at_once(project, capsys):
 
 
 def test_a_sweep_has_every_cell_of_the_study_once(project):
-    sweep.sweep("seeds", Path("s.yaml"))
-    found = yaml.safe_load(Path("s.yaml").read_text())
-    assert found["command"] == ["${env}", "${interpreter}", "-m", "studies", "cell", "${args}"]
+    sweep.sweep("seeds")
+    found = yaml.safe_load(Path("runs/digits/sweeps/seeds.yaml").read_text())
     assert found["parameters"]["study"] == {"value": "seeds"} and found["parameters"]["arm"] == {"values": ["reimpl/default"]}
     assert found["parameters"]["seed"]["values"] == [f"{p}-{c}" for p in pretext_seeds() for c in range(1, 10)]
     with pytest.raises(UserError, match="has no arm 'k5' of reimpl"):
