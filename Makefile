@@ -53,7 +53,7 @@ lock: | $(UV)
 		--no-annotate --no-header pyproject.toml --output-file requirements.lock
 
 clean:
-	rm -rf runs report/output report/scan-report.zip checkpoints wandb
+	rm -rf runs report/output report/scan-report.zip checkpoints wandb dvc_plots
 	[ ! -d data ] || find data -mindepth 1 -maxdepth 1 ! -name raw -exec rm -rf {} +
 
 # The environment, made anew when the lock file is newer than it. Compiled at once: where PYTHONDONTWRITEBYTECODE is set, as in

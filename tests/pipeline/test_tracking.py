@@ -38,6 +38,7 @@ def test_a_killed_stage_is_one_run_with_all_epochs_once(project, server, stage, 
     if mode == "offline":
         (whole,) = folders(project)
         assert whole not in killed and server.runs == {}
+        assert "finished" in project.run("wandb", "leet", "inspect", "--summary", str(whole)).stdout
         project.run("wandb", "sync", str(whole))
     (run,) = server.runs.values()
     record = json.loads((project.folder / OUT[stage] / "metrics.json").read_text())
