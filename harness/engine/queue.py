@@ -18,6 +18,7 @@ from harness.record import Cell
 
 LOSSES = 3  # times that a job may be lost in a row, with its node say
 MISSED = 3  # looks at the queue without a job that was in it, until it counts as lost
+SOON = 3  # seconds until a requeued job begins: its node refuses one that begins in the second in which it was ended
 LATE = 30  # looks at a folder without the exit code of a job that has ended well: a shared file system may take a while
 KILLED = 128 + 9  # the exit code of a stage that was killed alone: as Linux does where memory is short
 NO_MEMORY = re.compile(r"^slurmstepd.*(exceeded memory limit|oom.kill|out of memory)", re.IGNORECASE)
@@ -40,6 +41,8 @@ class Watched:
     missed: int = 0
     released: bool = False
     enlarged: bool = False
+    hastened: bool = False
+    """Whether it was told to begin soon, since it was at work last."""
     saved: float = 0.0
     """When its checkpoint was written last, before it was submitted last."""
     told: str = ""
@@ -150,11 +153,12 @@ class Queue:
         """What a job in the queue is at, and what is to be done for it."""
         if row.state == "RUNNING":
             one.show(f"job {row.job} on {row.nodes}  {progress(one.task)}")
-            return
-        one.show(f"job {row.job} {row.state.lower()} ({row.reason})")
-        reason = row.reason.replace(" ", "_").lower()
+        else:
+            one.show(f"job {row.job} {row.state.lower()} ({row.reason})")
         if row.state != "PENDING":
+            one.hastened = False
             return
+        reason = row.reason.replace(" ", "_").lower()
         if row.reason in NEVER:
             programs.cancel([row])
             end(one, f"job {row.job} would never begin ({row.reason}): params/slurm.yaml asks for what the cluster has not")
@@ -168,8 +172,9 @@ class Queue:
                 one.released = True
         elif row.reason == "JobHeldUser":
             self._say(one, f"job {row.job} of {one.task.out} is held by its user: `scontrol release {row.job}` lets it go on")
-        elif row.reason == "BeginTime":  # after it was requeued, for two minutes
-            programs.scontrol("update", f"jobid={row.job}", "StartTime=now")
+        elif row.reason == "BeginTime" and not one.hastened:  # after it was requeued, for two minutes
+            programs.scontrol("update", f"jobid={row.job}", f"StartTime=now+{SOON}")
+            one.hastened = True
 
     def _say(self, one, line):
         if line != one.told:

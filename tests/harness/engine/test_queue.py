@@ -149,9 +149,13 @@ def test_a_job_that_its_user_holds_is_told_of_once(place):
         "job 7 of runs/scan is held by its user: `scontrol release 7` lets it go on"]
 
 
-def test_one_that_was_requeued_begins_at_once(place):
-    looks([row("PENDING", "BeginTime")])
-    assert place == ["update jobid=7 StartTime=now"]
+def test_one_that_was_requeued_begins_soon_and_is_told_so_once(place):
+    """As Slurm 22.05 has it, which takes back the reason for a while when it is told."""
+    waits = [[row("PENDING", reason)] for reason in ("BeginTime", "None", "BeginTime")]
+    looks(*waits)
+    assert place == ["update jobid=7 StartTime=now+3"]
+    looks(*waits, [row("RUNNING")], *waits)
+    assert place[1:] == ["update jobid=7 StartTime=now+3"] * 2
 
 
 def test_a_task_is_submitted_once_and_a_second_job_of_the_name_is_cancelled(place):
