@@ -18,6 +18,8 @@ from harness.server import hand_over
 from harness.stages import STAGES
 
 ENGINE = "SCAN_ENGINE"
+LAUNCHED = "TORCHELASTIC_RUN_ID"
+"""The variable that torchrun sets for each process that it begins."""
 
 
 def main(implementation, arguments=None):
@@ -43,9 +45,14 @@ def seed(text):
 
 
 def _run_or_queue(implementation, stage, arguments):
-    """Run a stage here, or as a job of the cluster. Those without seeds read what lies here, and run where they are called."""
+    """Run a stage here, by one process or several, or as a job of the cluster.
+
+    Those without seeds read what lies here, and run where they are called.
+    """
     if stage.seeds and engine() == "slurm":  # by name, since no stage depends on how it comes to a machine
         importlib.import_module("harness.engine.task").run(implementation, stage, arguments)
+    elif implementation == "reimpl" and stage.together and LAUNCHED not in os.environ and processes() > 1:
+        importlib.import_module("harness.launch").launch(implementation, [stage.name, *arguments], processes())
     else:
         _run(implementation, stage, arguments)
 
@@ -57,6 +64,13 @@ def engine():
     from harness.params import PARAMS, execution  # as below
 
     return execution().engine if PARAMS.exists() else "local"
+
+
+def processes():
+    """How many train one network together."""
+    from harness.params import PARAMS, execution  # as below
+
+    return execution().processes if PARAMS.exists() else 1
 
 
 def _run(implementation, stage, arguments):
@@ -95,5 +109,6 @@ def _run(implementation, stage, arguments):
         settings = importlib.import_module("harness.pipeline.resolve").in_force(cell)
     if "data" in inputs and "dataset" in settings:
         settings["dataset"] = in_numbers(settings["dataset"], inputs["data"])
-    with alone(options.out):
+    hold = importlib.import_module("harness.processes").joined if LAUNCHED in os.environ else alone
+    with hold(options.out):
         module.run(cell, settings, inputs, options.out)

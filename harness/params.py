@@ -81,6 +81,9 @@ class Execution:
     where it is several times as fast, and float32 on a CPU, where it is several times as slow."""
     cuda_graph: bool = True
     """Whether a training step of the rewrite is recorded once and replayed; on a GPU only."""
+    processes: int = 1
+    """That train one network together: pretext, scan and selflabel of the rewrite, each process on its part of every batch, with
+    statistics of BatchNorm over the whole. On GPUs one for each."""
     resident_mib: float = 4096
     """Images of the rewrite's stages that take more, as bytes, stay in their file and are read batch by batch."""
 
@@ -92,6 +95,7 @@ class Execution:
         need(self.precision in ("auto", "float32", "bfloat16"), "precision", self.precision, "auto, float32 or bfloat16")
         need(self.checkpoint_seconds >= 0, "checkpoint_seconds", self.checkpoint_seconds, "0 or more")
         need(self.stop_after >= 0, "stop_after", self.stop_after, "0 or more seconds")
+        need(self.processes >= 1, "processes", self.processes, "at least 1")
         need(self.resident_mib >= 0, "resident_mib", self.resident_mib, "0 or more")
 
 

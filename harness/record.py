@@ -50,8 +50,8 @@ class Cell:
         return "/".join(part for part in parts if part)
 
 
-def write_record(out, cell, *, settings, metrics, curves, degenerate, inputs, seconds, device, threads, trained_in=None,
-                 rate=None, known_by=None):
+def write_record(out, cell, *, settings, metrics, curves, degenerate, inputs, seconds, device, threads, processes=1,
+                 trained_in=None, rate=None, known_by=None):
     """Write `<out>/metrics.json`.
 
     Args:
@@ -61,6 +61,7 @@ def write_record(out, cell, *, settings, metrics, curves, degenerate, inputs, se
         degenerate: what is wrong with the result, as sentences (metrics.degeneracies).
         inputs: sha256 by path.
         seconds: wall time, summed over interrupted attempts.
+        processes: how many have trained the network together.
         trained_in: what the backbone computed in while it trained, float32 or bfloat16; None where nothing was trained. All else,
             evaluation, mining and the choice of epochs, is float32 on every device, and the record says so.
         rate: images trained on a second, where the stage trains.
@@ -76,7 +77,7 @@ def write_record(out, cell, *, settings, metrics, curves, degenerate, inputs, se
         "evidence": {
             "revision": revision(),
             "packages": {"python": platform.python_version(), **installed()},
-            "hardware": {**hardware(device, threads), **precision(device, trained_in)},
+            "hardware": {**hardware(device, threads, processes), **precision(device, trained_in)},
             "seconds": round(seconds, 2),
             "images_per_second": rate and round(rate, 1),
             "peak_memory_mib": peak_memory(device),
@@ -143,9 +144,10 @@ def slurm_job():
     return found if RESUBMITTED in os.environ else {}
 
 
-def hardware(device, threads):
-    """Processor, its cores, the threads used, and the accelerator where one is."""
+def hardware(device, threads, processes):
+    """Processor, its cores, the threads used, the accelerator where one is, the processes where they were several."""
     facts = {"processor": _processor(), "cores": os.cpu_count(), "threads": threads, "device": device.type}
+    facts |= {"processes": processes} if processes > 1 else {}
     if device.type == "cuda":
         import torch
 

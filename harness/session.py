@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from harness import stages
+from harness import processes, stages
 from harness.errors import UserError
 from harness.images import Streamed
 from harness.params import execution
@@ -84,7 +84,7 @@ class Session:
     def record(self, out, metrics, curves=(), degenerate=(), rate=None, known_by=None):
         write_record(out, self.cell, settings=self.settings, metrics=metrics, curves=list(curves), degenerate=list(degenerate),
                      inputs=self.inputs, seconds=self.seconds(), device=self.device, threads=self.execution.threads,
-                     trained_in=self.trained_in, rate=rate, known_by=known_by)
+                     processes=processes.count(), trained_in=self.trained_in, rate=rate, known_by=known_by)
 
     def identity(self):
         """A hash of all that decides the result of this stage, to the last bit: what it is made from, and torch."""

@@ -46,6 +46,8 @@ class Stage:
     module: str = ""
     """Within the implementation's package, where it is not called as the stage."""
     reads_images: bool = True
+    together: bool = False
+    """Whether the rewrite trains it by several processes where execution.processes asks for them."""
 
     @property
     def folders(self):
@@ -71,7 +73,8 @@ TASK = ("dataset", "network", "pretext.{task}")
 PIPELINE = (
     Stage("listing", ("harness",), ("dataset",), reads_images=False),
     Stage("dataset", ("harness",), ("dataset",), reads_images=False, module="datasets"),
-    Stage("pretext", IMPLEMENTATIONS, TASK, {}, ("model.pt",), option="task", seeds="pretext", groups=("whole",)),
+    Stage("pretext", IMPLEMENTATIONS, TASK, {}, ("model.pt",), option="task", seeds="pretext", groups=("whole",),
+          together=True),
     Stage("neighbors", ("reimpl",), (*TASK, "neighbors"), {"pretext": "pretext/model.pt"}, ("neighbors.npz", "embeddings.npz"),
           option="task", seeds="pretext", groups=("whole",), named=False),
     Stage("kmeans", ("reimpl",), ("kmeans",), {"features": "neighbors/embeddings.npz"}, ("predictions.npz",), option="on",
@@ -81,10 +84,10 @@ PIPELINE = (
           option="method", seeds="pretext", groups=("baseline",), title="baseline", scored=True),
     Stage("scan", IMPLEMENTATIONS, ("dataset", "network", "scan", "augmentation"),
           {"pretext": "pretext/model.pt", "neighbors": "neighbors/neighbors.npz"}, ("model.pt", "predictions.npz"),
-          seeds="clustering", groups=("whole", "clustering", "scan"), title="SCAN", scored=True),
+          seeds="clustering", groups=("whole", "clustering", "scan"), title="SCAN", scored=True, together=True),
     Stage("selflabel", IMPLEMENTATIONS, ("dataset", "network", "selflabel", "augmentation"),
           {"scan": "scan/model.pt"}, ("model.pt", "predictions.npz"),
-          seeds="clustering", groups=("whole", "clustering", "selflabel"), title="SCAN + self-label", scored=True),
+          seeds="clustering", groups=("whole", "clustering", "selflabel"), title="SCAN + self-label", scored=True, together=True),
 )
 MEASUREMENTS = (
     Stage("augmentation", IMPLEMENTATIONS, ("dataset", "augmentation"), option="kind"),

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from reimpl.norms import share_norms
+
 
 class Block(nn.Module):
     """What both kinds have: a shortcut around them. Args: channels: of its 3x3 convolutions; its output has so many times
@@ -175,6 +177,7 @@ def place(model, session):
     for module in model.modules():
         if isinstance(module, ResNet):
             module.bfloat16 = training_precision(session) == "bfloat16"
+    share_norms(model)
     for work in (torch.backends.cudnn.conv, torch.backends.cuda.matmul):
         work.fp32_precision = "ieee"  # where float32 is asked for, it is float32, and not TF32
     torch.backends.cudnn.benchmark = True  # batches have one size, so looking for the quickest algorithm pays

@@ -2,7 +2,7 @@
 
 import importlib
 
-from harness import weights
+from harness import processes, weights
 from harness.datasets import PreparedDataset
 from harness.session import Session
 from reimpl.augment import Normalize, make_augmentation
@@ -27,6 +27,7 @@ def run(cell, settings, inputs, out):
     if Task.trained:
         train(Task, dataset, settings, session, out)
     else:
+        processes.first_goes_on()
         task = Task(settings["pretext"])
         model = make_network(task, make_backbone(settings["network"], dataset.facts["shape"][2]))
         session.inputs |= task.fill(model)

@@ -21,7 +21,7 @@ class Resources:
     minutes: int
     """Its time limit."""
     cpus: int = 0
-    """0 for execution.threads."""
+    """0 for execution.threads, times execution.processes where these train together."""
     gres: str = ""
     """GPUs, as sbatch takes them: gpu:1, gpu:a100:1; empty for none."""
     partition: str = ""
@@ -62,7 +62,12 @@ class Cluster:
         named = f"{FILE}: stages.{stage} over default" if stage in self.stages else f"{FILE}: default"
         found = build(Resources, overlay(self.default, self.stages.get(stage, {})), named)
         return found if found.cpus else build(Resources, overlay(self.default, {
-            **self.stages.get(stage, {}), "cpus": execution().threads}), named)
+            **self.stages.get(stage, {}), "cpus": cores(STAGES[stage])}), named)
+
+
+def cores(stage):
+    """How many a Stage keeps busy."""
+    return execution().threads * (execution().processes if stage.together else 1)
 
 
 def cluster():

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from harness import settings
+from harness.processes import gather
 from reimpl.train.ema import follow_, follower
 from reimpl.train.task import PretextTask
 
@@ -64,8 +65,8 @@ class Task(PretextTask):
 
     def loss(self, model, batch, progress):
         """Equation 2 and, with the views exchanged, its second half."""
-        first, second = [model.predictor(model(view)) for view in batch.views]
-        of_first, of_second = [model.target(view) for view in batch.views]
+        first, second = [gather(model.predictor(model(view))) for view in batch.views]
+        of_first, of_second = [gather(model.target(view)) for view in batch.views]
         return {"loss": regression(first, of_second) + regression(second, of_first)}
 
     def after_step(self, model, found, progress):

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 
 from harness import settings
+from harness.errors import UserError
+from harness.processes import count, gather, share
 from reimpl.networks import ContrastiveModel
 from reimpl.train.ema import follow_, follower
 from reimpl.train.task import PretextTask
@@ -54,6 +56,8 @@ class Task(PretextTask):
     VIEWS = 2
 
     def network(self, backbone):
+        if self.settings.norm_groups > 1 and count() > 1:
+            raise UserError("pretext.moco.norm_groups above 1 is for one process: execution.processes should be 1")
         return MoCoModel(backbone, self.settings.dim, self.settings.queue)
 
     def draw(self, indices, generator):
@@ -61,9 +65,9 @@ class Task(PretextTask):
 
     def loss(self, model, batch, progress):
         seen, kept = batch.views
-        queries = in_groups(model, seen, self.settings.norm_groups)
+        queries = gather(in_groups(model, seen, self.settings.norm_groups))
         shuffled = batch.drawn["shuffled"]
-        keys = in_groups(model.key_encoder, kept[shuffled], self.settings.norm_groups)
+        keys = gather(in_groups(model.key_encoder, share(gather(kept)[shuffled]), self.settings.norm_groups))
         keys = torch.zeros_like(keys).index_copy_(0, shuffled, keys)
         return {"loss": info_nce(queries, keys, model.queue, self.settings.temperature), "keys": keys}
 

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from harness import settings
+from harness.processes import gather
 from reimpl.train.task import PretextTask
 
 
@@ -36,7 +37,7 @@ class Task(PretextTask):
         (images,) = batch.views
         turned = torch.cat([images.rot90(turns, (2, 3)) for turns in range(4)])
         turns = torch.arange(4, device=images.device).repeat_interleave(len(images))
-        return {"loss": F.cross_entropy(model(turned), turns)}
+        return {"loss": F.cross_entropy(gather(model(turned)), gather(turns))}
 
     def embed(self, model, images):
         return F.normalize(model.backbone(images), dim=1)

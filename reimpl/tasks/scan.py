@@ -3,6 +3,7 @@
 import torch
 
 from harness.errors import UserError
+from harness.processes import gather
 from reimpl.losses import scan_loss
 from reimpl.networks import ClusteringModel
 from reimpl.train.task import Task as BaseTask
@@ -30,7 +31,7 @@ class Task(BaseTask):
         """The sum over the heads of SCAN's loss."""
         network = with_frozen_backbone(model) if self.settings.frozen_backbone else model
         logits = forward_pairs(network, batch, self.settings.joint_batch)
-        per_head = torch.stack([torch.stack(scan_loss(*pair, self.settings.entropy_over)) for pair in logits])
+        per_head = torch.stack([torch.stack(scan_loss(*map(gather, pair), self.settings.entropy_over)) for pair in logits])
         consistency, entropy = per_head.unbind(1)
         loss = (consistency - self.settings.entropy_weight * entropy).sum()
         return {"loss": loss, "consistency": consistency.mean(), "entropy": entropy.mean()}

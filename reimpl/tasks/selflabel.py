@@ -2,6 +2,7 @@
 
 import torch
 
+from harness.processes import gather
 from reimpl.losses import self_label_loss
 from reimpl.networks import ClusteringModel
 from reimpl.train.ema import follow_, follower
@@ -36,8 +37,9 @@ class Task(BaseTask):
 
     def loss(self, model, batch, progress):
         target, image = batch.views
-        targets = label_logits(model, target, self.settings.targets_in_training_mode)
-        loss, confident = self_label_loss(targets, model(image)[0], self.settings.threshold, self.settings.class_balancing)
+        targets = gather(label_logits(model, target, self.settings.targets_in_training_mode))
+        predictions = gather(model(image)[0])
+        loss, confident = self_label_loss(targets, predictions, self.settings.threshold, self.settings.class_balancing)
         return {"loss": loss, "confident": confident, "learnable": confident > 0}
 
     def after_step(self, model, found, progress):

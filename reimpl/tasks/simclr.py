@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from harness import settings
+from harness.processes import gather
 from reimpl.networks import ContrastiveModel
 from reimpl.train.task import PretextTask
 
@@ -36,7 +37,7 @@ class Task(PretextTask):
 
     def loss(self, model, batch, progress):
         """Both views go through the network as one batch, so they share their BatchNorm statistics, as in the reference."""
-        embedded = torch.stack(model(batch.joined).chunk(2))
+        embedded = torch.stack([gather(view) for view in model(batch.joined).chunk(2)])
         return {"loss": nt_xent(embedded, self.settings.temperature, self.settings.symmetric)}
 
     def embed(self, model, images):

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from harness import settings
+from harness.processes import gather
 from reimpl.train.optimizers import Group
 from reimpl.train.task import PretextTask
 
@@ -54,7 +55,8 @@ class Task(PretextTask):
     def loss(self, model, batch, progress):
         """Equation 4: half of each direction, without a gradient through the target."""
         first, second = [model(view) for view in batch.views]
-        return {"loss": (similarity(model.predictor(first), second) + similarity(model.predictor(second), first)) / -2}
+        of_first, of_second = [gather(model.predictor(view)) for view in (first, second)]
+        return {"loss": (similarity(of_first, gather(second)) + similarity(of_second, gather(first))) / -2}
 
     def parameter_groups(self, model):
         """The predictor keeps its learning rate (section 4.2)."""

@@ -6,6 +6,7 @@ from itertools import groupby
 import torch
 
 from harness.images import Streamed
+from harness.processes import share
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class Batch:
     Args:
         pieces: float32 [views * b, c, h, w], normalised: the views that share an augmentation, all first ones first.
         drawn: what Task.draw drew for the step.
-        indices: int64 [b], the images of the step.
+        indices: int64 [b], the images of the step; where several processes train together, this one's.
         labels: int64 [b], for a task that may see them; else None.
     """
 
@@ -36,17 +37,25 @@ class Batch:
 
 
 def draw_batch(task, indices, images, generator):
-    """All that is random in a step on the images of int64 [b] `indices`, as draws.py has it.
+    """All that is random in a step on the images of int64 [b] `indices`, as draws.py has it; of the images, this process's share.
 
     Views side by side that are of one augmentation are drawn, and made, together.
     """
     drawn = task.draw(indices, generator)
     rows = drawn.pop("rows", None)
     rows = indices.repeat(len(task.views), 1) if rows is None else rows
-    augmentations = {str(number): augment.draw(count * len(indices), *images.shape[2:], generator)
+    augmentations = {str(number): shares(augment.draw(count * len(indices), *images.shape[2:], generator), count)
                      for number, (augment, count) in enumerate(pieces(task.views))}
+    indices, rows = share(indices), share(rows, 1)
     read = {"pixels": images.read(rows.flatten())} if isinstance(images, Streamed) else {}
     return {"indices": indices, "rows": rows, "task": drawn, "augmentations": augmentations, **read}
+
+
+def shares(drawn, views):
+    """This process's part of the draws for `views` views of each image, of all first ones first."""
+    if isinstance(drawn, dict):
+        return {name: shares(value, views) for name, value in drawn.items()}
+    return share(drawn.unflatten(0, (views, -1)), 1).flatten(0, 1)
 
 
 def make_batch(task, images, drawn, labels=None):

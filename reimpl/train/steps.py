@@ -7,6 +7,7 @@ several hundred.
 
 import torch
 
+from harness.processes import add_up_, count
 from reimpl.train.draws import leaves, move, pack, unpack
 
 WARM_UP = 3  # steps before the recording, in which libraries choose their algorithms
@@ -19,7 +20,7 @@ def make_step(optimizer, loss, after, session):
         loss: from what was drawn for a batch and the progress of training, both on the device, to what Task.loss returns.
         after: from that, detached, and the progress: what is done once the weights have moved.
     """
-    recorded = session.device.type == "cuda" and session.execution.cuda_graph
+    recorded = session.device.type == "cuda" and session.execution.cuda_graph and count() == 1
     return (RecordedStep if recorded else Step)(optimizer, loss, after, session.device)
 
 
@@ -45,6 +46,7 @@ class Step:
         learnable = found.pop("learnable", None)
         self.optimizer.zero_grad()
         found["loss"].backward()
+        add_up_([parameter.grad for parameter in self.optimizer.state if parameter.grad is not None])
         if learnable is not None:
             self.optimizer.leave_out = (~learnable).to(torch.float32)
         self.optimizer.step()

@@ -12,7 +12,7 @@ from functools import partial
 
 import torch
 
-from harness import weights
+from harness import processes, weights
 from harness.errors import OutOfTime, UserError, told_to_stop
 from harness.metrics import degeneracies
 from harness.progress import Progress
@@ -38,6 +38,9 @@ class Trainer:
         if training.batch_size > len(images):
             raise UserError(f"{session.cell}: training.batch_size is {training.batch_size}, but there are only {len(images)} "
                             f"training images; it should be at most {len(images)}")
+        if odd := [len(batch) for batch in batches(torch.arange(len(images)), training) if len(batch) % processes.count()]:
+            raise UserError(f"{session.cell}: execution.processes is {processes.count()}, and should divide each batch; one has "
+                            f"{odd[0]} images, by training.batch_size and drop_last")
         self.session, self.task, self.training, self.images = session, task, training, images
         self.model, session.trained_in = place(model, session), training_precision(session)
         self.labels = None if labels is None else labels.to(session.device)
@@ -50,7 +53,7 @@ class Trainer:
         self.file = CHECKPOINTS / f"{session.cell.stage}-{cell}-{self.identity[:24]}.pt"
         for stale in CHECKPOINTS.glob(f"{session.cell.stage}-{cell}-*.pt"):
             if stale != self.file:  # of other settings, inputs or code: nothing will ever go on from it
-                stale.unlink()
+                stale.unlink(missing_ok=True)
 
     def run(self):
         """Train to the last epoch, or to the first whose loss is not finite. Returns the curves, a mapping an epoch.
@@ -77,8 +80,10 @@ class Trainer:
                 saved = time.monotonic()
             if stopping:
                 shown.close()
+                processes.first_goes_on()
                 raise OutOfTime(f"{session.cell}: stopped after epoch {len(self.curves)} of {training.epochs}")
         shown.close()
+        processes.first_goes_on()
         self.tracker, self.rate = tracker, shown.rate
         return self.curves
 
@@ -105,7 +110,8 @@ class Trainer:
             totals = values if totals is None else totals + values
             shown.step(len(indices), losses["loss"])
         means = dict(zip(losses, (totals / (images / self.training.batch_size)).tolist()))
-        return {"epoch": epoch + 1, "lr": lr, **means, **self.after_epoch(epoch + 1, self.state)}
+        evaluated = {} if processes.rank() else self.after_epoch(epoch + 1, self.state)
+        return {"epoch": epoch + 1, "lr": lr, **means, **evaluated}
 
     def _loss(self, drawn, progress):
         return self.task.loss(self.model, make_batch(self.task, self.images, drawn, self.labels), progress)
@@ -115,10 +121,12 @@ class Trainer:
 
     def _out_of_time(self, told):
         limit, session = self.session.execution.stop_after, self.session
-        stopped = bool(told) or 0 < limit <= time.monotonic() - session.began
+        stopped = processes.any_of(bool(told) or 0 < limit <= time.monotonic() - session.began)
         return stopped and len(self.curves) < self.training.epochs and not self._broken()
 
     def _save(self):
+        if processes.rank():
+            return
         weights.save(self.file, {
             "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
             "generator": self.session.generator.get_state(), "curves": self.curves, "state": self.state,

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 import reimpl.baseline
@@ -67,6 +68,33 @@ def killed_and_run_again(folder, stage, option, picked):
     assert again.returncode == 0 and "going on after epoch" in again.stderr, again.stderr
     run(getattr(reimpl, stage), Cell("reimpl", stage, "digits", "0", variant=picked), {"data": folder / "data"}, folder / "whole")
     return [json.loads((folder / out / "metrics.json").read_text()) for out in ("out", "whole")]
+
+
+def test_where_one_of_two_processes_is_killed_both_end_and_go_on_to_the_same_bits(folder):
+    """The second, then the first, which writes: the stage ends within a minute, with the exit code of the one that died."""
+    params = json.loads((folder / "params.yaml").read_text())
+    params["execution"]["processes"] = 2
+    write_json(folder / "params.yaml", params)
+    command = [sys.executable, "-m", "reimpl", "pretext", "--task", "simclr", "--dataset", "digits", "--data", "data", "--out"]
+    places = {"cwd": folder, "env": {**os.environ, "PYTHONPATH": str(ROOT)}, "stderr": subprocess.PIPE, "text": True}
+    for rank in (1, 0):
+        before = saved(folder)
+        stage = subprocess.Popen([*command, "out"], **places)
+        while saved(folder) == before and stage.poll() is None:
+            time.sleep(0.002)
+        next(one for one in psutil.Process(stage.pid).children() if one.environ()["RANK"] == str(rank)).kill()
+        assert f"error: process {rank} of 2 was killed by signal 9" in stage.communicate(timeout=60)[1]
+        assert stage.returncode == 128 + signal.SIGKILL and not [*folder.glob("out/*")]
+    again = subprocess.run([*command, "out"], **places)
+    assert again.returncode == 0 and again.stderr.count("going on after epoch") == 1, again.stderr
+    assert subprocess.run([*command, "whole"], **places).returncode == 0
+    assert (folder / "out/model.pt").read_bytes() == (folder / "whole/model.pt").read_bytes()
+    assert json.loads((folder / "out/metrics.json").read_text())["evidence"]["hardware"]["processes"] == 2
+
+
+def saved(folder):
+    """The checkpoint, and when it was written last."""
+    return [(file, file.stat().st_mtime_ns) for file in folder.glob("checkpoints/*.pt")]
 
 
 @pytest.mark.parametrize("task", TASKS)
