@@ -49,8 +49,8 @@ def _run_or_queue(implementation, stage, arguments):
 
     Those without seeds read what lies here, and run where they are called.
     """
-    if stage.seeds and engine() == "slurm":  # by name, since no stage depends on how it comes to a machine
-        importlib.import_module("harness.engine.task").run(implementation, stage, arguments)
+    if stage.seeds and engine() == "slurm" and not out_of_reach(implementation):
+        importlib.import_module("harness.engine.task").run(implementation, stage, arguments)  # by name, as no stage depends on it
     elif implementation == "reimpl" and stage.together and LAUNCHED not in os.environ and processes() > 1:
         importlib.import_module("harness.launch").launch(implementation, [stage.name, *arguments], processes())
     else:
@@ -64,6 +64,15 @@ def engine():
     from harness.params import PARAMS, execution  # as below
 
     return execution().engine if PARAMS.exists() else "local"
+
+
+def out_of_reach(implementation):
+    """Whether it is the authors' code, and not to be had: then all that a stage does is to say so."""
+    if implementation != "original_ref":
+        return False
+    from harness.record import reason_not_run  # as below
+
+    return reason_not_run() is not None
 
 
 def processes():

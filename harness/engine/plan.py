@@ -34,6 +34,11 @@ class Job:
         return "@" in self.name
 
     @property
+    def is_of_the_authors(self):
+        """Whether the authors' code computes it."""
+        return self.kind.rpartition(":")[2].startswith("original_")
+
+    @property
     def record(self):
         """Where a cell's record is, or would be: the stage writes it, or the folder that holds it."""
         paths = list(map(Path, self.outs))

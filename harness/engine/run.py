@@ -54,7 +54,7 @@ def bring(choose, at_once, engine=None):
     todo = pending(jobs, choose(jobs))
     ends = [{name for name in todo if jobs[name].kind.endswith(":summary")}, todo & {"report"}]
     cells = todo.difference(*ends)
-    later = of_the_authors(cells)
+    later = {name for name in cells if jobs[name].is_of_the_authors and reason_not_run() is None}  # else they take no time
     workers = ENGINES[engine or execution().engine].workers
     board, failed, unsummed = Board(len(todo), at_once), {}, {}
     for part in filter(None, (cells - later, later)) if cells else [cells]:
@@ -81,11 +81,6 @@ def bring(choose, at_once, engine=None):
     if any(wrong.values()):
         raise UserError("; ".join(f"{what}: {', '.join(sorted(names))}" for what, names in wrong.items() if names)
                         + "; `dvc repro STAGE` shows why")
-
-
-def of_the_authors(cells):
-    """The names of the cells that the authors' code is to compute, where it is within reach: else they take no time."""
-    return {name for name in cells if "original_" in name.split("@")[0].rpartition(":")[2]} if reason_not_run() is None else set()
 
 
 def give_reasons(jobs, cells, failed):

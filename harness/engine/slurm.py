@@ -13,10 +13,11 @@ from harness.command import ENGINE
 from harness.engine import local, plan, programs
 from harness.engine.programs import NoAnswer
 from harness.engine.queue import Queue
-from harness.engine.resources import cluster
 from harness.engine.scheduler import AT_ONCE
 from harness.engine.task import ASK, QUEUED, Task, place
 from harness.errors import GO_ON
+from harness.record import reason_not_run
+from harness.resources import cluster
 from harness.stages import STAGES
 
 
@@ -33,7 +34,7 @@ def tell(jobs, todo, at_once):
     """Print the jobs that would run, what they take of the cluster, and how long they take where it has room for all."""
     took, found = plan.seconds(jobs), cluster()
     plan.tell_kinds(jobs, todo, took)
-    cells = [name for name in todo if jobs[name].is_cell]
+    cells = [name for name in todo if jobs[name].is_cell and not (jobs[name].is_of_the_authors and reason_not_run())]
     hours = sum(took[name] * found.resources(stage_name(jobs[name])).cpus for name in cells) / 3600
     print(f"{len(todo)} of {len(jobs)} stages to run, {len(cells)} of them as jobs: about {hours:.2g} core-hours; "
           f"the longest chain about {plan.clock(plan.longest_chain(jobs, todo, took))}")

@@ -120,7 +120,7 @@ def run(implementation, stage, arguments):
         if ASK in os.environ:
             raise OutOfTime(f"{QUEUED}{task.name}")
         from harness.engine.queue import Queue  # here, since what is read above is read for each stage that ends
-        from harness.engine.resources import cluster
+        from harness.resources import cluster
 
         with Queue(cluster(), print) as queue:
             if reason := queue.run(task, print):

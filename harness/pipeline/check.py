@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from harness import resources
 from harness.errors import UserError
 from harness.files import read_text
 from harness.params import clustering_seeds, dataset_name, pretext_seeds, pretext_tasks
@@ -45,6 +46,8 @@ def all_problems():
     """
     found = [located(file, message) for file, message in check_settings.all_problems()]
     settings_right, studies = not found, {}
+    if settings_right:  # of which it reads execution
+        found += [located(resources.FILE, message) for message in of_cluster()]
     for name in names():
         try:
             studies[name] = load_study(name)
@@ -66,6 +69,15 @@ def all_problems():
 
 def study_file(name):
     return Path("studies") / name / FILE
+
+
+def of_cluster():
+    """The first problem of params/slurm.yaml, where there is one."""
+    try:
+        if resources.FILE.exists():
+            resources.cluster()
+    except UserError as error:
+        yield str(error)
 
 
 def of_references(name, study, studies):

@@ -11,8 +11,8 @@ import time
 import pytest
 
 from harness.engine.queue import Queue
-from harness.engine.resources import Cluster
 from harness.engine.task import Task
+from harness.resources import Cluster
 
 from .cluster import Slurm, until, why_not
 from .conftest import PATIENCE, ROOT, STAGES

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from harness.engine import programs, queue
+from harness import command
+from harness.engine import programs, queue, task
 from harness.engine.programs import NoAnswer, Refused, Row
 from harness.engine.queue import Queue, Watched
-from harness.engine.resources import Cluster
 from harness.engine.task import Task
 from harness.errors import UserError
+from harness.files import write_json
+from harness.record import AVAILABILITY
+from harness.resources import Cluster
 
 TASK = Task("reimpl", ("scan", "--dataset", "d", "--seed", "0-0", "--out", "runs/scan"), "scan-aaaaaaaa-bbbbbbbbbbbb")
 CLUSTER = Cluster({"memory_mib": 100, "minutes": 5, "cpus": 1}, {})
@@ -189,6 +192,17 @@ def test_what_slurm_does_not_take_is_named_and_where_it_is_away_it_is_asked_agai
     for _ in range(3):
         asking._look_once([one])
     assert said == ["waiting for Slurm, which does not answer: connect"] and one.ended
+
+
+def test_where_the_authors_code_cannot_be_had_its_stages_are_no_jobs(place, monkeypatch):
+    monkeypatch.setenv(command.ENGINE, "slurm")
+    monkeypatch.setattr(command, "_run", lambda implementation, *_: place.append(f"{implementation} here"))
+    monkeypatch.setattr(task, "run", lambda implementation, *_: place.append(f"{implementation} as a job"))
+    for reason in ("no network", None):
+        write_json(AVAILABILITY, {"not_run": reason})
+        for implementation in ("reimpl", "original_ref"):
+            assert command.main(implementation, ["scan"]) == 0
+    assert place == ["reimpl as a job", "original_ref here", "reimpl as a job", "original_ref as a job"]
 
 
 def test_programs_that_are_not_there_are_named(monkeypatch):

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness import ROOT
-from harness.engine import resources
+from harness import ROOT, resources
 from harness.errors import UserError
 
 
