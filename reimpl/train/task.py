@@ -37,6 +37,9 @@ class Task(ABC):
     def loss(self, model, batch, progress):
         """What is minimised, from a batch.Batch, as a mapping of tensors.
 
+        Where several processes train together, the batch is this one's share, and what the network makes of it, once no weights
+        follow, goes through harness.processes.gather: the loss is that of the whole. (Baselines are trained by one process.)
+
         `loss` is a scalar. Other scalars are shown in the curves; `learnable`, a bool [], keeps the step from moving any weight
         where it is false; anything larger is handed to `after_step`. It draws nothing and never waits for the device (steps.py).
 

@@ -10,10 +10,11 @@ import torch
 from sklearn.datasets import load_digits
 from torch import distributed
 
-from harness import processes, settings
+from harness import processes, settings, tasks
 from harness.errors import UserError
 from harness.settings import Optimizer, Training
 from reimpl.norms import share_norms
+from reimpl.pretext import load_task
 from reimpl.tasks import byol, moco, rotation, scan, selflabel, simclr, simsiam
 from reimpl.train.batch import draw_batch, make_batch
 from reimpl.train.optimizers import make_optimizer
@@ -91,6 +92,11 @@ def found(tmp_path_factory):
     processes = [subprocess.Popen([*command, str(rank), folder], cwd=ROOT) for rank in range(PROCESSES)]
     assert [process.wait(600) for process in processes] == [0] * PROCESSES
     return [torch.load(folder / f"{rank}.pt") for rank in range(PROCESSES)], alone()
+
+
+def test_every_task_that_is_trained_is_among_them():
+    known = {task for task in tasks.known() if load_task(task).trained}
+    assert {name.partition(",")[0] for name in TASKS} == known | {"scan", "selflabel"}
 
 
 @pytest.mark.parametrize("name", TASKS)
