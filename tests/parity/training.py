@@ -162,15 +162,15 @@ def small(reference):
     return {"backbone": build(8, (1, 1), 1), "dim": 16}
 
 
-SMALL = Scale("", digits, 96, lambda: ResNet(1, 8, (1, 1)), small)
 def shallow(reference):
-    """A block of each of the first two stages of the authors' ResNet-50: in all of it, on small images, rounding grows too fast."""
+    """A block of each of the first two stages of the authors' ResNet-50: through all of it, rounding grows too fast."""
     backbone = reference.resnet.resnet50()["backbone"]
     backbone.layer1, backbone.layer2 = backbone.layer1[:1], backbone.layer2[:1]
     backbone.layer3 = backbone.layer4 = torch.nn.Identity()
     return {"backbone": backbone, "dim": 512}
 
 
+SMALL = Scale("", digits, 96, lambda: ResNet(1, 8, (1, 1)), small)
 IMAGENET = Scale("imagenet-", photographs, 24, lambda: ResNet(3, 64, (1, 1), stem="imagenet", block="bottleneck"), shallow)
 
 
