@@ -11,6 +11,7 @@
     python -m studies keep [STUDY ...]            copy records into records/, to be committed
     python -m studies records                     verify those, and sum them up for the report
     python -m studies sweep STUDY                 the file for `wandb sweep`, whose agents run a cell each
+    python -m studies view STUDY                  a view of its runs in W&B: mean and deviation over seeds
 
 An ARM is written as its implementation and its name: pretext_task/reimpl/rotation.
 """
@@ -21,6 +22,7 @@ import sys
 
 from harness.engine.run import plan, run
 from harness.engine.sweep import run_cell, sweep
+from harness.engine.view import view
 from harness.errors import UserError, guarded
 from harness.params import ENGINES, dataset_name, settings_file
 from harness.pipeline.check import check, check_run
@@ -58,8 +60,8 @@ def main():
     command.add_argument("--dataset", metavar="D", help="that of params.yaml, where left out")
     command = commands.add_parser("records")
     command.add_argument("--dataset", action="append", default=[], metavar="D", help="each that has any, where left out")
-    command = commands.add_parser("sweep")
-    command.add_argument("study", metavar="STUDY")
+    for name in ("sweep", "view"):
+        commands.add_parser(name).add_argument("study", metavar="STUDY")
     command = commands.add_parser("cell", help="run one cell for an agent of a sweep")
     for option in ("study", "arm", "seed"):
         command.add_argument(f"--{option}", required=True)
@@ -144,6 +146,7 @@ COMMANDS = {
     "keep": lambda options: keep(known(options.studies), options.dataset or dataset_name()),
     "records": lambda options: records(options.dataset),
     "sweep": lambda options: sweep(*known([options.study])),
+    "view": lambda options: view(*known([options.study])),
     "cell": lambda options: run_cell(*known([options.study]), options.arm, options.seed),
 }
 

@@ -35,11 +35,12 @@ class Run:
 
 
 class Server(ThreadingHTTPServer):
-    """`runs`: each Run by its id; `sweeps`: each configuration by its id; `commands`: what an agent is told to do, in turn."""
+    """`runs`: each Run by its id; `sweeps`: each configuration by its id; `views`: each specification by its title;
+    `commands`: what an agent is told to do, in turn."""
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.runs, self.sweeps, self.commands = {}, {}, []
+        self.runs, self.sweeps, self.views, self.commands = {}, {}, {}, []
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.environment = {"WANDB_BASE_URL": self.url, "WANDB_API_KEY": "0" * 40, "WANDB_ERROR_REPORTING": "false"}
 
@@ -51,7 +52,7 @@ class Server(ThreadingHTTPServer):
         """The data of the answer to a GraphQL operation of this name."""
         project = {"id": "p", "name": given.get("project"), "entity": {"id": "e", "name": ENTITY}}
         match operation:
-            case "Viewer":
+            case "Viewer" | "GetDefaultEntity":
                 return {"viewer": {"id": "v", "entity": ENTITY, "username": ENTITY, "flags": "{}", "teams": {"edges": []}}}
             case "RunResumeStatus" if given["name"] in self.runs:
                 return {"model": project | {"bucket": self.resumed(given["name"])}}
@@ -74,6 +75,9 @@ class Server(ThreadingHTTPServer):
             case "SweepWithRuns":
                 sweep = {"id": "s", "config": yaml.safe_dump(self.sweeps[given["sweep"]]), "runs": {"edges": []}}
                 return {"project": {"sweep": sweep}}
+            case "UpsertView2":
+                self.views[given["displayName"]] = json.loads(given["spec"])
+                return {"upsertView": {"view": {"id": "w", "name": given["name"]}, "inserted": True}}
             case "CreateAgent":
                 return {"createAgent": {"agent": {"id": "a"}}}
             case "Heartbeat":

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.engine.view import view
 from harness.record import Cell
 from harness.tracking import Tracker
 from tests.wandb_server import serving
@@ -96,3 +97,19 @@ def test_a_run_has_its_figures_and_its_confusion_matrix_beside_its_last_epoch(se
     assert list(chart["fieldSettings"]) == table["columns"] == ["Actual", "Predicted", "nPredictions"]
     assert table["data"] == [["class 0", "class 0", 5], ["class 0", "class 1", 1], ["class 0", "unmatched 0", 0],
                              ["class 1", "class 0", 0], ["class 1", "class 1", 7], ["class 1", "unmatched 0", 2]]
+
+
+def test_a_view_of_a_study_averages_over_what_groups_and_stages_leave(server, capsys):
+    """By the package that W&B makes views with."""
+    pytest.importorskip("wandb_workspaces.reports.v2")
+    Path("params.yaml").write_text("dataset: digits")
+    view("main")
+    assert capsys.readouterr().out.startswith(f"{server.url}/someone/scan-repro?nw=")
+    section = server.views["digits/main: mean and deviation over seeds"]["section"]
+    (runs,) = section["runSets"]
+    assert [(one["key"]["name"], one["op"], one["value"]) for one in runs["filters"]["filters"]] == [
+        ("dataset", "=", "digits"), ("study", "=", "main")]
+    assert [one["name"] for one in runs["grouping"]] == ["group", "jobType"]
+    panels = [panel["config"] for part in section["panelBankConfig"]["sections"] for panel in part["panels"]]
+    assert [panel["metrics"] for panel in panels] == [["acc"], ["loss"], ["acc"]]
+    assert all((panel["groupAgg"], panel["groupArea"]) == ("mean", "stddev") for panel in panels)
