@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-PROJECT = "scan-repro"
+PROJECT, FOLDER = "scan-repro", Path("wandb")
 AGENTS = ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_SWEEP_PARAM_PATH")
 """What an agent of a W&B sweep tells the process that it starts, which is a cell: its stages have runs of their own."""
 
@@ -37,6 +37,7 @@ class Tracker:
         with self._harmless("not started"):
             os.environ.setdefault("WANDB_SILENT", "true")
             os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # to W&B, of its own errors
+            os.environ.setdefault("WANDB_DATA_DIR", str(FOLDER.absolute()))  # and not the home, where some jobs may not write
             for name in AGENTS:
                 os.environ.pop(name, None)
             import wandb

@@ -13,13 +13,14 @@ from tests.wandb_server import serving
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """A server, and the client in a folder of its own."""
+    """A server, and the client in a folder of its own, without a home."""
     import wandb
 
     with serving() as server, pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("tracked"))
-        for name, value in server.environment.items():
+        for name, value in {**server.environment, "HOME": "/dev/null/home", "WANDB_DATA_DIR": ""}.items():
             patch.setenv(name, value)
+        patch.delenv("WANDB_DATA_DIR")  # which a Tracker sets, and which is as it was afterwards
         yield server
         wandb.teardown()
 
