@@ -95,7 +95,8 @@ def test_a_run_has_its_figures_and_its_confusion_matrix_beside_its_last_epoch(se
     table = json.loads(run.files[row["confusion_table"]["path"]])
     chart = json.loads(run.given["config"])["_wandb"]["value"]["visualize"]["confusion"]["panel_config"]
     assert chart["panelDefId"] == "wandb/confusion_matrix/v1"
-    assert list(chart["fieldSettings"]) == table["columns"] == ["Actual", "Predicted", "nPredictions"]
+    assert table["columns"] == ["Actual", "Predicted", "nPredictions"]
+    assert chart["fieldSettings"] == {column: column for column in table["columns"]}
     assert table["data"] == [["class 0", "class 0", 5], ["class 0", "class 1", 1], ["class 0", "unmatched 0", 0],
                              ["class 1", "class 0", 0], ["class 1", "class 1", 7], ["class 1", "unmatched 0", 2]]
 
