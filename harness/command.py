@@ -51,8 +51,11 @@ def _run_or_queue(implementation, stage, arguments):
     """
     if stage.seeds and engine() == "slurm" and not out_of_reach(implementation):
         importlib.import_module("harness.engine.task").run(implementation, stage, arguments)  # by name, as no stage depends on it
-    elif implementation == "reimpl" and stage.together and LAUNCHED not in os.environ and processes() > 1:
-        importlib.import_module("harness.launch").launch(implementation, [stage.name, *arguments], processes())
+        return
+    from harness.params import processes  # as below
+
+    if implementation == "reimpl" and LAUNCHED not in os.environ and (count := processes(stage)) > 1:
+        importlib.import_module("harness.launch").launch(implementation, [stage.name, *arguments], count)
     else:
         _run(implementation, stage, arguments)
 
@@ -73,13 +76,6 @@ def out_of_reach(implementation):
     from harness.record import reason_not_run  # as below
 
     return reason_not_run() is not None
-
-
-def processes():
-    """How many train one network together."""
-    from harness.params import PARAMS, execution  # as below
-
-    return execution().processes if PARAMS.exists() else 1
 
 
 def _run(implementation, stage, arguments):

@@ -103,6 +103,11 @@ def execution():
     return build(Execution, lookup(read_yaml(PARAMS), "execution", str(PARAMS)), f"{PARAMS}: execution")
 
 
+def processes(stage):
+    """How many run a Stage together."""
+    return execution().processes if stage.together and PARAMS.exists() else 1
+
+
 def dataset_name():
     """The name of the data set that is run."""
     name = lookup(read_yaml(PARAMS), "dataset", str(PARAMS))

@@ -1,10 +1,10 @@
 """params/slurm.yaml: what the stages ask a cluster for, and how it is used."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.errors import UserError
 from harness.files import read_yaml
-from harness.params import SETTINGS_FOLDER, execution, overlay
+from harness.params import SETTINGS_FOLDER, execution, overlay, processes
 from harness.stages import STAGES
 from harness.validation import build, need
 
@@ -17,11 +17,11 @@ class Resources:
     """What a job asks for."""
 
     memory_mib: int
-    """Of main memory. Where a stage takes more, it is given twice as much, once."""
+    """Of main memory, for each of execution.processes. Where a stage takes more, it is given twice as much, once."""
     minutes: int
     """Its time limit."""
     cpus: int = 0
-    """0 for execution.threads, times execution.processes where these train together."""
+    """Of a stage; 0 for execution.threads for each of execution.processes."""
     gres: str = ""
     """GPUs, as sbatch takes them: gpu:1, gpu:a100:1; empty for none."""
     partition: str = ""
@@ -60,14 +60,8 @@ class Cluster:
     def resources(self, stage):
         """The Resources of a stage, by its name. Raises UserError."""
         named = f"{FILE}: stages.{stage} over default" if stage in self.stages else f"{FILE}: default"
-        found = build(Resources, overlay(self.default, self.stages.get(stage, {})), named)
-        return found if found.cpus else build(Resources, overlay(self.default, {
-            **self.stages.get(stage, {}), "cpus": cores(STAGES[stage])}), named)
-
-
-def cores(stage):
-    """How many a Stage keeps busy."""
-    return execution().threads * (execution().processes if stage.together else 1)
+        found, count = build(Resources, overlay(self.default, self.stages.get(stage, {})), named), processes(STAGES[stage])
+        return replace(found, memory_mib=found.memory_mib * count, cpus=found.cpus or execution().threads * count)
 
 
 def cluster():

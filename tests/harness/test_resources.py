@@ -7,6 +7,7 @@ import yaml
 
 from harness import ROOT, resources
 from harness.errors import UserError
+from harness.params import PARAMS
 
 
 @pytest.fixture
@@ -21,6 +22,14 @@ def edited(tmp_path, monkeypatch):
         Path("params.yaml").write_text((ROOT / "params.yaml").read_text().replace("threads: 1", "threads: 3"))
         return resources.cluster()
     return read
+
+
+def test_processes_that_train_together_ask_for_memory_and_cores_each(edited, monkeypatch):
+    """Three threads each."""
+    found = edited(lambda settings: settings.update(default={"memory_mib": 10, "minutes": 20}, stages={"scan": {"cpus": 5}}))
+    PARAMS.write_text(PARAMS.read_text().replace("processes: 1", "processes: 2"))
+    asked = {stage: (found.resources(stage).memory_mib, found.resources(stage).cpus) for stage in ("pretext", "scan", "kmeans")}
+    assert asked == {"pretext": (20, 6), "scan": (20, 5), "kmeans": (10, 3)}
 
 
 def test_a_stage_asks_for_what_is_said_of_it_over_what_is_said_of_all(edited):
