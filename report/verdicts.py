@@ -160,19 +160,20 @@ def _decided(finding, corrected_ps, claims):
     tests = [(word, p, after) for (word, p), after in zip(finding.tests, corrected_ps)]
     word, p, after = next((test for test in tests if test[2] <= LEVEL), min(tests, key=lambda test: test[1]))
     numbers = _p(p) + (f", corrected for {claims} claims {_p(after)}" if claims > 1 else "")
+    what = _statement(word, *finding.forecast)
     if after <= LEVEL:
-        what = _statement(word, *finding.forecast)
-        return Verdict(word, f"{finding.reason}; {what}{numbers}", finding, p, after)
+        so = ", so no difference that matters" * (word == NO_DIFFERENCE)
+        return Verdict(word, f"{finding.reason}; {what}{so}: {numbers}", finding, p, after)
     forecast = _forecast(*finding.forecast, LEVEL / claims / finding.looks)
-    return Verdict(UNDECIDED, f"{finding.reason}; {numbers}; {forecast}", finding, p, after)
+    return Verdict(UNDECIDED, f"{finding.reason}; that it is {what}: {numbers}; {forecast}", finding, p, after)
 
 
 def _statement(word, kind, found, target, margin, images):
-    """What a word says of the margin."""
+    """What the test of a word is to show of the mean."""
     about = f"{target:.1f} ± {margin:.1f}" if kind == "equal" else f"± {margin:.1f}"
     if kind == "above":
-        return f"within {about}, so no difference that matters: " if word == NO_DIFFERENCE else ""
-    return f"{'within' if word == 'supported' else 'outside of'} {about}: "
+        return f"within {about}" if word == NO_DIFFERENCE else "not 0"
+    return f"{'within' if word == 'supported' else 'outside of'} {about}"
 
 
 def _run(high, low):

@@ -67,7 +67,7 @@ def test_a_smaller_one_takes_more_and_the_page_has_p_over_all_looks(study):
     at5, at10 = (stats.ttest_1samp(differences[:n], 0).pvalue for n in (5, 10))
     assert 0.05 / 3 < at5 < 0.05 and at10 < 0.05 / 3  # the first look would have decided it, were it the only one
     assert judged.verdict.p == pytest.approx(3 * at10, rel=0.01) and judged.verdict.word == "supported"
-    assert ", look 2 of 3; p = 0.034" in judged.verdict.reason
+    assert ", look 2 of 3; not 0: p = 0.034" in judged.verdict.reason
 
 
 def test_a_claim_that_can_no_longer_be_decided_is_not_waited_for(study, capsys):

@@ -78,7 +78,7 @@ def test_above_is_supported_where_the_difference_is_not_nothing():
     verdict = found(ABOVE, by_seed(86.0, 87.3, 88.6), by_seed(80.0, 81.0, 82.0))
     oracle = stats.ttest_rel([86.0, 87.3, 88.6], [80, 81, 82])
     assert verdict.word == "supported" and verdict.p == pytest.approx(oracle.pvalue, rel=1e-3) == verdict.corrected
-    assert verdict.reason == f"+6.3 points [5.6, 7.0] over 3 seeds, higher in 3 of 3; {p_of(oracle.pvalue)}"
+    assert verdict.reason == f"+6.3 points [5.6, 7.0] over 3 seeds, higher in 3 of 3; not 0: {p_of(oracle.pvalue)}"
     finding = verdict.finding
     assert finding.ours == "87.3 ± 1.3 against 81.0 ± 1.0" and finding.n == 3
     assert finding.estimate.interval() == pytest.approx(tuple(oracle.confidence_interval()), abs=1e-3)
@@ -87,7 +87,7 @@ def test_above_is_supported_where_the_difference_is_not_nothing():
 def test_above_is_contradicted_where_it_is_below():
     verdict = found(ABOVE, by_seed(80.0, 81.0, 82.0), by_seed(86.0, 87.3, 88.6))
     assert verdict.word == "contradicted"
-    assert verdict.reason.startswith("-6.3 points [-7.0, -5.6] over 3 seeds, higher in 0 of 3; p")
+    assert verdict.reason.startswith("-6.3 points [-7.0, -5.6] over 3 seeds, higher in 0 of 3; not 0: p")
 
 
 def test_there_is_no_difference_where_it_is_smaller_than_what_matters_even_if_it_is_one():
@@ -108,7 +108,7 @@ def test_an_undecided_claim_says_how_many_seeds_have_a_chance_of_80_percent():
     verdict = found(ABOVE, standard(3, 81.5, 1.5), by_seed(*[80.0] * 3))
     assert stats.nct.sf(stats.t.isf(0.025, 9), 9, 10**0.5) > 0.8 > stats.nct.sf(stats.t.isf(0.025, 8), 8, 3)
     assert verdict.word == "undecided"
-    assert verdict.reason == ("+1.5 points [-2.2, 5.2] over 3 seeds, higher in 2 of 3; p = 0.23; "
+    assert verdict.reason == ("+1.5 points [-2.2, 5.2] over 3 seeds, higher in 2 of 3; that it is not 0: p = 0.23; "
                               "at this mean and spread 10 seeds would decide it with a chance of 80 %")
     # nothing between them, deviation 1: to show less than a point takes 11
     nothing = found(ABOVE, standard(4, 80.0, 1.0), by_seed(*[80.0] * 4))
@@ -122,7 +122,7 @@ def test_equal_runs_leave_the_error_of_the_images():
     """No interval has no width: of 360 images, 2 * 0.8 * 0.2 make an error of 3.0 points, unpaired."""
     verdict = found(ABOVE, by_seed(80.0, 80.0, 80.0), by_seed(80.0, 80.0, 80.0), images=360)
     assert verdict.word == "undecided" and verdict.reason == (  # 1 is 0.335 errors: sf of it is 0.37
-        "+0.0 points [-5.9, 5.9] over 3 seeds, higher in 0 of 3; p = 0.37; "
+        "+0.0 points [-5.9, 5.9] over 3 seeds, higher in 0 of 3; that it is within ± 1.0: p = 0.37; "
         "360 test images cannot tell, whatever the number of seeds")
 
 
@@ -144,7 +144,7 @@ def test_images_are_paired_where_it_is_known_which_are_right():
 def test_above_a_fixed_value_needs_no_other_step():
     verdict = found(EXCEEDS, by_seed(86.0, 86.3, 86.6))
     assert verdict.word == "supported" and verdict.finding.ours == "86.3 ± 0.3"
-    assert verdict.reason.startswith("+6.3 points against 80.0 [5.6, 7.0] over 3 seeds, higher in 3 of 3; p")
+    assert verdict.reason.startswith("+6.3 points against 80.0 [5.6, 7.0] over 3 seeds, higher in 3 of 3; not 0: p")
 
 
 @pytest.mark.parametrize("claim, after, before, reason", [
@@ -177,7 +177,7 @@ def test_clustering_runs_are_averaged_by_pretext_seed():
     runs = {"0-0": 87.0, "0-1": 85.0, "1-0": 87.3, "2-0": 88.6}
     verdict = found(ABOVE, runs, by_seed(80.0, 81.0, 82.0))
     assert verdict.finding.n == 3
-    assert verdict.reason.startswith("+6.3 points [5.6, 7.0] over 3 seeds (4 runs), higher in 3 of 3; p")
+    assert verdict.reason.startswith("+6.3 points [5.6, 7.0] over 3 seeds (4 runs), higher in 3 of 3; not 0: p")
     assert verdict.finding.ours == "87.3 ± 1.3 against 81.0 ± 1.0"
 
 
@@ -224,9 +224,9 @@ def test_the_word_follows_the_corrected_p():
     findings = [judge(ABOVE, Side(side, images=IMAGES), Side(before, images=IMAGES)) for side in [weak] + [strong] * 19]
     first, *others = decide(findings)
     assert first.word == "undecided" and first.corrected == pytest.approx(20 * first.p, rel=1e-6)
-    assert "; p = 0.01, corrected for 20 claims p = 0.21; at this mean and spread " in first.reason
+    assert "; that it is not 0: p = 0.01, corrected for 20 claims p = 0.21; at this mean and spread " in first.reason
     assert {other.word for other in others} == {"supported"}
-    assert others[0].reason.endswith("p < 0.001, corrected for 20 claims p < 0.001")
+    assert others[0].reason.endswith("; not 0: p < 0.001, corrected for 20 claims p < 0.001")
 
 
 def test_what_cannot_be_tested_does_not_count_among_the_claims():
@@ -259,8 +259,8 @@ def test_that_runs_vary_alike_is_undecided_however_many_they_are():
     assert alike.word == "undecided" and [word for word, _ in alike.finding.tests] == ["contradicted"]
     assert "no difference" not in alike.reason
     constant = found(VARIES, by_seed(*[80.0] * 5), by_seed(*[97.0] * 5))
-    why = constant.reason
-    assert constant.word == "undecided" and why.endswith("p = 1; at this mean and spread more than 1000 seeds would be needed")
+    why = "that it is not 0: p = 1; at this mean and spread more than 1000 seeds would be needed"
+    assert constant.word == "undecided" and constant.reason.endswith(why)
 
 
 def test_steps_that_have_no_seed_in_common_vary_each_by_its_own():
