@@ -59,7 +59,7 @@ def easy(results):
     cells = results.cells()
     sound = sum(not cell["record"]["degenerate"] for cell in cells)
     return (f"{sound} of {count(len(cells), 'run')} ended with every loss finite and images in every cluster. The reproduction "
-            "study names the loss, and running the authors' code in its day.")
+            "study found the loss easy, and running the authors' code in its day.")
 
 
 def difficult(results, divergences, obstacles):
@@ -77,7 +77,7 @@ def difficult(results, divergences, obstacles):
 def communication(results, divergences):
     said = [one.claim.source for one in results.claims] + [entry["paper"] for entry in divergences.values()]
     issues = sorted({int(number) for text in said for number in re.findall(r"issue (\d+)", text)})
-    return "None." + f" Of their public issue tracker, {', '.join(map(str, issues))} are drawn on." * bool(issues)
+    return "None." + f" Cited from their public issue tracker: {', '.join(map(str, issues))}." * bool(issues)
 
 
 def compute(cells):

@@ -38,9 +38,10 @@ class Drawing:
 
 
 def seeds_drawings(table):
-    rows = [row for row in table.rows if row.ours and row.entries["acc"].mean is not None]
+    shown = [row for row in table.rows if row.entries["acc"].mean is not None]
+    rows = [row for row in shown if row.ours]
     if rows:
-        published = ", published means as diamonds" if any(not row.ours for row in table.rows) else ""
+        published = ", published means as diamonds" if len(shown) > len(rows) else ""
         yield Drawing("seeds", "Accuracy of every seed", "Accuracy in percent of each step: a point a seed, the mean as a bar"
                       f"{published}.", (figures.seeds_figure(table, "acc"),),
                       listed("Means", [(f"{row.step}, {row.source}", row.entries["acc"].mean) for row in rows], ".1f"))

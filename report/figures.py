@@ -212,7 +212,8 @@ def end_labels(axes, ends):
     inches = axes.get_window_extent().height / axes.figure.dpi
     for (name, x, y, color), place in zip(ends, apart(places, 0.15 / inches)):
         axes.annotate(name, (x, y), (1.07, place), textcoords="axes fraction", va="center", fontsize=8.5, annotation_clip=False,
-                      arrowprops={"arrowstyle": "-", "color": color, "linewidth": 1.4, "shrinkA": 1, "shrinkB": 0})
+                      arrowprops={"arrowstyle": "-", "color": color, "linewidth": 1.0, "shrinkA": 1, "shrinkB": 0,
+                                  "linestyle": ":"})  # not to be read as more of a line that ends before the others
 
 
 def apart(places, least):

@@ -128,7 +128,7 @@ def test_each_claim_has_its_word_and_difference_on_each_data_set(root, folder):
 def test_the_first_lines_have_the_answer_and_each_data_sets_own(root):
     """One claim is supported on both, one on the larger alone, one contradicted on both, one each way, and one never decided."""
     header = next(root.all("header")).text()
-    assert (f"5 claims about any data set, on 2 data sets: 2 supported, 1 contradicted, 0 no difference, 1 {DIFFERENT}, "
+    assert (f"5 claims that name no data set, on 2 data sets: 2 supported, 1 contradicted, 0 no difference, 1 {DIFFERENT}, "
             "1 undecided, 0 not tested.") in header
     tiles = [tile.text() for tile in next(root.all("ul", class_="tiles plain")).all("li")]
     assert [tile.split()[0] for tile in tiles] == ["small", "large"]

@@ -312,7 +312,7 @@ def test_what_was_run_on_the_published_data_set_is_not_excused(root, tmp_path, m
     monkeypatch.chdir(tmp_path)
     (tmp_path / "studies").mkdir()
     other = built(tmp_path, [central(ACC)], "cifar10")
-    assert "stand side by side for orientation" in root.text() and "stand side by side for orientation" not in other.text()
+    assert "stand beside ours for orientation" in root.text() and "stand beside ours for orientation" not in other.text()
     assert claims_table(other)[1][3].text().strip() == "undecided" and claims_table(other)[1][2].text() == "70.3 ± 10.5"
 
 
