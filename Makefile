@@ -2,6 +2,7 @@
 # make studies the same of all studies
 # make report  the report on all data sets, from what ran and from kept records: nothing is run
 # make bundle  the report as a zip that can be handed on: pages, tables, records, and a SHA-256 of each
+# make sample  docs/sample/: the report on four classes of CIFAR-10, of kept records, as the repository shows it
 # make test    lint and test
 # make bench   time the authors' code and the rewrite, side by side
 # make lock    pin and hash the newest versions that pyproject.toml allows
@@ -17,7 +18,7 @@ KEPT := runs/.kept
 PAGE := report/output/index.html
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: repro studies report bundle test lint bench lock clean
+.PHONY: repro studies report bundle sample test lint bench lock clean
 
 repro: STUDIES := $(MAIN_STUDIES)
 repro studies: $(READY) $(KEPT)
@@ -30,6 +31,10 @@ report: $(READY) $(KEPT) $(PAGE)
 
 bundle: report
 	python -m report bundle
+
+sample: report
+	rm -rf docs/sample
+	python -m report --dataset cifar10_small --out docs/sample
 
 # Kept records summed up: of all studies, so that the report shows also those that are not run.
 $(KEPT): $(wildcard records/*/SHA256SUMS params.yaml params/*.yaml studies/*/study.yaml) | $(READY)

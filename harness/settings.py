@@ -12,6 +12,8 @@ from harness.validation import need
 
 MEASURED = "measured"
 """In the place of numbers: those of the training images, as the stage `dataset` finds them."""
+READ_FROM = ("dataset.source", "dataset.root")
+"""Where images are read from, which is no setting of what is made of them."""
 
 
 @dataclass(frozen=True, slots=True)

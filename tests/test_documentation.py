@@ -11,6 +11,7 @@ import yaml
 
 from harness.pipeline.study import FIGURES, KINDS, Claim, Figures, Study, load_study
 from harness.stages import GROUPS
+from report.bundle import gathered
 from report.verdicts import WORDS
 
 ROOT = Path(__file__).parent.parent
@@ -78,3 +79,11 @@ def test_the_results_shown_first_are_those_of_the_kept_records():
             found = [100 * json.loads(file.read_text())["metrics"]["acc"] for file in files]
             shown = f"{np.mean(found):.1f} ± {np.std(found, ddof=1):.1f} ({len(found)})" if found else "–"
             assert row[column] == shown, (row[0], dataset)
+
+
+def test_the_sample_report_is_of_the_records_that_are_kept(monkeypatch):
+    """Of each of them, whose SHA-256 it shows, and of no other; every link leads to a file. `make sample` makes it anew."""
+    monkeypatch.chdir(ROOT)
+    shown = gathered(Path("docs/sample/index.html"))
+    kept = {file.as_posix() for file in Path("records/cifar10_small").rglob("metrics.json")}
+    assert {path for path in shown if path.startswith("records/")} == kept and kept

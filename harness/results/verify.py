@@ -16,12 +16,11 @@ from harness.metrics import score
 from harness.params import lookup, settings_file
 from harness.pipeline.resolve import in_force
 from harness.record import FILE, Cell
-from harness.settings import MEASURED
+from harness.settings import MEASURED, READ_FROM
 from harness.validation import build
 
 RECORDS, RUNS = Path("records"), Path("runs")
 SUMS, FACTS, LABELS, PREDICTIONS = "SHA256SUMS", "dataset.json", "test_labels.npy", "predictions.npz"
-READ_FROM = {"dataset": ("source", "root")}  # where images are read from is no setting of what is made of them
 AGAIN = "run and keep it again"
 
 
@@ -127,7 +126,7 @@ def other_settings(cell, settings):
         today = lookup(now, section, f"a record of {cell.stage}")
         found = build(type(today), mapping, f"the record's {section}")
         for key, value, before in differences(asdict(today), asdict(found), section):
-            if key.partition(".")[2] not in READ_FROM.get(section, ()) and value != MEASURED:  # which its images decide
+            if key not in READ_FROM and value != MEASURED:  # which its images decide
                 where = f"{settings_file(cell.dataset)}{f' with studies/{cell.study}/study.yaml' if cell.study else ''}"
                 yield f"{key} was {before}, and by {where} it is {value} today; {AGAIN}, or set it back"
 
