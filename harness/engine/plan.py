@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.record import FILE
+from harness.results.verify import RUNS, kept_folder
+from harness.stages import GROUPS
 
 UNKNOWN = 30.0  # seconds, for a stage that has never run: only the order of work depends on it
 
@@ -27,6 +29,12 @@ class Job:
     def kind(self):
         """The stage without its arm and seeds: those of one kind take about as long."""
         return self.name.split("@")[0]
+
+    @property
+    def stage(self):
+        """What it is called in whichever study, and group of arms, it stands in: those of one stage take nearly as long."""
+        name = self.kind.rpartition(":")[2]
+        return name.removesuffix(next((end for end in GROUPS.values() if end and name.endswith(end)), ""))
 
     @property
     def is_cell(self):
@@ -83,18 +91,21 @@ def of_studies(jobs, chosen):
 
 
 def seconds(jobs):
-    """How long each job takes: by the record of its last run, else by those of its kind, else a guess (UNKNOWN)."""
-    took = {name: _seconds(job) for name, job in jobs.items()}
-    kinds = {}
+    """How long each job takes: by the record of its last run, or the one that is kept of it, else by those of its kind, else by
+    those of its stage, else a guess (UNKNOWN)."""
+    took, like = {name: _seconds(job) for name, job in jobs.items()}, {}
     for name, value in took.items():
-        if value is not None:
-            kinds.setdefault(jobs[name].kind, []).append(value)
-    return {name: value if value is not None else statistics.median(kinds.get(jobs[name].kind, [UNKNOWN]))
-            for name, value in took.items()}
+        for what in {jobs[name].kind, jobs[name].stage} if value is not None else ():
+            like.setdefault(what, []).append(value)
+    return {name: value if value is not None else statistics.median(like.get(job.kind) or like.get(job.stage) or [UNKNOWN])
+            for (name, job), value in zip(jobs.items(), took.values())}
 
 
 def _seconds(job):
-    return json.loads(job.record.read_text())["evidence"].get("seconds") if job.record and job.record.exists() else None
+    files = [job.record] if job.is_cell else []
+    files += [kept_folder(file.parent) / FILE for file in files if file.is_relative_to(RUNS)]
+    found = (json.loads(file.read_text())["evidence"].get("seconds") for file in files if file.exists())
+    return next((value for value in found if value is not None), None)
 
 
 def longest_chain(jobs, todo, took):

@@ -3,6 +3,7 @@
 import json
 import random
 import re
+from pathlib import Path
 
 import pytest
 
@@ -106,16 +107,31 @@ def timed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for file, evidence in {"a/metrics.json": {"seconds": 10.0}, "b/metrics.json": {"seconds": 30.0},
                            "theirs/metrics.json": {"seconds": 50.0}, "refused/metrics.json": {"revision": "x"}}.items():
-        (tmp_path / file).parent.mkdir()
-        (tmp_path / file).write_text(json.dumps({"evidence": evidence}))
+        written(f"runs/d/{file}", evidence)
     outs = {"scan@a": ("a/model.pt", "a/metrics.json"), "scan@b": ("b/metrics.json",), "scan@c": ("c/metrics.json",),
             "original_scan@a": ("theirs",), "original_scan@b": ("refused",), "summary": ("nowhere",)}
-    return {name: Job(name, frozenset(), paths, name != "scan@a") for name, paths in outs.items()}
+    return {name: Job(name, frozenset(), tuple(f"runs/d/{path}" for path in paths), name != "scan@a")
+            for name, paths in outs.items()}
+
+
+def written(file, evidence):
+    Path(file).parent.mkdir(parents=True)
+    Path(file).write_text(json.dumps({"evidence": evidence}))
 
 
 def test_a_stage_takes_as_long_as_its_last_run_or_as_others_of_its_kind(timed):
     assert seconds(timed) == {"scan@a": 10, "scan@b": 30, "scan@c": 20, "original_scan@a": 50, "original_scan@b": 50,
                               "summary": UNKNOWN}
+
+
+def test_what_never_ran_here_takes_as_long_as_its_kept_record_or_as_its_stage_in_other_studies(timed):
+    written("records/d/threshold/x/selflabel/metrics.json", {"seconds": 7.0})
+    written("records/d/refused/metrics.json", {"seconds": 90.0})
+    others = {"studies/t/dvc.yaml:selflabel_alone@x": "runs/d/studies/threshold/x/selflabel/metrics.json",
+              "studies/u/dvc.yaml:selflabel_of_own_pretext@y": "runs/d/studies/u/y/selflabel/metrics.json",
+              "studies/u/dvc.yaml:scan@y": "runs/d/studies/u/y/scan/metrics.json"}
+    jobs = timed | {name: Job(name, frozenset(), (out,), True) for name, out in others.items()}
+    assert [seconds(jobs)[name] for name in others] == [7, 7, 20] and seconds(jobs)["original_scan@b"] == 90
 
 
 def test_the_plan_has_a_line_for_each_kind_and_a_sum(timed, capsys):
