@@ -5,7 +5,6 @@ from itertools import groupby
 from pathlib import Path
 
 from harness.files import read_yaml, writing
-from harness.settings import READ_FROM
 from harness.stages import BASELINES, SCORED, STAGES, title
 from report.abstract import abstract, stage_of
 from report.answer import answer
@@ -182,8 +181,8 @@ def kept_lines(results):
 
 
 def settings_in_force(cells):
-    """(step, [(setting, value)]) for the first seed of each step, without the folder that images were read from."""
+    """(step, [(setting, value)]) for the first seed of each step."""
     first = {}
     for cell in cells:
         first.setdefault(cell["step"], cell["record"]["settings"])
-    return [(step, [(key, value) for key, value in flat(settings) if key not in READ_FROM]) for step, settings in first.items()]
+    return [(step, list(flat(settings))) for step, settings in first.items()]

@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.datasets import read_predictions
 from harness.errors import UserError
-from harness.files import existing, read_npz, sha256, write_npz, writing
+from harness.files import existing, read_json, read_npz, sha256, write_json, write_npz, writing
 from harness.params import clustering_seeds, pretext_seeds
 from harness.pipeline.cells import results, start_results
 from harness.pipeline.study import load_study, names
@@ -31,6 +31,7 @@ from harness.results.verify import (
     seeds_under,
     sums,
 )
+from harness.settings import READ_FROM
 
 
 def keep(studies, dataset):
@@ -70,13 +71,20 @@ def keep(studies, dataset):
 
 
 def keep_one(folder, kept):
-    """Copy a record, and of the predictions what the summary needs."""
+    """Copy a record without the folder that images were read from, and of the predictions what the summary needs."""
     shutil.rmtree(kept, ignore_errors=True)
-    copy(folder / FILE, kept / FILE)
+    write_json(kept / FILE, anywhere(read_json(folder / FILE)))
     if (folder / PREDICTIONS).exists():
         found = read_npz(folder / PREDICTIONS)
         kept_part = found if "clusters" in found else reduced(*read_predictions(folder / PREDICTIONS))
         write_npz(kept / PREDICTIONS, compressed=True, **kept_part)
+
+
+def anywhere(record):
+    """A record without what says where its images were read from."""
+    settings = {section: {key: value for key, value in mapping.items() if f"{section}.{key}" not in READ_FROM}
+                for section, mapping in record["settings"].items()}
+    return record | {"settings": settings}
 
 
 def reduced(probabilities, features):

@@ -124,7 +124,8 @@ def other_settings(cell, settings):
     now = in_force(cell)
     for section, mapping in settings.items():
         today = lookup(now, section, f"a record of {cell.stage}")
-        found = build(type(today), mapping, f"the record's {section}")
+        here = {key: value for key, value in asdict(today).items() if f"{section}.{key}" in READ_FROM}
+        found = build(type(today), here | mapping, f"the record's {section}")
         for key, value, before in differences(asdict(today), asdict(found), section):
             if key not in READ_FROM and value != MEASURED:  # which its images decide
                 where = f"{settings_file(cell.dataset)}{f' with studies/{cell.study}/study.yaml' if cell.study else ''}"

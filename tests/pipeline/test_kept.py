@@ -231,6 +231,14 @@ def test_a_record_that_would_not_count_is_not_kept_and_replaces_none(project):
     assert project.run("studies", "keep", "main", check=False).returncode == 2 and project.bytes("records/digits/**/*.*") == kept
 
 
+def test_where_images_were_read_from_is_neither_kept_nor_asked_for(away, clone, monkeypatch):
+    for file in clone.folder.glob("records/digits/**/metrics.json"):
+        assert not {"source", "root"} & json.loads(file.read_text())["settings"].get("dataset", {}).keys()
+    monkeypatch.chdir(clone.folder)
+    clone.edit("params/digits.yaml", lambda settings: settings["dataset"].update(source="folder", root="elsewhere"))
+    assert verify.problems(verify.Path(SCAN)) == []
+
+
 def test_many_clusters_take_two_bytes():
     probabilities = np.eye(300, dtype=np.float32)
     found = reduced(probabilities, probabilities)

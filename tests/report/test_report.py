@@ -15,7 +15,7 @@ from report import figures, panels
 from report.details import most_confused, study_drawings, summed_confusion
 from report.drawings import differences
 from report.latex import latex
-from report.page import effects, evidence, settings_in_force, step_by_step, variances
+from report.page import effects, evidence, step_by_step, variances
 from report.statistics import spread
 from report.summaries import Arm
 from report.tables import IMPLEMENTATIONS, SCORES, Entry, Row, Table, clustering_table, measured, neighbor_table, write_table
@@ -199,12 +199,6 @@ def test_each_arm_is_compared_with_the_first_one_read_seed_by_seed(summary):
         n = len(values)
         assert interval == pytest.approx(stats.t.interval(0.95, n - 1, np.mean(values), np.std(values, ddof=1) / n**0.5))
     assert list(differences(summary, "scan")) == []  # it reads none
-
-
-def test_the_settings_shown_are_of_the_first_seed_without_the_folder_of_the_images():
-    cells = [made.cell("kmeans/pixels", seed, None, settings={"dataset": {"source": "folder", "root": "/there", "size": size},
-                                                              "kmeans": {"restarts": 3}}) for seed, size in (("0", 8), ("1", 9))]
-    assert settings_in_force(cells) == [("kmeans/pixels", [("dataset.size", 8), ("kmeans.restarts", 3)])]
 
 
 def test_the_effects_are_those_of_the_study_divergences_alone():
