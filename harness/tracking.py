@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 PROJECT, FOLDER = "scan-repro", Path("wandb")
+MOST_IMAGES = 100  # W&B shows 108 of a list, and drops the rest
 AGENTS = ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_SWEEP_PARAM_PATH")
 """What an agent of a W&B sweep tells the process that it starts, which is a cell: its stages have runs of their own."""
 
@@ -67,12 +68,16 @@ class Tracker:
             with self._harmless("no longer written"):
                 self.run.log(row, step=row["epoch"])
 
-    def finish(self, metrics):
-        """The final figures: numbers in the summary, and the confusion matrix as W&B's own chart of one."""
+    def finish(self, metrics, prototypes=()):
+        """The final figures: numbers in the summary, the confusion matrix as W&B's own chart of one, and prototypes as images.
+
+        Args: prototypes: (uint8 [h, w, c], caption) of each, of which the first MOST_IMAGES are taken.
+        """
         if self.run:
             with self._harmless("not finished"):
-                chart = {"confusion": confusion_chart(metrics["confusion"])} if "confusion" in metrics else {}
-                self.run.log(chart, step=self.run.step, commit=True)  # with the last epoch, which would replace the final figures
+                shown = {"confusion": confusion_chart(metrics["confusion"])} if "confusion" in metrics else {}
+                shown |= {"prototypes": pictures(prototypes)} if prototypes else {}
+                self.run.log(shown, step=self.run.step, commit=True)  # with the last epoch, which would replace the final figures
                 self.run.summary.update({key: value for key, value in metrics.items() if isinstance(value, (int, float))})
                 self.run.finish()
                 remove_parts(Path(self.run.settings.sync_dir), self.run.id)
@@ -89,6 +94,13 @@ def confusion_chart(counts):
     rows = [[f"class {actual}", f"class {matched}" if matched < len(counts) else f"unmatched {matched - len(counts)}", images]
             for actual, row in enumerate(counts) for matched, images in enumerate(row)]
     return wandb.plot_table("wandb/confusion_matrix/v1", wandb.Table(columns=columns, data=rows), dict(zip(columns, columns)))
+
+
+def pictures(captioned):
+    """W&B's images of (uint8 [h, w, c], caption)."""
+    import wandb
+
+    return [wandb.Image(image.squeeze(), caption=caption, file_type="png") for image, caption in captioned[:MOST_IMAGES]]
 
 
 def remove_parts(whole, identity):

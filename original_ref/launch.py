@@ -172,12 +172,13 @@ class Launch:
             temporary.write_text(yaml.safe_dump(value))
         return str(self.root / name)
 
-    def finish(self, out, files, watch, metrics, degenerate=()):
-        """Write the record, by which `files` are known again; close the W&B run, remove the folder."""
+    def finish(self, out, files, watch, metrics, degenerate=(), prototypes=()):
+        """Write the record, by which `files` are known again; close the W&B run, which shows the prototypes, and remove the
+        folder."""
         losses = [row["loss"] for row in watch.rows]
         self.session.record(out, metrics, watch.rows, [*degenerate, *degeneracies(losses), *self.ended], watch.progress.rate,
                             known_by(out, files, self.made_from))
-        watch.tracker.finish(metrics)
+        watch.tracker.finish(metrics, prototypes)
         shutil.rmtree(self.root)
 
 

@@ -5,6 +5,7 @@ import torch
 from harness import weights
 from harness.datasets import PreparedDataset, read_neighbors
 from harness.files import existing, write_npy, write_npz
+from harness.results.examples import captioned_prototypes
 from harness.session import Session
 from original_ref import config
 from original_ref.launch import Launch, evaluate
@@ -39,7 +40,8 @@ def run(cell, settings, inputs, out):
     metrics, degenerate = evaluate(dataset, probabilities)
     loss, epoch = min(((row["validation_loss"], row["epoch"]) for row in watch.rows), default=(None, 0))
     chosen = {"epoch": epoch, "head": head, "validation_loss": loss, **watch.reported}
-    launch.finish(out, FILES, watch, {**metrics, **chosen}, degenerate)
+    launch.finish(out, FILES, watch, {**metrics, **chosen}, degenerate,
+                  captioned_prototypes(dataset, out / "predictions.npz"))
 
 
 def keep_head(state, head):

@@ -6,6 +6,7 @@ import torch
 from harness import weights
 from harness.datasets import PreparedDataset
 from harness.files import existing, write_npz
+from harness.results.examples import captioned_prototypes
 from harness.session import Session
 from original_ref import config
 from original_ref.launch import Launch, evaluate
@@ -33,4 +34,5 @@ def run(cell, settings, inputs, out):
     probabilities = watch.predictions[0]["probabilities"].numpy().astype(np.float32)
     write_npz(out / "predictions.npz", probabilities=probabilities, features=watch.features.numpy())
     metrics, degenerate = evaluate(dataset, probabilities)
-    launch.finish(out, FILES, watch, {**metrics, **watch.reported}, degenerate)
+    launch.finish(out, FILES, watch, {**metrics, **watch.reported}, degenerate,
+                  captioned_prototypes(dataset, out / "predictions.npz"))

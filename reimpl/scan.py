@@ -8,6 +8,7 @@ from harness import weights
 from harness.datasets import PreparedDataset, read_neighbors
 from harness.files import existing
 from harness.record import score_metrics
+from harness.results.examples import captioned_prototypes
 from harness.session import Session
 from reimpl.augment import Normalize, make_augmentation
 from reimpl.losses import entropy, log_likelihood
@@ -76,7 +77,8 @@ def run(cell, settings, inputs, out):
     predictions.write(out / "predictions.npz", **assigned(task, model, images, normalize))
     chosen = {"epoch": best["epoch"], "head": best["head"],
               "validation_loss": best["loss"] if math.isfinite(best["loss"]) else None}
-    trainer.finish(out, {**score_metrics(predictions.scores(dataset)), **chosen}, predictions.degenerate())
+    trainer.finish(out, {**score_metrics(predictions.scores(dataset)), **chosen}, predictions.degenerate(),
+                   captioned_prototypes(dataset, out / "predictions.npz"))
 
 
 def start_from_pretext(path, task, backbone):

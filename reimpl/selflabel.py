@@ -4,6 +4,7 @@ from harness import weights
 from harness.datasets import PreparedDataset
 from harness.files import existing
 from harness.record import score_metrics
+from harness.results.examples import captioned_prototypes
 from harness.session import Session
 from reimpl.augment import Normalize, make_augmentation
 from reimpl.networks import make_backbone
@@ -34,7 +35,8 @@ def run(cell, settings, inputs, out):
     weights.save(out / "model.pt", plain(task.kept(model)))
     predictions.write(out / "predictions.npz", **assigned(task, model, images, normalize))
     metrics = {**score_metrics(predictions.scores(dataset)), "confident": curves[-1]["confident"]}
-    trainer.finish(out, metrics, predictions.degenerate() + nothing_learned(curves, selflabel.threshold))
+    trainer.finish(out, metrics, predictions.degenerate() + nothing_learned(curves, selflabel.threshold),
+                   captioned_prototypes(dataset, out / "predictions.npz"))
 
 
 def nothing_learned(curves, threshold):

@@ -32,16 +32,29 @@ def gallery(dataset, found):
             arrays[f"{result.step}/images"] = split.images("train")[rows]
             arrays[f"{result.step}/labels"] = labels_of(split, "train", rows)
         elif has_prototypes(result.folder / "predictions.npz"):
-            predictions, chosen = predicted(result, dataset.counts["test"])
-            match = matched(dataset, predictions, len(chosen))
-            order = np.lexsort((np.arange(len(chosen)), match))
-            present = order[chosen[order] >= 0]
-            rows = chosen[present]
-            arrays[f"prototypes/{result.step}/images"] = dataset.images("test")[rows]
-            arrays[f"prototypes/{result.step}/labels"] = labels_of(dataset, "test", rows)
-            arrays[f"prototypes/{result.step}/classes"] = match[present]
-            arrays[f"prototypes/{result.step}/clusters"] = present
+            shown = shown_prototypes(dataset, *predicted(result, dataset.counts["test"]))
+            for name, values in zip(("images", "labels", "classes", "clusters"), shown):
+                arrays[f"prototypes/{result.step}/{name}"] = values
     return arrays
+
+
+def shown_prototypes(dataset, predictions, chosen):
+    """The prototypes of clusters that have one, by the class that each is matched to, as `gallery` has them: images, labels,
+    classes, clusters. Args: predictions int64 [n]; chosen int64 [clusters], as `prototypes` returns."""
+    match = matched(dataset, predictions, len(chosen))
+    order = np.lexsort((np.arange(len(chosen)), match))
+    present = order[chosen[order] >= 0]
+    rows = chosen[present]
+    return dataset.images("test")[rows], labels_of(dataset, "test", rows), match[present], present
+
+
+def captioned_prototypes(dataset, file):
+    """[(uint8 [h, w, c], what it stands for)] of the predictions that a stage has written, for whoever watches it."""
+    probabilities, features = read_predictions(file, dataset.counts["test"])
+    shown = shown_prototypes(dataset, probabilities.argmax(1), prototypes(probabilities, features))
+    names = [*dataset.classes, "none"]  # the last is -1
+    return [(image, f"cluster {cluster}, matched to {names[matched_to]}; its own label: {names[label]}")
+            for image, label, matched_to, cluster in zip(*shown)]
 
 
 def joint(result):

@@ -1,13 +1,16 @@
 """What W&B's own client sends to a server, or leaves in a folder, of what a Tracker tells it."""
 
+import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from harness.engine.view import view
 from harness.record import Cell
-from harness.tracking import Tracker
+from harness.tracking import MOST_IMAGES, Tracker
 from tests.wandb_server import serving
 
 
@@ -99,6 +102,19 @@ def test_a_run_has_its_figures_and_its_confusion_matrix_beside_its_last_epoch(se
     assert chart["fieldSettings"] == {column: column for column in table["columns"]}
     assert table["data"] == [["class 0", "class 0", 5], ["class 0", "class 1", 1], ["class 0", "unmatched 0", 0],
                              ["class 1", "class 0", 0], ["class 1", "class 1", 7], ["class 1", "unmatched 0", 2]]
+
+
+def test_prototypes_are_images_with_what_they_stand_for(server):
+    """Gray and coloured ones, byte for byte, and no more of them than W&B shows."""
+    images = np.random.default_rng(0).integers(0, 256, (MOST_IMAGES + 1, 4, 5, 3), dtype=np.uint8)
+    gray = np.arange(20, dtype=np.uint8).reshape(4, 5, 1)
+    tracker = Tracker("online", CELLS[0], {}, "prototypes")
+    tracker.finish({"acc": 0.8}, [(gray, "cluster 0"), *((image, "another") for image in images)])
+    run = server.runs["prototypes"]
+    (row,) = run.history
+    assert row["prototypes"]["captions"] == ["cluster 0", *["another"] * (MOST_IMAGES - 1)]
+    sent = [np.asarray(Image.open(io.BytesIO(run.files[name]))) for name in row["prototypes"]["filenames"]]
+    assert np.array_equal(sent[0], gray[..., 0]) and np.array_equal(sent[1:], images[: MOST_IMAGES - 1])
 
 
 def test_a_view_of_a_study_averages_over_what_groups_and_stages_leave(server, capsys):

@@ -50,6 +50,8 @@ def test_a_killed_stage_is_one_run_with_all_epochs_once(project, server, stage, 
     assert run.config["settings"] == {section: values for section, values in record["settings"].items() if values}
     tables = [json.loads(content) for name, content in run.files.items() if name.startswith("media/table/confusion_table")]
     assert [sum(row[2] for row in table["data"]) for table in tables] == [360] * (stage != "pretext")
+    used = sum(any(images) for images in zip(*record["metrics"].get("confusion", ())))
+    assert len([name for name in run.files if name.startswith("media/images/prototypes")]) == used
     assert run.given["groupName"] == ("digits/shared/reimpl/simclr" if stage == "pretext" else "digits/main/reimpl/default")
 
 
