@@ -25,6 +25,7 @@ from harness.files import (
     read_json,
     read_npy,
     read_npz,
+    read_text,
     write_json,
     write_npy,
     write_npy_in_pieces,
@@ -38,8 +39,8 @@ from harness.validation import build
 def prepare(settings):
     """The data set that `settings` describe, as `Raw` at its final size. Raises UserError where they do not fit."""
     raw = find_source(settings.source)(settings)
-    if settings.classes:
-        raw = of_classes(raw, settings.classes)
+    if settings.classes or settings.class_list:
+        raw = of_classes(raw, settings.classes or listed(settings.class_list))
     if settings.size:
         raw = Raw({split: found.resized(settings.size) for split, found in raw.images.items()}, raw.labels, raw.classes)
     if settings.unlabeled_images and UNLABELED not in raw.images:
@@ -59,6 +60,14 @@ def prepare(settings):
     if settings.mean != MEASURED and channels != len(settings.mean):
         raise UserError(f"the images have {channels} channel(s), but dataset.mean has {len(settings.mean)} number(s)")
     return raw
+
+
+def listed(file):
+    """The first word of each line of a text file, as a list, each once."""
+    found = [line.split()[0] for line in read_text(Path(file)).splitlines() if line.strip()]
+    if len(found) < 2 or len({*found}) < len(found):
+        raise UserError(f"{file} should name two or more classes, one a line, each once")
+    return found
 
 
 def of_classes(raw, classes):

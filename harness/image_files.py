@@ -68,14 +68,14 @@ def _opaque(image, file):
     return image
 
 
-def resize(image, size):
-    """An image uint8 [h, w, c] at size x size pixels: its shorter side becomes `size` (bilinear, Pillow's, so with antialiasing),
-    and the middle of the longer one is kept. As torchvision's Resize and CenterCrop have it."""
+def resize(image, size, shorter=0):
+    """An image uint8 [h, w, c] at size x size pixels: its shorter side becomes `shorter`, or `size` where that is 0 (bilinear,
+    Pillow's, so with antialiasing), and the middle is kept. As torchvision's Resize and CenterCrop have it."""
     height, width = image.shape[:2]
-    shorter = min(height, width)
-    if shorter != size:
+    now, shorter = min(height, width), shorter or size
+    if now != shorter:
         scaled = Image.fromarray(image if image.shape[2] == 3 else image[..., 0]).resize(
-            (width * size // shorter, height * size // shorter), Image.Resampling.BILINEAR)
+            (width * shorter // now, height * shorter // now), Image.Resampling.BILINEAR)
         image = np.atleast_3d(np.asarray(scaled))
     top, left = (round((side - size) / 2) for side in image.shape[:2])
     return image[top : top + size, left : left + size]

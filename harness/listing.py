@@ -1,4 +1,5 @@
-"""The stage that notices that images have changed: a hash of the names, sizes and times of the files of a data set.
+"""The stage that notices that images have changed: a hash of the names, sizes and times of the files of a data set, and of its
+list of classes.
 
     python -m harness listing --dataset D --out FOLDER
 
@@ -10,7 +11,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from harness.files import write_json
+from harness.files import sha256, write_json
 
 
 def listing(root):
@@ -37,9 +38,9 @@ def status(path):
 def run(cell, settings, inputs, out):
     """The stage. Of images that are downloaded, and then verified, it lists none; of a folder that is gone, as where the prepared
     images came from elsewhere, what it said before stays."""
-    source, root = settings["dataset"].source, settings["dataset"].root
-    file = out / "listing.json"
+    source, root, classes = (getattr(settings["dataset"], name) for name in ("source", "root", "class_list"))
+    file, lists = out / "listing.json", {"classes": sha256(classes)} if Path(classes).is_file() else {}
     if source != "folder":
-        write_json(file, {})
+        write_json(file, lists)
     elif Path(root).exists() or not file.exists():
-        write_json(file, listing(root))
+        write_json(file, listing(root) | lists)

@@ -13,6 +13,8 @@ SETTINGS_FOLDER = Path("params")
 TAKEN = ("code", "raw", "slurm")
 """What no data set can be called, since runs/code, data/raw and params/slurm.yaml are something else."""
 ENGINES = ("local", "slurm")
+LIKE = "like"
+"""In the settings of a data set: the name of another, whose settings it has where its own file says nothing else."""
 MOST_THREADS = 1024
 MATTERS = 1.0
 """The smallest difference of two accuracies that matters, in points, where neither data set nor study says otherwise. Two near
@@ -40,6 +42,24 @@ def settings_file(dataset):
     check_name(dataset, "the data set", TAKEN)
     return lookup({f"{name}.yaml": SETTINGS_FOLDER / f"{name}.yaml" for name in data_sets()}, f"{dataset}.yaml",
                   f"{SETTINGS_FOLDER}/")
+
+
+def data_set_settings(dataset, round_by=()):
+    """The settings of a data set, as a mapping: those of its file, laid over those of the data set that it is LIKE, if it names
+    one. Raises UserError. Args: round_by: the data sets that are like this one."""
+    own, other = dict(read_yaml(settings_file(dataset))), like(dataset, round_by)
+    own.pop(LIKE, None)
+    return overlay(data_set_settings(other, (*round_by, dataset)), own) if other else own
+
+
+def like(dataset, round_by=()):
+    """The name of the data set that a data set is LIKE; None where it names none. Args and errors: as data_set_settings."""
+    file = settings_file(dataset)
+    other, known = read_yaml(file).get(LIKE), sorted({*data_sets()} - {dataset, *round_by})
+    if other is not None and other not in known:
+        raise UserError(f"{file}: {LIKE} is {other!r}, and should be another data set that is not like this one: "
+                        f"{', '.join(known) or 'there is none'}")
+    return other
 
 
 def mapping_of(what, value, where):
@@ -147,7 +167,7 @@ def looks():
 def matters(dataset):
     """The smallest difference that matters on a data set, in points: `matters` in its settings, or MATTERS."""
     file = SETTINGS_FOLDER / f"{dataset}.yaml"
-    value = read_yaml(file).get("matters", MATTERS) if file.exists() else MATTERS
+    value = data_set_settings(dataset).get("matters", MATTERS) if file.exists() else MATTERS
     if type(value) not in (int, float) or not 0 < value < 100:
         raise UserError(f"{file}: matters is {value!r}, and should be a number of points above 0")
     return float(value)

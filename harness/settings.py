@@ -32,8 +32,14 @@ class Dataset:
     size: int = 0
     """Side, in pixels, that the shorter side of images is resized to (bilinear), of which the middle square is kept; 0 keeps
     theirs, which are then to be square and of one size."""
+    shorter: int = 0
+    """Of a `folder`: pixels that the shorter side is resized to, where the middle square of `size` is less than all of it [256 on
+    ImageNet, for 224]; 0 is `size`."""
     classes: tuple[str, ...] = ()
     """Names of the classes to keep, in this order; empty keeps all."""
+    class_list: str = ""
+    """Instead of `classes`: a text file, each line of which begins with the name of a class to keep, as in the authors' lists of
+    ImageNet's subsets (data/imagenet_subsets in their code)."""
     train_images: int = 0
     """Training images to keep, of each class the same share, picked and ordered by a hash of the pixels, so the same from any
     source; 0 keeps all. Fewer are among those of more."""
@@ -54,6 +60,9 @@ class Dataset:
         need(self.size == 0 or self.size >= 4, "size", self.size, "0 or at least 4 pixels")
         need(len(self.classes) != 1 and len(set(self.classes)) == len(self.classes), "classes", self.classes,
              "two or more names, each once, or left out")
+        need(not (self.classes and self.class_list), "class_list", self.class_list, "left out where there are classes")
+        need(self.shorter == 0 or self.source == "folder" and 0 < self.size <= self.shorter, "shorter", self.shorter,
+             "left out, or of a folder, with a size above 0 that is no more")
         need(self.train_images >= 0, "train_images", self.train_images, "0 or more")
         need(self.test_images >= 0, "test_images", self.test_images, "0 or more")
         need(self.unlabeled_images >= 0, "unlabeled_images", self.unlabeled_images, "0 or more")

@@ -205,7 +205,7 @@ def _files(files, place, settings):
 
     def read(file):
         image = read_image(file, settings.channels)
-        return resize(image, settings.size) if settings.size else image
+        return resize(image, settings.size, settings.shorter) if settings.size else image
 
     shape = read(files[0]).shape
 

@@ -10,6 +10,7 @@ next call goes on in that folder, or in one that was unpacked. The images lie in
 """
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -27,7 +28,7 @@ from harness.bench.luggage import pack, unpack
 from harness.bench.workspace import Workspace
 from harness.errors import GO_ON, UserError, guarded
 from harness.files import read_yaml
-from harness.params import PARAMS, SETTINGS_FOLDER, execution, overlay
+from harness.params import PARAMS, SETTINGS_FOLDER, data_set_settings, execution, overlay
 from harness.record import FILE
 from harness.session import find_device
 
@@ -98,7 +99,8 @@ def settle(work, dataset, images, seconds, changes):
     place = work / IMAGES
     place.unlink(missing_ok=True)
     place.symlink_to(images.resolve())
-    settings = overlay(read_yaml(ROOT / SETTINGS_FOLDER / f"{dataset}.yaml"), {"dataset": {"source": "folder", "root": IMAGES}})
+    with contextlib.chdir(ROOT):
+        settings = overlay(data_set_settings(dataset), {"dataset": {"source": "folder", "root": IMAGES}})
     (work / SETTINGS_FOLDER / f"{dataset}.yaml").write_text(yaml.safe_dump(overlay(settings, changes)))
     params = read_yaml(ROOT / PARAMS)
     params["execution"] |= {"engine": "local", "tracking": "disabled", "checkpoint_seconds": CHECKPOINT_SECONDS,

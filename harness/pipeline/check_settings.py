@@ -2,6 +2,7 @@
 
 import importlib
 from dataclasses import replace
+from functools import cache
 
 from harness import tasks
 from harness.datasets import need_images, prepare
@@ -14,6 +15,7 @@ from harness.params import (
     data_sets,
     dataset_name,
     execution,
+    like,
     looks,
     matters,
     pretext_seeds,
@@ -45,9 +47,9 @@ def all_problems(names=()):
     problems = Problems()
     for read in (check_keys, check_data_set, pretext_seeds, clustering_seeds, looks, check_tasks, execution):
         problems.read(read)
-    found = [(PARAMS, message) for message in problems]
+    found, once = [(PARAMS, message) for message in problems], cache(of_data_set)
     for name in names or data_sets():
-        found += [(SETTINGS_FOLDER / f"{name}.yaml", message) for message in of_data_set(name)]
+        found += [(SETTINGS_FOLDER / f"{name}.yaml", message) for message in own(once, name)]
     return found or [(settings_file(dataset_name()), message) for message in of_run()]
 
 
@@ -90,6 +92,14 @@ def of_data_set(name):
     return list(dict.fromkeys(problems))
 
 
+def own(problems_of, name):
+    """What is wrong with a data set, as `problems_of` finds it by its name, but what it has from the one that it is like."""
+    found, other = problems_of(name), Problems().read(like, name)
+    inherited = problems_of(other) if other else []
+    file, theirs = (str(SETTINGS_FOLDER / f"{one}.yaml") for one in (name, other))
+    return [message for message in found if message.replace(file, theirs) not in inherited]
+
+
 def of_run():
     """What is wrong with the data set that is run: tasks without settings, images that are not there or too few."""
     problems, sections = Problems(), sections_of(dataset_name())
@@ -106,12 +116,16 @@ def of_variants(studies):
     """
     named = {(section, name) for study in studies for groups in study.arms.values() for arms in groups.values()
              for changes in (arms or {}).values() for section in PICKED for name in changes.get(section) or ()}
-    for dataset in data_sets():
+
+    def lacking(dataset):
         problems, sections = Problems(), sections_of(dataset)
         for section, name in sorted(named):
             if name in tasks.known(section):
                 problems.read(sections.mapping, f"{section}.{name}")
-        yield from ((sections.file, message) for message in problems)
+        return problems
+
+    for dataset in data_sets():
+        yield from ((settings_file(dataset), message) for message in own(cache(lacking), dataset))
 
 
 def images_of(name):

@@ -83,7 +83,7 @@ def settings_stage(name):
     return {
         "wdir": "../..",
         "cmd": quoted(f"python -m harness.pipeline.resolve --dataset ${{dataset}} --study {name} --out {out}"),
-        "deps": ["runs/code/harness.pipeline.resolve.json", "params/${dataset}.yaml", f"studies/{name}/study.yaml"],
+        "deps": ["runs/code/harness.pipeline.resolve.json", "params", f"studies/{name}/study.yaml"],
         "outs": [out],
     }
 

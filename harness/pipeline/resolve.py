@@ -1,4 +1,4 @@
-"""The settings files of stages: params/<data set>.yaml, with what an arm changes laid over it, cut to what a stage reads.
+"""The settings files of stages: those of a data set, with what an arm changes laid over them, cut to what a stage reads.
 
     python -m harness.pipeline.resolve --dataset D [--study S] --out FOLDER
 
@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 
 from harness.errors import guarded
-from harness.files import read_yaml, write_json
-from harness.params import about, matters, settings_file
+from harness.files import write_json
+from harness.params import about, data_set_settings, matters, settings_file
 from harness.pipeline.study import FILE, load_study
 from harness.sections import Sections, augmentations, keys, read_settings
 from harness.stages import PIPELINE, STAGES
@@ -25,8 +25,7 @@ def sections_of(dataset, name="", implementation="", arm="", study=None):
 
     Args: study: the Study, where it has been read already.
     """
-    file = settings_file(dataset)
-    base = read_yaml(file)
+    file, base = settings_file(dataset), data_set_settings(dataset)
     if not name:
         return Sections(base, file)
     study = study or load_study(name)

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from torchvision import transforms
 
-from harness import datasets, sources
+from harness import datasets, listing, sources
 from harness.datasets import (
     PreparedDataset,
     channel_statistics,
@@ -70,6 +72,40 @@ def test_a_folder_is_read_in_the_order_of_class_and_file(photo_folder, photos):
     assert raw.classes == ["flower", "temple"]
     assert raw.labels["train"].tolist() == [0] * 4 + [1] * 4 and raw.labels["test"].tolist() == [0, 0, 1, 1]
     assert (raw.images["train"][5] == photos[1].permute(1, 2, 0).numpy()).all()
+
+
+def test_a_list_names_the_classes_to_keep_in_its_order(photo_folder, tmp_path_factory):
+    """As the authors' lists of ImageNet's subsets: a folder's name, and then what it is called."""
+    shutil.copytree(photo_folder / "train/flower", photo_folder / "train/n01")
+    shutil.copytree(photo_folder / "test/flower", photo_folder / "test/n01")
+    place = tmp_path_factory.mktemp("list")
+    (place / "list.txt").write_text("temple of China\n\nn01 some flower\n")
+    settings = Dataset(source="folder", root=str(photo_folder), class_list=str(place / "list.txt"), **RGB)
+    raw = prepare(settings)
+    assert raw.classes == ["temple", "n01"] and raw.labels["train"].tolist() == [1] * 4 + [0] * 4
+    before = listed(settings, place)
+    assert before == listed(settings, place) and listed(replace(settings, class_list=""), place) != before
+    (place / "list.txt").write_text("temple\nflower\n")
+    assert listed(settings, place) != before
+
+
+def listed(settings, out):
+    """What the stage `listing` writes."""
+    listing.run(None, {"dataset": settings}, {}, out)
+    return json.loads((out / "listing.json").read_text())
+
+
+@pytest.mark.parametrize("text, says", [
+    ("temple\n", "list.txt should name two or more classes, one a line, each once"),
+    ("temple\nflower\ntemple x\n", "list.txt should name two or more classes, one a line, each once"),
+    ("temple\nn02\n", "dataset.classes has 'n02'; the data set has flower, temple"),
+    (None, "list.txt is missing"),
+])
+def test_what_is_wrong_with_a_list_of_classes_is_named(photo_folder, tmp_path, text, says):
+    if text:
+        (tmp_path / "list.txt").write_text(text)
+    with pytest.raises(UserError, match=says):
+        prepare(Dataset(source="folder", root=str(photo_folder), class_list=str(tmp_path / "list.txt"), **RGB))
 
 
 def test_a_gray_folder_stays_gray(photo_folder):

@@ -174,12 +174,14 @@ def text_chunk(length):
     return info
 
 
-@pytest.mark.parametrize("size", [16, 33, 64])
-def test_resizing_is_torchvisions_resize_and_center_crop(photo, size):
+@pytest.mark.parametrize("size, shorter", [(16, 16), (33, 33), (64, 64), (28, 32), (32, 33)])
+def test_resizing_is_torchvisions_resize_and_center_crop(photo, size, shorter):
     """Of wide, tall, square, small and large ones, gray and colour."""
-    both = transforms.Compose([transforms.Resize(size), transforms.CenterCrop(size)])
+    both = transforms.Compose([transforms.Resize(shorter), transforms.CenterCrop(size)])
     for width, height in ((47, 31), (32, 99), (64, 64), (9, 11), (150, 33), (33, 150), (65, 64)):
         image = photo.resize((width, height))
         for mode in ("RGB", "L"):
             expected = np.atleast_3d(np.asarray(both(image.convert(mode))))
-            assert (resize(np.atleast_3d(np.asarray(image.convert(mode))), size) == expected).all()
+            ours = np.atleast_3d(np.asarray(image.convert(mode)))
+            assert (resize(ours, size, shorter) == expected).all()
+            assert shorter != size or (resize(ours, size) == expected).all()

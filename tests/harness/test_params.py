@@ -7,6 +7,7 @@ from harness.errors import UserError
 from harness.params import (
     check_seeds,
     clustering_seeds,
+    data_set_settings,
     dataset_name,
     execution,
     matters,
@@ -38,6 +39,30 @@ def test_overlay_goes_key_by_key_and_leaves_its_arguments_alone():
     base = {"a": {"b": 1, "c": [1, 2]}, "d": 4}
     assert overlay(base, {"a": {"c": [3]}, "e": 5}) == {"a": {"b": 1, "c": [3]}, "d": 4, "e": 5}
     assert base == {"a": {"b": 1, "c": [1, 2]}, "d": 4}
+
+
+def test_a_data_set_has_the_settings_of_the_one_that_it_is_like_but_what_it_says_itself(project):
+    (project / "params/d.yaml").write_text("matters: 2\nscan: {clusters: 10, heads: 1}\nkmeans: {clusters: 10}\n")
+    (project / "params/e.yaml").write_text("like: d\nscan: {clusters: 20}\n")
+    (project / "params/f.yaml").write_text("like: e\nscan: {heads: 2}\nselflabel: {threshold: 0.9}\n")
+    assert data_set_settings("e") == {"matters": 2, "scan": {"clusters": 20, "heads": 1}, "kmeans": {"clusters": 10}}
+    assert data_set_settings("f") == {"matters": 2, "scan": {"clusters": 20, "heads": 2}, "kmeans": {"clusters": 10},
+                                "selflabel": {"threshold": 0.9}}
+    assert matters("f") == 2
+
+
+@pytest.mark.parametrize("other, says", [
+    ("x", "params/e.yaml: like is 'x', and should be another data set that is not like this one: d, f"),
+    ("[d]", "params/e.yaml: like is ['d'], and should be"),
+    ("e", "params/e.yaml: like is 'e', and should be"),
+    ("f", "params/f.yaml: like is 'e', and should be another data set that is not like this one: d"),
+])
+def test_a_data_set_is_like_another_that_there_is_and_not_in_a_circle(project, other, says):
+    (project / "params/e.yaml").write_text(f"like: {other}\n")
+    (project / "params/f.yaml").write_text("like: e\n")
+    with pytest.raises(UserError) as error:
+        data_set_settings("e")
+    assert str(error.value).startswith(says)
 
 
 @pytest.mark.parametrize("text, says", [

@@ -14,7 +14,7 @@ from harness import datasets
 from harness.datasets import PreparedDataset
 from harness.errors import UserError
 from harness.files import read_yaml
-from harness.params import overlay
+from harness.params import data_set_settings, overlay
 from harness.pipeline.check_settings import of_sections
 from harness.record import Cell
 from harness.sections import Sections, read_settings
@@ -25,6 +25,7 @@ from reimpl.train.trainer import Trainer
 
 ROOT = Path(__file__).parent.parent.parent
 COUNTS = {"train": 12, "test": 8, "unlabeled": 10}
+SETTINGS = data_set_settings("stl10")
 RGB = {"mean": (0.5, 0.5, 0.5), "std": (0.2, 0.2, 0.2)}
 
 
@@ -111,7 +112,7 @@ def test_the_pretext_task_alone_sees_the_images_without_labels(stl10, tmp_path, 
     params["execution"] |= {"device": "cpu", "tracking": "disabled"}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
     short = {"training": {"epochs": 2, "batch_size": 6}}
-    settings = Sections(overlay(read_yaml(ROOT / "params/stl10.yaml"), {
+    settings = Sections(overlay(SETTINGS, {
         "dataset": {"root": str(root), "size": 16}, "network": {"width": 8, "blocks": [1, 1]}, "pretext": {"simclr": short},
         "neighbors": {"train": 3, "test": 2, "scored": 3}, "scan": {**short, "num_neighbors": 3},
         "selflabel": {**short, "threshold": 0.1}}), "small")
@@ -135,7 +136,7 @@ def test_the_pretext_task_alone_sees_the_images_without_labels(stl10, tmp_path, 
 
 def test_what_the_check_asks_of_100_training_images_is_not_asked_of_the_pretext_task():
     """Its batches of 512 come from those without labels, too, whose number may be unknown."""
-    sections = Sections(read_yaml(ROOT / "params/stl10.yaml"), "stl10")
+    sections = Sections(SETTINGS, "stl10")
     counts = {"train": 100, "test": 8000}
     asked = [{problem.partition(" is ")[0] for problem in of_sections(sections, ["simclr"], counts=found)}
              for found in (counts, {**counts, "unlabeled": 0})]

@@ -1,12 +1,15 @@
 """The settings of CIFAR and STL-10 become the authors' own configuration files; what their code cannot do is refused."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import yaml
 
 from harness.augmentations import Nothing, Strong
+from harness.datasets import listed
 from harness.errors import UserError
+from harness.params import data_set_settings
 from harness.pipeline.resolve import in_force
 from harness.record import Cell
 from harness.settings import Dataset, Optimizer, Scan, SelfLabel, Training
@@ -48,6 +51,30 @@ def test_our_settings_are_their_configuration(stage, file, name, size, clusters)
     assert not missing
     assert same == {**expected, "optimizer_kwargs": same["optimizer_kwargs"]}
     assert {key: float(value) for key, value in expected["optimizer_kwargs"].items()} == same["optimizer_kwargs"]
+
+
+@pytest.mark.parametrize("name", ["imagenet_50", "imagenet_100", "imagenet_200"])
+def test_imagenets_settings_are_their_configuration_and_the_clusters_their_list(name):
+    scan, selflabel, ours = theirs(f"scan/scan_{name}.yml"), theirs(f"selflabel/selflabel_{name}.yml"), data_set_settings(name)
+    for stage, expected in (("scan", scan), ("selflabel", selflabel)):
+        training, given = ours[stage]["training"], expected["optimizer_kwargs"]
+        optimizer = training["optimizer"]
+        assert [training["epochs"], training["batch_size"], optimizer["kind"], expected["scheduler"]] == [
+            expected["epochs"], expected["batch_size"], expected["optimizer"], "constant"]
+        assert {key: optimizer[key] for key in ("lr", "momentum", "weight_decay")} | {"nesterov": False} == given
+    assert ours["scan"].items() >= {
+        "augmentation": scan["augmentation_strategy"], "num_neighbors": scan["num_neighbors"], "heads": scan["num_heads"],
+        "frozen_backbone": scan["update_cluster_head_only"], "clusters": scan["num_classes"],
+        "entropy_weight": scan["criterion_kwargs"]["entropy_weight"]}.items()
+    assert ours["selflabel"].items() >= {
+        "threshold": selflabel["confidence_threshold"], "ema": selflabel["ema_alpha"],
+        "class_balancing": selflabel["criterion_kwargs"]["apply_class_balancing"]}.items()
+    strong, crop = selflabel["augmentation_kwargs"], scan["transformation_kwargs"]
+    assert ours["augmentation"]["strong"].items() >= {"operations": strong["num_strong_augs"],
+                                                      "cutout": strong["cutout_kwargs"]["length"]}.items()
+    assert ours["dataset"].items() >= {"size": crop["crop_size"], **crop["normalize"]}.items()
+    classes = folder() / f"data/imagenet_subsets/{name}.txt"
+    assert Path(ours["dataset"]["class_list"]).name == classes.name and len(listed(classes)) == ours["scan"]["clusters"]
 
 
 @pytest.mark.parametrize("refused", [

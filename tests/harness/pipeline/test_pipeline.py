@@ -85,7 +85,7 @@ def test_the_settings_are_those_of_the_data_set_and_of_the_studys_arms(everythin
     assert everything["settings"] == {
         "wdir": "../..",
         "cmd": "python -m harness.pipeline.resolve --dataset 'D' --study s --out 'runs/D/studies/s/settings'",
-        "deps": ["runs/code/harness.pipeline.resolve.json", "params/D.yaml", "studies/s/study.yaml"],
+        "deps": ["runs/code/harness.pipeline.resolve.json", "params", "studies/s/study.yaml"],
         "outs": ["runs/D/studies/s/settings"],
     }
 
