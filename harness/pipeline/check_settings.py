@@ -28,6 +28,7 @@ from harness.settings import SECTIONS, Dataset
 from harness.sources import DOWNLOADED, SPLITS, UNLABELED, find_source
 from harness.stages import PICKED, PIPELINE, STAGES
 
+IMPORTED = ("pretext", "imported")
 KEYS = ("dataset", "pretext_seeds", "clustering_seeds", "looks", "pretext_tasks", "execution")
 
 
@@ -112,10 +113,10 @@ def of_run():
 def of_variants(studies):
     """(file, what is wrong) of each data set without the settings of a pretext task or method that an arm of the Studies names.
 
-    No arm of such a study runs there.
+    No arm of such a study runs there. Weights that are imported are of one data set, and no other needs them.
     """
     named = {(section, name) for study in studies for groups in study.arms.values() for arms in groups.values()
-             for changes in (arms or {}).values() for section in PICKED for name in changes.get(section) or ()}
+             for changes in (arms or {}).values() for section in PICKED for name in changes.get(section) or ()} - {IMPORTED}
 
     def lacking(dataset):
         problems, sections = Problems(), sections_of(dataset)
