@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.datasets import read_predictions
+from harness.datasets import Facts, read_predictions
 from harness.errors import UserError
 from harness.files import existing, read_json, read_npz, sha256, write_json, write_npz, writing
 from harness.params import clustering_seeds, pretext_seeds
@@ -32,6 +32,7 @@ from harness.results.verify import (
     sums,
 )
 from harness.settings import READ_FROM
+from harness.validation import build
 
 
 def keep(studies, dataset):
@@ -48,7 +49,7 @@ def keep(studies, dataset):
         raise UserError(f"{RUNS / dataset} has no record of {', '.join(studies) or 'any study'}: `dvc repro` makes them")
     existing(data / FACTS, "dvc repro dataset")
     for name in (FACTS, LABELS):
-        if (root / name).exists() and (data / name).exists() and sha256(root / name) != sha256(data / name):
+        if (root / name).exists() and (data / name).exists() and not alike(root / name, data / name):
             raise UserError(f"{data / name} is not that of the records in {root}: remove that folder to keep others")
         if (data / name).exists():
             copy(data / name, root / name)
@@ -68,6 +69,13 @@ def keep(studies, dataset):
     write_sums(root)
     print(f"{root}: {len(kept_folders(dataset))} records, {sum(file.stat().st_size for file in sums(root)) / 2**20:.1f} MiB")
     complain(wrong, "not kept")
+
+
+def alike(kept, made):
+    """Whether two files say the same: of facts, those that one leaves out are as if they were left out of both."""
+    if kept.name == FACTS:
+        return build(Facts, read_json(kept), str(kept)) == build(Facts, read_json(made), str(made))
+    return sha256(kept) == sha256(made)
 
 
 def keep_one(folder, kept):
