@@ -65,7 +65,10 @@ STEPS = {"k-means on the pixels": "kmeans/pixels/*", "k-means on the features of
          "SCAN": "main/reimpl/default/*/scan", "SCAN + self-labeling": "main/reimpl/default/*/selflabel",
          "SCAN, the authors' code": "main/original_ref/default/*/scan",
          "SCAN + self-labeling, the authors' code": "main/original_ref/default/*/selflabel",
-         "SCAN + self-labeling, from rotation prediction": "pretext_task/reimpl/rotation/*/selflabel"}
+         "SCAN + self-labeling, from rotation prediction": "pretext_task/reimpl/rotation/*/selflabel",
+         **{name: f"methods/reimpl/{arm}/*/baseline" for name, arm in {
+             "IIC": "iic", "JULE": "jule", "DeepCluster": "deepcluster", "DEC": "dec",
+             "autoencoder, k-means on its code": "autoencoder", "supervised learning": "supervised"}.items()}}
 
 
 def test_the_results_shown_first_are_those_of_the_kept_records():
