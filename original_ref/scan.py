@@ -5,7 +5,7 @@ import torch
 from harness import weights
 from harness.datasets import PreparedDataset, read_neighbors
 from harness.files import existing, write_npy, write_npz
-from harness.results.examples import captioned_prototypes
+from harness.prototypes import captioned_prototypes
 from harness.session import Session
 from original_ref import config
 from original_ref.launch import Launch, evaluate

@@ -6,7 +6,7 @@ import torch
 from harness import weights
 from harness.datasets import PreparedDataset
 from harness.files import existing, write_npz
-from harness.results.examples import captioned_prototypes
+from harness.prototypes import captioned_prototypes
 from harness.session import Session
 from original_ref import config
 from original_ref.launch import Launch, evaluate

@@ -7,8 +7,8 @@ import torch
 from harness import weights
 from harness.datasets import PreparedDataset, read_neighbors
 from harness.files import existing
+from harness.prototypes import captioned_prototypes
 from harness.record import score_metrics
-from harness.results.examples import captioned_prototypes
 from harness.session import Session
 from reimpl.augment import Normalize, make_augmentation
 from reimpl.losses import entropy, log_likelihood

@@ -3,8 +3,8 @@
 from harness import weights
 from harness.datasets import PreparedDataset
 from harness.files import existing
+from harness.prototypes import captioned_prototypes
 from harness.record import score_metrics
-from harness.results.examples import captioned_prototypes
 from harness.session import Session
 from reimpl.augment import Normalize, make_augmentation
 from reimpl.networks import make_backbone

@@ -12,8 +12,8 @@ from harness.files import existing, read_json, read_npz, sha256, write_json, wri
 from harness.params import clustering_seeds, pretext_seeds
 from harness.pipeline.cells import results, start_results
 from harness.pipeline.study import load_study, names
+from harness.prototypes import prototypes
 from harness.record import FILE
-from harness.results.examples import prototypes
 from harness.results.summary import gathered, summarise
 from harness.results.verify import (
     FACTS,

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.files import read_npy, read_npz
-from harness.results.examples import prototypes
+from harness.prototypes import prototypes
 from harness.results.verify import LABELS, PREDICTIONS, RECORDS
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from harness.results.examples import prototypes
+from harness.prototypes import prototypes
 
 
 def test_a_prototype_is_nearest_to_the_mean_of_the_most_confident_of_its_cluster():
