@@ -4,8 +4,10 @@ Every writer goes through `writing`, so a process killed half-way leaves the old
 Every reader turns a missing, truncated or foreign file into a `UserError` that names it.
 """
 
+import copy
 import csv
 import fcntl
+import functools
 import hashlib
 import io
 import json
@@ -112,7 +114,7 @@ def read_yaml(path):
     """A YAML mapping, read safely (no Python objects), whose keys are text and given once."""
     text = read_text(path)
     try:
-        value = yaml.load(text, Loader=_TextKeys)
+        value = _parsed(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
@@ -121,7 +123,13 @@ def read_yaml(path):
         raise UserError(f"{path} is nested too deeply") from None
     if not isinstance(value, dict):
         raise UserError(f"{path} holds no mapping of settings")
-    return value
+    return copy.deepcopy(value)
+
+
+@functools.lru_cache(maxsize=64)
+def _parsed(text):
+    """Parsed once: `studies check` reads a file of settings for each arm. libyaml, in C, crashes on deep nesting, so is not used."""
+    return yaml.load(text, Loader=_TextKeys)
 
 
 class _TextKeys(yaml.SafeLoader):
