@@ -128,7 +128,7 @@ def read_yaml(path):
 
 @functools.lru_cache(maxsize=64)
 def _parsed(text):
-    """Parsed once: `studies check` reads a file of settings for each arm. libyaml, in C, crashes on deep nesting, so is not used."""
+    """Parsed once: `studies check` reads a file of settings for each arm. By PyYAML itself: libyaml crashes on deep nesting."""
     return yaml.load(text, Loader=_TextKeys)
 
 

@@ -194,10 +194,15 @@ class KMeans:
     """Number of clusters to find [10]."""
     restarts: int
     """Runs from new centres, of which the one with the lowest inertia counts."""
+    train_images: int = 0
+    """Training images, drawn at random, on which centres are found; 0 for all. What more than some 256 a centre would add is
+    little, which is all that faiss takes by itself; the pixels of a million photographs do not fit in memory."""
 
     def __post_init__(self):
         need(self.clusters >= 2, "clusters", self.clusters, "at least 2")
         need(self.restarts >= 1, "restarts", self.restarts, "at least 1")
+        need(self.train_images == 0 or self.train_images >= self.clusters, "train_images", self.train_images,
+             f"0, or at least the number of clusters, {self.clusters}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,14 +17,18 @@ from harness.session import Session, derive_seed
 
 
 def pixels(folder):
-    """float32 [n, h * w * c] in 0..1, for train and test."""
-    images = [PreparedDataset(folder).images(split) for split in SPLITS]
-    return [part.reshape(len(part), -1) / np.float32(255) for part in images]
+    """uint8 [n, h * w * c] for train and test, memory-mapped."""
+    return [part.reshape(len(part), -1) for part in map(PreparedDataset(folder).images, SPLITS)]
 
 
 def embeddings(folder):
-    """float32 [n, dim] for train and test; what is not finite counts as zero."""
-    return [np.nan_to_num(part, posinf=0, neginf=0) for part in read_npz(folder / "embeddings.npz", *SPLITS)]
+    """float32 [n, dim] for train and test."""
+    return read_npz(folder / "embeddings.npz", *SPLITS)
+
+
+def numbers(features):
+    """The features as float32: pixels in 0..1; of embeddings, what is not finite counts as zero."""
+    return features / np.float32(255) if features.dtype == np.uint8 else np.nan_to_num(features, posinf=0, neginf=0)
 
 
 def cluster(train, test, settings, seed):
@@ -37,7 +41,8 @@ def cluster(train, test, settings, seed):
         return KMeans(settings.clusters, n_init=settings.restarts, random_state=seed).fit(train).predict(test)
 
 
-FEATURES = {"pixels": pixels, "embeddings": embeddings}
+FEATURES = {"pixels": (pixels, "uint8"), "embeddings": (embeddings, "float")}
+"""What is clustered: the function that reads it, and its type."""
 
 
 def run(cell, settings, inputs, out):
@@ -49,11 +54,15 @@ def run(cell, settings, inputs, out):
     kmeans = settings["kmeans"]
     session = Session(cell, inputs, settings)
     session.device = torch.device("cpu")  # scikit-learn knows no other
-    train, test = FEATURES[cell.variant](inputs["features"])
-    checked(train, f"{inputs['features']}: train {cell.variant}", "float", (dataset.counts["train"], None))
-    checked(test, f"{inputs['features']}: test {cell.variant}", "float", (dataset.counts["test"], train.shape[1]))
+    read, kind = FEATURES[cell.variant]
+    train, test = read(inputs["features"])
+    checked(train, f"{inputs['features']}: train {cell.variant}", kind, (dataset.counts["train"], None))
+    checked(test, f"{inputs['features']}: test {cell.variant}", kind, (dataset.counts["test"], train.shape[1]))
     need_images("kmeans.clusters", kmeans.clusters, "train", len(train))
-    predictions = cluster(train, test, kmeans, derive_seed(cell.stage, cell.seed) % 2**32)
+    seed = derive_seed(cell.stage, cell.seed) % 2**32
+    if 0 < kmeans.train_images < len(train):
+        train = train[np.sort(np.random.default_rng(seed).choice(len(train), kmeans.train_images, replace=False))]
+    predictions = cluster(numbers(train), numbers(test), kmeans, seed)
     scores = score(dataset.labels("test"), predictions, len(dataset.classes), kmeans.clusters)
     write_npz(out / "predictions.npz", compressed=True, clusters=predictions.astype(np.uint16))
     session.record(out, score_metrics(scores), degenerate=empty_clusters(predictions, kmeans.clusters))

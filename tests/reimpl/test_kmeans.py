@@ -38,6 +38,7 @@ class Lab:
         class Kept(scikit):
             def fit(self, features):
                 kept.append(self)
+                self.seen = features
                 return super().fit(features)
 
         monkeypatch.setattr(reimpl.kmeans, "KMeans", Kept)
@@ -50,9 +51,10 @@ class Lab:
         (self.data / "dataset.json").write_text(json.dumps({
             "name": "tiny", "source": "digits", "shape": [8, 8, 1], "classes": list("0123"), "images": self.counts}))
 
-    def run(self, on="pixels", seed="0", clusters=CLUSTERS, restarts=1, features=None):
+    def run(self, on="pixels", seed="0", clusters=CLUSTERS, restarts=1, features=None, train_images=0):
         """The stage's record; its k-means is the last of `fitted`."""
-        (self.folder / "params/tiny.yaml").write_text(f"kmeans: {{clusters: {clusters}, restarts: {restarts}}}")
+        (self.folder / "params/tiny.yaml").write_text(json.dumps({"kmeans": {
+            "clusters": clusters, "restarts": restarts, "train_images": train_images}}))
         cell = Cell("reimpl", "kmeans", "tiny", seed, variant=on)
         reimpl.kmeans.run(cell, in_force(cell), {"data": self.data, "features": features or self.data}, self.folder / "out")
         return json.loads((self.folder / "out/metrics.json").read_text())
@@ -115,6 +117,22 @@ def test_of_the_restarts_the_one_of_least_inertia_counts(lab):
     lab.run(seed="1", clusters=8, restarts=10)
     one, ten = lab.fitted
     assert ten.n_init == 10 and ten.inertia_ < one.inertia_
+
+
+def test_centres_of_some_of_the_training_images_are_theirs_alone(lab):
+    """40 of 300, each once, which ones by the seed; 300 are all of them."""
+    lab.run(train_images=40)
+    lab.run(train_images=40, seed="1")
+    lab.run(train_images=300)
+    lab.run()
+    some, others, whole, all_of_them = lab.fitted
+    assert len(some.labels_) == len(others.labels_) == 40 and len(whole.labels_) == 300
+    assert np.array_equal(whole.cluster_centers_, all_of_them.cluster_centers_)
+    images = lab.images[TRAIN].reshape(-1, 64).astype(np.float32) / 255
+    first, second = ({next(row for row in range(300) if np.array_equal(images[row], image)) for image in fitted.seen}
+                     for fitted in (some, others))
+    assert len(first) == len(second) == 40 and first != second
+    assert_lloyds(some, some.seen)
 
 
 def test_what_is_not_finite_counts_as_zero(lab):
