@@ -1,0 +1,74 @@
+"""How fast the images of a training step come from their files: as prepared, and by torchvision from the photographs.
+
+    python -m harness.bench.loading --dataset D [--batch 256] [--steps 40]
+
+Of a data set whose source is a folder, and which is prepared (data/<D>). Each prints images a second in random order, one after
+another in each round, so that what slows the machine down slows both. What torchvision's are scaled to is what was prepared; in
+neither are they augmented.
+"""
+
+import argparse
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import torch
+from torch.utils.data import DataLoader
+from torchvision.datasets import ImageFolder
+from torchvision.transforms import CenterCrop, Compose, PILToTensor, Resize
+
+from harness.datasets import PreparedDataset
+from harness.errors import UserError, guarded
+from harness.images import Streamed
+from harness.pipeline.resolve import sections_of
+from harness.settings import Dataset
+
+ROUNDS, WORKERS = 3, 2
+
+
+def bench(dataset, batch, steps):
+    """Print images a second of each way, the median of ROUNDS, with the least and the most."""
+    settings = sections_of(dataset).read("dataset", Dataset)
+    if settings.source != "folder":
+        raise UserError(f"{dataset} comes from '{settings.source}'; what is measured is how photographs in a folder are read")
+    rows = torch.randperm(PreparedDataset(Path("data") / dataset).counts["train"])[: batch * steps].split(batch)
+    ways = {"prepared, read as they are asked for": lambda: prepared(Path("data") / dataset, rows)}
+    for workers in (0, WORKERS):
+        ways[f"ImageFolder and DataLoader, workers: {workers}"] = lambda workers=workers: photographs(settings, rows, workers)
+    rates = {way: [] for way in ways}
+    for _ in range(ROUNDS):
+        for way, read in ways.items():
+            began = time.monotonic()
+            count = sum(map(len, read()))
+            rates[way].append(count / (time.monotonic() - began))
+    for way, found in rates.items():
+        print(f"{way:<45}{statistics.median(found):10.0f} images/s ({min(found):.0f} to {max(found):.0f})")
+
+
+def prepared(data, rows):
+    """Batches uint8 [b, c, h, w] of the training images, as a stage reads them that does not hold them in memory."""
+    images = Streamed(PreparedDataset(data).stored("train"), torch.device("cpu"))
+    return (images.read(part) for part in rows)
+
+
+def photographs(settings, rows, workers):
+    """The same by torchvision, from JPEG or whatever they are: Args: settings: a settings.Dataset; workers: processes."""
+    scaled = [Resize(settings.shorter or settings.size), CenterCrop(settings.size)] if settings.size else []
+    folder = ImageFolder(Path(settings.root) / "train", Compose([*scaled, PILToTensor()]))
+    loader = DataLoader(folder, batch_sampler=[part.tolist() for part in rows], num_workers=workers)
+    return (images for images, _ in loader)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m harness.bench.loading", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dataset", required=True)
+    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--steps", type=int, default=20)
+    options = parser.parse_args()
+    return guarded(bench, options.dataset, options.batch, options.steps)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
