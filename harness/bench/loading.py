@@ -1,10 +1,9 @@
 """How fast the images of a training step come from their files: as prepared, and by torchvision from the photographs.
 
-    python -m harness.bench.loading --dataset D [--batch 256] [--steps 40]
+    python -m harness.bench.loading --dataset D [--batch 256] [--steps 20]
 
-Of a data set whose source is a folder, and which is prepared (data/<D>). Each prints images a second in random order, one after
-another in each round, so that what slows the machine down slows both. What torchvision's are scaled to is what was prepared; in
-neither are they augmented.
+Of a data set whose source is a folder, and which is prepared (data/<D>). Batches are of training images in random order, the same
+in both ways, and not augmented; one way after another in each round, so that what slows the machine down slows both.
 """
 
 import argparse
@@ -53,7 +52,7 @@ def prepared(data, rows):
 
 
 def photographs(settings, rows, workers):
-    """The same by torchvision, from JPEG or whatever they are: Args: settings: a settings.Dataset; workers: processes."""
+    """The same by torchvision, from JPEG or whatever they are. Args: settings: a settings.Dataset; workers: processes."""
     scaled = [Resize(settings.shorter or settings.size), CenterCrop(settings.size)] if settings.size else []
     folder = ImageFolder(Path(settings.root) / "train", Compose([*scaled, PILToTensor()]))
     loader = DataLoader(folder, batch_sampler=[part.tolist() for part in rows], num_workers=workers)
