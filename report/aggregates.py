@@ -60,8 +60,8 @@ def improvement(strata):
     generator = np.random.default_rng(0)
     draws = []
     for found in wins:
-        rows, columns = (generator.multinomial(n, [1 / n] * n, size=DRAWS) / n for n in found.shape)
-        draws.append((rows @ found * columns).sum(axis=1))
+        rows, columns = (generator.multinomial(n, [1 / n] * n, size=DRAWS) for n in found.shape)
+        draws.append((rows @ found * columns).sum(axis=1) / found.size)  # of whole and half wins, so that 1 is exactly 1
     return Aggregate(value, *percentiles(np.mean(draws, axis=0)))
 
 

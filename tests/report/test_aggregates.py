@@ -71,6 +71,7 @@ def test_improvement_by_hand():
     assert improvement([([1, 2], [2, 4])]).value == 0.5 / 4
     assert improvement([([2, 4], [1, 2]), ([1], [5])]).value == 3.5 / 8  # data sets count alike
     assert improvement([([5, 6, 7], [1, 2])]) == Aggregate(1, 1, 1)
+    assert improvement([(range(10, 20), range(6))]) == Aggregate(1, 1, 1)  # exactly, as a sum of tenths and sixths is not
     assert improvement([([5, 6, 7], [1, 2]), ([1, 2], [3, 4])]) == Aggregate(0.5, 0.5, 0.5)
 
 
