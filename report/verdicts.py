@@ -62,7 +62,7 @@ class Finding:
     word: str = UNDECIDED
     """What it comes to if no test succeeds."""
     ours: str = ""
-    """What was measured here, in percent, to stand beside the published figures; empty where nothing was."""
+    """What was measured here, in percent, on the seeds that are compared; empty where nothing was."""
     n: int = 0
     """How many pretext seeds it rests on."""
     estimate: Estimate | None = None
@@ -104,13 +104,15 @@ def judge(claim, after, before=None, matters=1.0, confusions=None, dataset="", n
     after, before = after or Side(), before or Side()
     if not after.percent or (claim.than and not before.percent):
         return Finding(not_run or "no record", NOT_TESTED)
-    offset = claim.value if claim.kind == "above" else 0.0
-    ours = f"{_figure(after)} against {_figure(before)}" if claim.than else _figure(after)
     if claim.kind == "varies":
-        return _varies(after, before, ours)
+        return _varies(after, before, _ours(claim, after, before))
+    offset = claim.value if claim.kind == "above" else 0.0
     keys = pairs(after.percent, before.percent) if claim.than else [(seed, "") for seed in after.percent]
     if not keys:
-        return Finding(not_run or "no seed that both steps have", NOT_TESTED, ours)
+        return Finding(not_run or "no seed that both steps have", NOT_TESTED, _ours(claim, after, before))
+    compared = {high.split("-")[0] for high, _ in keys}
+    after, before = after.of(compared), before.of(compared)
+    ours = _ours(claim, after, before)
     runs = {_run(high, low): after.percent[high] - (before.percent[low] if low else offset) for high, low in keys}
     units = by_unit(runs)
     values = list(units.values())
@@ -246,6 +248,11 @@ def _collapses(confusions, not_run):
         return Finding(f"{reason}; a decision takes at least {FEWEST_COLLAPSES} seeds", UNDECIDED, count, len(units))
     word = "supported" if len(broken) == len(found) else UNDECIDED if broken else "contradicted"
     return Finding(reason, word, count, len(units))
+
+
+def _ours(claim, after, before):
+    """What was measured of the claim's steps, in percent."""
+    return f"{_figure(after)} against {_figure(before)}" if claim.than else _figure(after)
 
 
 def _figure(side):

@@ -84,6 +84,13 @@ def test_above_is_supported_where_the_difference_is_not_nothing():
     assert finding.estimate.interval() == pytest.approx(tuple(oracle.confidence_interval()), abs=1e-3)
 
 
+def test_steps_are_compared_on_the_seeds_that_both_have():
+    """Of 86, 87.3, 88.6 and 20, the last has nothing to be compared with: it is in no mean, and in no pair of runs."""
+    finding = found(ABOVE, by_seed(86.0, 87.3, 88.6, 20.0), by_seed(80.0, 81.0, 82.0)).finding
+    assert (finding.ours, finding.n, finding.improvement.value) == ("87.3 ± 1.3 against 81.0 ± 1.0", 3, 1.0)
+    assert finding.estimate.mean == pytest.approx(87.3 - 81.0)
+
+
 def test_above_is_contradicted_where_it_is_below():
     verdict = found(ABOVE, by_seed(80.0, 81.0, 82.0), by_seed(86.0, 87.3, 88.6))
     assert verdict.word == "contradicted"
