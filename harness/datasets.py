@@ -3,7 +3,7 @@
 Prepared, a data set is a folder `data/<name>/` with
 
     {train,test}_images.npy   uint8 [n, height, width, channels], memory-mapped when read; channels 1 or 3 (RGB)
-    {train,test}_labels.npy   int64 [n], read by the evaluation alone, never by anything that trains; or missing: no labels
+    {train,test}_labels.npy   int64 [n], read by the evaluation, and of what trains by `supervised` alone; or missing: no labels
     unlabeled_images.npy      uint8 alike, where the data set has such images: the pretext task learns from them, too
     {train,test}_files.json   where each image was read from, below dataset.root; or missing: not from files of its own
     dataset.json              class names, sizes, source; mean and deviation of each channel of the training images

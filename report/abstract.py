@@ -40,9 +40,10 @@ def methodology(results):
     cells = results.cells()
     theirs = sum(cell["step"].startswith("original_ref/") for cell in cells)
     seeds = {cell["seed"].split("-")[0] for cell in cells}
-    return (f"{count(len(cells), 'run')}: {len(cells) - theirs} of a rewrite, and {theirs} of the authors' own code at a pinned "
-            f"commit, unmodified, which reads the same images. {count(len(seeds), 'pretext seed')}; an arm runs on the same "
-            "ones as what it is compared with. No run was left out for its result. Accuracy is that of the best one-to-one match "
+    whose = (f": {len(cells) - theirs} of a rewrite, and {theirs} of the authors' own code at a pinned commit, its files "
+             "unmodified, which reads the same images" if theirs else " of a rewrite, and none of the authors' own code")
+    return (f"{count(len(cells), 'run')}{whose}. {count(len(seeds), 'pretext seed')}, not all of them for each arm; two arms are "
+            "compared on those that both have. No run was left out for its result. Accuracy is that of the best one-to-one match "
             "of clusters to classes.")
 
 
@@ -104,8 +105,8 @@ def conclusion(results):
     found = (f"On {results.name}, of {count(len(_tested(results)), 'tested claim')}: {', '.join(decided)}; {words[UNDECIDED]} "
              "undecided.")
     elsewhere = "" if results.name in PUBLISHED_ON else (
-        f" The published figures are of {PUBLISHED_ON['cifar10']}, so this says whether the method works and in which order its "
-        "steps stand, not whether those figures are met.")
+        f" No published figure is of {results.name}, so this says whether the method works and in which order its steps stand, "
+        "not whether those figures are met.")
     return found + elsewhere
 
 

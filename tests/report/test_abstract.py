@@ -34,21 +34,22 @@ def test_every_figure_is_counted():
     said = dict(abstract(found, DIVERGENCES, {"shim": {}}))
     assert "3 claims in 1 study" in said["Scope"] and "2 could be tested on toy, in 1 of these studies" in said["Scope"]
     assert said["Methodology"].startswith("4 runs: 3 of a rewrite, and 1 of the authors' own code")
-    assert "2 pretext seeds" in said["Methodology"]
+    assert ", its files unmodified, which reads the same images. 2 pretext seeds, " in said["Methodology"]
     assert said["Results"].endswith("k-means on the pixels 50.0 (n = 1), SCAN with self-labeling 70.0 ± 14.1 (n = 2).")
     assert said["What was easy"].startswith("3 of 4 runs ended with every loss finite")
     difficult = said["What was difficult"]
     assert "in 2 points, of which 1 concern results. It meets 1 obstacle on" in difficult
     assert "1 run ended degenerate. 1 run could not be made: no network." in difficult
     assert said["Communication with the authors"] == "None. Cited from their public issue tracker: 56, 133."
-    assert said["Conclusion"].startswith("On toy, of 2 tested claims: 1 supported; 1 undecided. The published figures are of")
+    assert said["Conclusion"].startswith("On toy, of 2 tested claims: 1 supported; 1 undecided. No published figure is of toy")
     assert dict(abstract(results(name="cifar10", claims=[judged(None)]), {}, {}))["Conclusion"].endswith("0 undecided.")
 
 
 def test_without_labels_it_says_so_and_counts_the_runs():
     unscored = dict(abstract(results(cell("reimpl/default/scan", "0-0"), claims=[judged(None, "not tested")]), {}, {}))
     assert unscored["Results"] == "No accuracy of the main study: the test images have no labels."
-    assert unscored["Methodology"].startswith("1 run: 1 of a rewrite") and unscored["Conclusion"] == "No claim is decided on toy."
+    assert unscored["Methodology"].startswith("1 run of a rewrite, and none of the authors' own code. 1 pretext seed, ")
+    assert unscored["Conclusion"] == "No claim is decided on toy."
 
 
 def test_seconds_are_summed_by_machine_and_stage():
