@@ -84,7 +84,7 @@ def build(found, out):
     write_aggregates(compared, out / "aggregates.csv")
     write_page("overview.html.jinja", out / "index.html", names=names,
                tiles=[tile(results) for results in found], anywhere=anywhere, compared=compared, readings=READINGS,
-               one_set=one_set, words=WORDS,
+               one_set=one_set, one_set_tested=sum(line.words != [NOT_TESTED] for line in one_set), words=WORDS,
                titles={line.study: line.title for line in anywhere}, read=[reading(line) for line in anywhere],
                shown=shown, not_summed=not_summed(found), not_run=not_run(found))
 

@@ -130,6 +130,7 @@ def test_the_first_lines_have_the_answer_and_each_data_sets_own(root):
     header = next(root.all("header")).text()
     assert (f"5 claims that name no data set, on 2 data sets: 2 supported, 1 contradicted, 0 no difference, 1 {DIFFERENT}, "
             "1 undecided, 0 not tested.") in header
+    assert "2 further claims are about one data set each, as those on published figures are: 1 of them could be tested" in header
     tiles = [tile.text() for tile in next(root.all("ul", class_="tiles plain")).all("li")]
     assert [tile.split()[0] for tile in tiles] == ["small", "large"]
     assert "3 of 5 claims decided 2 supported, 1 contradicted, 0 no difference, 2 undecided, 0 not tested" in tiles[0]
