@@ -16,7 +16,7 @@ from report.published import published_tables
 from report.runs import merges
 from report.sheets import read_sheets
 from report.speed import FILE, read_speed
-from report.statistics import paired, spread, variance_shares
+from report.statistics import higher, paired, spread, variance_shares
 from report.summaries import flat, made_on
 from report.tables import IMPLEMENTATIONS, PUBLISHED_ON, clustering_table, label, neighbor_table, write_table
 from report.templates import write_page
@@ -112,7 +112,7 @@ def headlines(table):
 
 
 def step_by_step(summary):
-    """From step to step: (before, after, Spread of the differences by seed, in points of ACC, seeds higher)."""
+    """From step to step: (before, after, Spread of the differences by seed, in points of ACC, in how many it is higher)."""
     pairs = [BASELINES] if set(BASELINES) <= set(summary.study.shared) else []
     shared = BASELINES[1] if pairs else ""
     for arm in summary.arms():
@@ -125,7 +125,7 @@ def step_by_step(summary):
     for before, after in pairs:
         values = paired(summary.percent(after, "acc"), summary.percent(before, "acc"))
         if values:
-            found.append((label(summary, before), label(summary, after), spread(values), sum(value > 0 for value in values)))
+            found.append((label(summary, before), label(summary, after), spread(values), higher(values)))
     return found
 
 

@@ -111,6 +111,12 @@ def by_unit(values):
     return {unit: np.mean(runs, axis=0) for unit, runs in found.items()}
 
 
+def higher(differences):
+    """How many are above 0, in words, and how many are 0, where any is: "higher in 2 of 10, equal in 5"."""
+    above, equal = (sum(found) for found in zip(*((value > 0, value == 0) for value in differences)))
+    return f"higher in {above} of {len(differences)}" + (f", equal in {equal}" if equal else "")
+
+
 def distances(values):
     """How far each pretext seed lies from the median of all of them, as a float array.
 

@@ -23,7 +23,7 @@ from report.multiplicity import corrected
 from report.power import FEWEST, MOST, seeds_to_differ, seeds_to_equate
 from report.runs import collapsed
 from report.sequential import spent
-from report.statistics import by_unit, distances, moments, pairs, spread
+from report.statistics import by_unit, distances, higher, moments, pairs, spread
 
 LEVEL = 0.05
 """The chance of any false word on a page is at most this."""
@@ -118,7 +118,6 @@ def judge(claim, after, before=None, matters=1.0, confusions=None, dataset="", n
     values = list(units.values())
     mean = float(np.mean(values))
     shown = f"{mean:.1f}" if claim.kind == "equal" else _points(claim, mean)
-    higher = f"higher in {sum(value > 0 for value in values)} of {len(values)}"
     if len(runs) == 1:
         return Finding(f"{shown}; one seed has no spread", ours=ours, n=1)
     if len(units) == 1:
@@ -127,7 +126,7 @@ def judge(claim, after, before=None, matters=1.0, confusions=None, dataset="", n
     found = estimate(values, _image_error(keys, after, before))
     low, high = found.interval()
     counted = f"{len(units)} seeds" + (f" ({len(runs)} runs)" if len(runs) > len(units) else "")
-    reason = f"{shown} [{low:z.1f}, {high:z.1f}] over {counted}" + (f", {higher}" if claim.kind == "above" else "")
+    reason = f"{shown} [{low:z.1f}, {high:z.1f}] over {counted}" + (f", {higher(values)}" if claim.kind == "above" else "")
     if len(units) < FEWEST:
         return Finding(f"{reason}; a decision takes at least {FEWEST}", ours=ours, n=len(units), estimate=found)
     margin, target = claim.margin or matters, claim.value if claim.kind == "equal" else 0.0

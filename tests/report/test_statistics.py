@@ -11,6 +11,7 @@ from report.aggregates import improvement, interquartile_mean
 from report.estimates import estimate
 from report.statistics import (
     bootstrap_interval,
+    higher,
     paired,
     pairs,
     spread,
@@ -31,6 +32,10 @@ def standard(n, mean, std):
     """n values of exactly this mean and sample deviation."""
     values = np.arange(n) - (n - 1) / 2
     return mean + std * values / values.std(ddof=1)
+
+
+def test_equal_differences_are_told_from_lower_ones():
+    assert higher([1.0, 0.0, -1.0, 0.0]) == "higher in 1 of 4, equal in 2" and higher((-1.0, 2.0)) == "higher in 1 of 2"
 
 
 def test_t_interval_by_hand_and_as_scipy():

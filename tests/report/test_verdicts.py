@@ -115,7 +115,7 @@ def test_an_undecided_claim_says_how_many_seeds_have_a_chance_of_80_percent():
     verdict = found(ABOVE, standard(3, 81.5, 1.5), by_seed(*[80.0] * 3))
     assert stats.nct.sf(stats.t.isf(0.025, 9), 9, 10**0.5) > 0.8 > stats.nct.sf(stats.t.isf(0.025, 8), 8, 3)
     assert verdict.word == "undecided"
-    assert verdict.reason == ("+1.5 points [-2.2, 5.2] over 3 seeds, higher in 2 of 3; that it is not 0: p = 0.23; "
+    assert verdict.reason == ("+1.5 points [-2.2, 5.2] over 3 seeds, higher in 2 of 3, equal in 1; that it is not 0: p = 0.23; "
                               "at this mean and spread 10 seeds would decide it with a chance of 80 %")
     # nothing between them, deviation 1: to show less than a point takes 11
     nothing = found(ABOVE, standard(4, 80.0, 1.0), by_seed(*[80.0] * 4))
@@ -129,7 +129,7 @@ def test_equal_runs_leave_the_error_of_the_images():
     """No interval has no width: of 360 images, 2 * 0.8 * 0.2 make an error of 3.0 points, unpaired."""
     verdict = found(ABOVE, by_seed(80.0, 80.0, 80.0), by_seed(80.0, 80.0, 80.0), images=360)
     assert verdict.word == "undecided" and verdict.reason == (  # 1 is 0.335 errors: sf of it is 0.37
-        "+0.0 points [-5.9, 5.9] over 3 seeds, higher in 0 of 3; that it is within ± 1.0: p = 0.37; "
+        "+0.0 points [-5.9, 5.9] over 3 seeds, higher in 0 of 3, equal in 3; that it is within ± 1.0: p = 0.37; "
         "360 test images cannot tell, whatever the number of seeds")
 
 
