@@ -9,6 +9,7 @@ from harness.files import write_csv
 from harness.params import data_sets
 from harness.pipeline.study import Claim
 from report.aggregates import Aggregate, improvement, interquartile_mean
+from report.answer import answer
 from report.claims import COLUMNS, claim_rows, or_empty
 from report.drawings import Drawing, listed
 from report.figures import forest_figure
@@ -110,11 +111,13 @@ def reading(line):
 
 
 def tile(results):
-    """What stands of a data set by itself, as a mapping for the template: how many of the claims about any data set came to each
-    word and are decided, on how many pretext seeds at most, and how many records there are, of which so many are kept."""
+    """What stands of a data set by itself, as a mapping for the template: the first sentences of its page, how many of the claims
+    about any data set came to each word and are decided, on how many pretext seeds at most, and how many records there are, of
+    which so many are kept."""
     words = [judged.verdict.word for judged in results.claims if not judged.claim.dataset]
     cells = results.cells()
-    return {"name": results.name, "facts": results.facts, "words": {word: words.count(word) for word in WORDS},
+    return {"name": results.name, "facts": results.facts, "answer": answer(results),
+            "words": {word: words.count(word) for word in WORDS},
             "decided": sum(word in DECIDED for word in words), "claims": len(words), "records": len(cells),
             "seeds": max((judged.verdict.finding.n for judged in results.claims), default=0),
             "kept": sum(bool(cell.get("kept")) for cell in cells)}
