@@ -82,15 +82,14 @@ def arms_drawings(summary):
         arms = [arm for arm in summary.arms_run(stage) if arm.implementation == "reimpl"]
         if len(arms) < 2 or not any(summary.by_seed(arm.step(stage), "acc") for arm in arms):
             continue
-        found = []
-        if any(cell["record"]["curves"] for arm in arms for cell in summary.cells(arm.step(stage))):
-            found.append(("Test accuracy", "epoch", "ACC in %", [(arm.shown, *mean_curve(summary, arm.step(stage), "acc"))
-                                                                 for arm in arms]))
-        if stage == "selflabel":
-            found.append(("Confident images", "epoch", "% of training images",
-                          [(arm.shown, *mean_curve(summary, arm.step(stage), "confident")) for arm in arms]))
-        found.append(("Cluster sizes", "cluster, largest first", "% of test images",
-                      [(arm.shown, *cluster_sizes(summary, arm.step(stage))) for arm in arms]))
+        found = [
+            ("Test accuracy", "epoch", "ACC in %", [(arm.shown, *mean_curve(summary, arm.step(stage), "acc")) for arm in arms]),
+            ("Confident images", "epoch", "% of training images",
+             [(arm.shown, *mean_curve(summary, arm.step(stage), "confident")) for arm in arms]),
+            ("Cluster sizes", "cluster, largest first", "% of test images",
+             [(arm.shown, *cluster_sizes(summary, arm.step(stage))) for arm in arms]),
+        ]
+        found = [panel for panel in found if any(np.isfinite(ys).any() for *_, ys in panel[3])]  # a baseline has losses alone
         shown = {"Test accuracy": "accuracy over the epochs",
                  "Confident images": "the share of training images confident enough to be learned from",
                  "Cluster sizes": "the share of test images in each cluster, the largest cluster first"}

@@ -1,5 +1,7 @@
 """Figures of single steps and arms: curves, clusters, confusion matrices, pictures. As in report/figures.py."""
 
+from textwrap import fill
+
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -56,7 +58,7 @@ def _each(title, x_label, y_label, lines):
         for _, other_xs, other_ys in lines:
             axes.plot(other_xs, other_ys, color=FAINT, linewidth=0.8)
         axes.plot(xs, ys, color=COLORS[0], linewidth=1.8)
-        axes.set_title(name, fontsize=8.5, fontweight="normal", pad=2)
+        axes.set_title(fill(name, 25), fontsize=8.5, fontweight="normal", pad=2)
         axes.tick_params(labelsize=8.5)
     for axes in list(grid.flat)[len(lines):]:
         axes.axis("off")

@@ -277,6 +277,15 @@ def test_a_study_that_compares_arms_has_a_forest_and_its_arms_over_the_epochs():
     assert set(found) == {"seeds", "forest-scan", "arms-scan", *(f"confusion-reimpl-{arm}-scan" for arm in (
         "default", "other", "own"))}
     assert "against default" in found["forest-scan"].svgs[0] and ">own<" in found["forest-scan"].svgs[0]
+    assert ["Test accuracy" in svg for svg in found["arms-scan"].svgs] == [True, False]
+
+
+def test_arms_whose_curves_hold_losses_alone_have_no_panel_of_scores():
+    one = reading()
+    for cell in one.records:
+        cell["record"]["curves"] = [{"epoch": 1, "loss": 1.0}]
+    (sizes,) = drawn(one)["arms-scan"].svgs
+    assert "Cluster sizes" in sizes
 
 
 def test_a_study_over_a_setting_has_a_curve_over_its_values():
