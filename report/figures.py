@@ -65,7 +65,7 @@ def _rows(axes, names):
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     for position, name in enumerate(names):
-        axes.text(0, position - 0.2, name, transform=axes.get_yaxis_transform(), va="bottom", fontsize=9)
+        axes.text(0, position - 0.26, name, transform=axes.get_yaxis_transform(), va="bottom", fontsize=9)
 
 
 @drawn
