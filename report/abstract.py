@@ -42,9 +42,9 @@ def methodology(results):
     seeds = {cell["seed"].split("-")[0] for cell in cells}
     whose = (f": {len(cells) - theirs} of a rewrite, and {theirs} of the authors' own code at a pinned commit, its files "
              "unmodified, which reads the same images" if theirs else " of a rewrite, and none of the authors' own code")
-    return (f"{count(len(cells), 'run')}{whose}. {count(len(seeds), 'pretext seed')}, not all of them for each arm; two arms are "
-            "compared on those that both have. No run was left out for its result. Accuracy is that of the best one-to-one match "
-            "of clusters to classes.")
+    shared = ", not all of them for each arm; two arms are compared on those that both have" if len(seeds) > 1 else ""
+    return (f"{count(len(cells), 'run')}{whose}. {count(len(seeds), 'pretext seed')}{shared}. No run was left out for its "
+            "result. Accuracy is that of the best one-to-one match of clusters to classes.")
 
 
 def outcome(results):

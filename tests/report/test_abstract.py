@@ -48,7 +48,7 @@ def test_every_figure_is_counted():
 def test_without_labels_it_says_so_and_counts_the_runs():
     unscored = dict(abstract(results(cell("reimpl/default/scan", "0-0"), claims=[judged(None, "not tested")]), {}, {}))
     assert unscored["Results"] == "No accuracy of the main study: the test images have no labels."
-    assert unscored["Methodology"].startswith("1 run of a rewrite, and none of the authors' own code. 1 pretext seed, ")
+    assert unscored["Methodology"].startswith("1 run of a rewrite, and none of the authors' own code. 1 pretext seed. No run")
     assert unscored["Conclusion"] == "No claim is decided on toy."
 
 
