@@ -11,8 +11,8 @@ import harness
 
 ROOT = Path(__file__).parent.parent.parent
 COMMANDS = ("harness dataset", "reimpl scan", "original_ref scan", "report", "studies", "harness.bench",
-            "harness.bench.elsewhere", "harness.bench.first_step", "harness.pipeline.code", "harness.pipeline.resolve",
-            "harness.results.summary")
+            "harness.bench.elsewhere", "harness.bench.first_step", "harness.bench.loading", "harness.pipeline.code",
+            "harness.pipeline.resolve", "harness.results.summary")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
