@@ -127,6 +127,14 @@ def test_yaml_that_is_no_mapping_from_text_is_named_with_its_line(tmp_path, text
     assert str(error.value) == (f"{tmp_path}/a.yaml, {says}" if says else f"{tmp_path}/a.yaml is nested too deeply")
 
 
+def test_what_was_read_may_be_changed_and_is_read_again_as_it_stands(tmp_path):
+    (tmp_path / "a.yaml").write_text("a: {b: [1]}")
+    read_yaml(tmp_path / "a.yaml")["a"]["b"].append(2)
+    assert read_yaml(tmp_path / "a.yaml") == {"a": {"b": [1]}}
+    (tmp_path / "a.yaml").write_text("a: 3")
+    assert read_yaml(tmp_path / "a.yaml") == {"a": 3}
+
+
 def test_keys_that_are_merged_may_be_said_again(tmp_path):
     (tmp_path / "a.yaml").write_text("a: &a {b: 1}\nc: {<<: *a, b: 2}\n'5': 3")
     assert read_yaml(tmp_path / "a.yaml") == {"a": {"b": 1}, "c": {"b": 2}, "5": 3}

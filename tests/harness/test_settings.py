@@ -7,7 +7,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.files import read_yaml
-from harness.settings import Dataset, Neighbors, Network, Optimizer, Scan
+from harness.settings import Dataset, KMeans, Neighbors, Network, Optimizer, Scan
 from harness.tasks import settings_of
 from harness.validation import build, check_name
 
@@ -53,6 +53,12 @@ def test_accuracy_is_over_no_more_neighbors_than_are_kept(scored):
     assert build(Neighbors, {"train": 20, "test": 5, "scored": 20}, "x").scored == 20
     with pytest.raises(UserError, match=f"x: scored is {scored}, and should be from 1 to 20, as many as are kept"):
         build(Neighbors, {"train": 20, "test": 5, "scored": scored}, "x")
+
+
+def test_centres_are_found_on_at_least_an_image_each():
+    assert build(KMeans, {"clusters": 10, "restarts": 1, "train_images": 10}, "x").train_images == 10
+    with pytest.raises(UserError, match="x: train_images is 9, and should be 0, or at least the number of clusters, 10"):
+        build(KMeans, {"clusters": 10, "restarts": 1, "train_images": 9}, "x")
 
 
 DATASET = {"source": "folder", "mean": [0.5], "std": [0.25]}
