@@ -14,6 +14,7 @@ from report.claims import COLUMNS, claim_rows, or_empty
 from report.drawings import Drawing, listed
 from report.figures import forest_figure
 from report.forest import difference
+from report.power import FEWEST
 from report.statistics import by_unit, paired_by_seed
 from report.summaries import order
 from report.templates import write_page
@@ -53,7 +54,8 @@ class Line:
 
 @dataclass(frozen=True)
 class Compared:
-    """One of COMPARISONS in accuracy over all data sets that have both steps.
+    """One of COMPARISONS in accuracy over all data sets that have both steps on FEWEST pretext seeds or more: each has the same
+    weight, and a single seed shows no spread.
 
     seeds: of each such data set, how many have both. The Aggregates are in percent, points and from 0 to 1, and None where there
     is no such data set; each side is of all its seeds, a difference is paired by seed.
@@ -85,7 +87,7 @@ def build(found, out):
     write_aggregates(compared, out / "aggregates.csv")
     write_page("overview.html.jinja", out / "index.html", names=names,
                tiles=[tile(results) for results in found], anywhere=anywhere, compared=compared, readings=READINGS,
-               one_set=one_set, one_set_tested=sum(line.words != [NOT_TESTED] for line in one_set), words=WORDS,
+               fewest=FEWEST, one_set=one_set, one_set_tested=sum(line.words != [NOT_TESTED] for line in one_set), words=WORDS,
                titles={line.study: line.title for line in anywhere}, read=[reading(line) for line in anywhere],
                shown=shown, not_summed=not_summed(found), not_run=not_run(found))
 
@@ -137,7 +139,8 @@ def compare(found, of, than, after, before):
     for results in found:
         main = results.summary("main")
         high, low = (main.percent(step, "acc") if main else {} for step in (after, before))
-        if values := paired_by_seed(high, low):
+        values = paired_by_seed(high, low)
+        if len(values) >= FEWEST:
             sides.append([list(by_unit(side).values()) for side in (high, low)])
             differences.append(list(values.values()))
             lines.append((results.name, values, interval(results, after, before)))

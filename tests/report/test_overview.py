@@ -13,9 +13,9 @@ from scipy import stats
 from harness.files import write_json
 from harness.pipeline.study import Claim
 from report import __main__ as command
-from report.claims import Judged
+from report.claims import Judged, Results
 from report.estimates import Estimate
-from report.overview import DIFFERENT, Line, reading, shown
+from report.overview import DIFFERENT, Line, compare, reading, shown
 from report.verdicts import Finding, Verdict
 from tests.report import made
 from tests.report.parsed import Element, Tree
@@ -178,6 +178,17 @@ def test_aggregates_weigh_data_sets_alike(root, folder):
     assert "small, 3 seeds" in third[0] and "large" not in third[0]  # where alone the authors' code ran
 
 
+def test_a_data_set_of_fewer_seeds_than_a_decision_takes_has_no_weight():
+    """Two seeds, on which SCAN is 70 below: the aggregates are those of the other data set alone, interval and all."""
+    few = {"kmeans/embeddings": (0.9, 0.9), "reimpl/default/scan": (0.2, 0.2)}
+    small, two = (Results({"name": name}, [summary(found, ())], [], []) for name, found in {"small": SMALL, "two": few}.items())
+    steps = "SCAN", "k-means", "reimpl/default/scan", "kmeans/embeddings"
+    both, alone = compare([small, two], *steps), compare([small], *steps)
+    assert both.seeds == {"small": 3} and both.difference.value == pytest.approx(10)
+    assert all(getattr(both, name) == getattr(alone, name) for name in ("one", "other", "difference", "improvement"))
+    assert compare([two], *steps).seeds == {}
+
+
 def test_no_interval_without_width_is_shown(root):
     """Differences of SCAN from k-means have no spread on either data set."""
     first, second, _ = rows(section(root, "aggregates"))
@@ -229,7 +240,7 @@ def test_without_the_main_study_there_is_nothing_to_aggregate(tmp_path, monkeypa
     put(tmp_path, "small", 900, replace(summary(SMALL, (BETTER,)), name="threshold"))
     assert report() == 0
     found = rows(section(parsed(Path("report/output/index.html")), "aggregates"))
-    assert [row[1:] for row in found] == [["–"] * 4] * 3 and "no data set has records of both" in found[0][0]
+    assert [row[1:] for row in found] == [["–"] * 4] * 3 and "no data set has both on 3 seeds" in found[0][0]
     assert records(Path("report/output/aggregates.csv")) == []
 
 
