@@ -109,7 +109,7 @@ def measure(summary, claim, facts, looks=()):
     sides = (claim.of, claim.figure), (claim.than, claim.than_figure or claim.figure)
     reasons += [UNSCORED for step, figure in sides if summary.cells(step) and not summary.by_seed(step, figure)]
     images = facts["images"][split_of(claim)]
-    after, before = (Side(summary.percent(step, figure), summary.right(step, figure), images) for step, figure in sides)
+    after, before = (_side(summary, step, figure, images) for step, figure in sides)
     confusions = summary.confusions(claim.of) if claim.kind == "collapses" else {}
     rest = summary.study.matters or facts["matters"], confusions, facts["name"], next(iter(reasons), "")
     found = judge(claim, after, before, *rest)
@@ -121,6 +121,12 @@ def measure(summary, claim, facts, looks=()):
     if not at_looks:
         return replace(found, tests=(), forecast=(), reason=f"{found.reason}; the first look is at {looks[0]} seeds")
     return over_looks(at_looks, len(looks))
+
+
+def _side(summary, step, figure, images):
+    """The Side of a step by a figure that is a share of so many images, or of its prototypes alone."""
+    chosen = {seed: found[found >= 0] for seed, found in summary.prototypes(step).items()} if figure == "prototypes" else {}
+    return Side(summary.percent(step, figure), summary.right(step, figure), images, chosen)
 
 
 def two_kinds(summary, claim, classes):

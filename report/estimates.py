@@ -108,5 +108,6 @@ def image_error(by_image):
 
 def shares_error(shares, images):
     """The same where no single image is at hand, from the shares (of 1) that are right, one a step: what it is at most, for a
-    step, or for a difference of two that do not agree less often than by chance."""
-    return float(np.sqrt(sum(share * (1 - share) for share in shares) / images + 1 / (images + 2) ** 2))
+    step, or for a difference of two that do not agree less often than by chance. Args: images: how many, of all or of each."""
+    shares, images = np.broadcast_arrays(shares, images)
+    return float(np.sqrt((shares * (1 - shares) / images).sum() + 1 / (images.min() + 2) ** 2))

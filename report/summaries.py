@@ -53,8 +53,8 @@ class Summary:
         if metric == "balance":  # which follows from what is recorded
             return {seed: balance(confusion) for seed, confusion in self.confusions(step).items()}
         if metric == "prototypes":
-            return {seed: purity(self.clusters["labels"], self.clusters[f"{step}/{seed}"], self.clusters[chosen])
-                    for seed in self.confusions(step) if (chosen := f"prototypes/{step}/{seed}") in self.clusters}
+            return {seed: purity(self.clusters["labels"], self.clusters[f"{step}/{seed}"], chosen)
+                    for seed, chosen in self.prototypes(step).items()}
         return {row["seed"]: float(row["value"]) for row in self.rows if row["step"] == step and row["metric"] == metric}
 
     def percent(self, step, metric):
@@ -71,6 +71,11 @@ class Summary:
                 if abs(images.mean() - share) < 1e-6:  # else they are not of the images that the record is of
                     found[seed] = images
         return found
+
+    def prototypes(self, step):
+        """The image that stands for each cluster, int [clusters], -1 for an empty one; of each run of a step, by seed."""
+        return {seed: self.clusters[name] for seed in self.confusions(step)
+                if (name := f"prototypes/{step}/{seed}") in self.clusters}
 
     def confusions(self, step):
         """The confusion matrix of each run of a step, by seed."""

@@ -44,13 +44,20 @@ class Side:
     correct: dict = field(default_factory=dict)
     """seed -> bool [images], what was right; for as many seeds as it is known for."""
     images: int = 0
-    """How many the figure is a share of."""
+    """How many the figure is a share of, where `chosen` does not say."""
+    chosen: dict = field(default_factory=dict)
+    """seed -> int [k], the numbers of the images that the figure is a share of where it is of some alone, as of prototypes."""
+
+    @property
+    def distinct(self):
+        """How many different images the figure is a share of in all runs: what the error of their draw goes by."""
+        return len(np.unique(np.concatenate(list(self.chosen.values())))) if self.chosen else self.images
 
     def of(self, units):
         """The Side of some pretext seeds alone."""
-        percent, correct = ({seed: value for seed, value in found.items() if seed.split("-")[0] in units}
-                            for found in (self.percent, self.correct))
-        return Side(percent, correct, self.images)
+        percent, correct, chosen = ({seed: value for seed, value in found.items() if seed.split("-")[0] in units}
+                                    for found in (self.percent, self.correct, self.chosen))
+        return Side(percent, correct, self.images, chosen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +140,7 @@ def judge(claim, after, before=None, matters=1.0, confusions=None, dataset="", n
     two = claim.kind == "above" and claim.than
     better = improvement([[list(by_unit(side.percent).values()) for side in (after, before)]]) if two else None
     return Finding(reason, UNDECIDED, ours, len(units), found, _tests(claim, found, target, margin),
-                   (claim.kind, found, target, margin, after.images), improvement=better)
+                   (claim.kind, found, target, margin, after.distinct), improvement=better)
 
 
 def over_looks(found, looks):
@@ -197,7 +204,8 @@ def _image_error(keys, after, before):
                 for high, low in keys}
         return 100 * image_error(np.stack(list(by_unit(runs).values())))
     sides = [side for side in (after, before) if side.percent]
-    return 100 * shares_error([np.mean(list(side.percent.values())) / 100 for side in sides], after.images)
+    shares = [np.mean(list(side.percent.values())) / 100 for side in sides]
+    return 100 * shares_error(shares, [side.distinct for side in sides])
 
 
 def _forecast(kind, found, target, margin, images, level):

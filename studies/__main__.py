@@ -114,7 +114,7 @@ def planned(chosen, jobs, dataset, engine):
     if dataset == to_run:
         plan(chosen, jobs, engine)
     if kept_folders(dataset) or dataset != to_run:
-        coverage([one.partition("/")[0] for one in chosen], dataset)
+        coverage(list(dict.fromkeys(one.partition("/")[0] for one in chosen)), dataset)
 
 
 def ran(options):

@@ -79,8 +79,23 @@ def test_prototypes_are_compared_with_the_images_of_the_same_runs():
     claim = Claim(text="t", source="s", kind="above", figure="prototypes", of="reimpl/a/scan", than="reimpl/a/scan",
                   than_figure="acc")
     (found,) = judged(made.summary("x", made.study({"a": {"scan": {}, "selflabel": {}}}), cells, clusters=clusters), (claim,))
-    assert found.verdict.finding.ours == "100.0 ± 0.0 against 75.0 ± 0.0"
-    assert found.verdict.finding.estimate.mean == pytest.approx(25)
+    finding = found.verdict.finding
+    assert finding.ours == "100.0 ± 0.0 against 75.0 ± 0.0"
+    assert finding.estimate.mean == pytest.approx(25)
+    # All runs have the same two prototypes, and so these are two images, not the 1000 of the test set, nor ten.
+    assert finding.estimate.image_error == pytest.approx(100 * (0.75 * 0.25 / 1000 + 1 / 4**2) ** 0.5)
+
+
+def test_an_empty_cluster_has_no_prototype_that_counts_as_an_image():
+    labels, runs = np.array([0, 0, 1, 1]), [f"{seed}-0" for seed in range(3)]
+    clusters = {"labels": labels} | {f"reimpl/a/scan/{run}": np.array([0, 0, 0, 0]) for run in runs}
+    clusters |= {f"prototypes/reimpl/a/scan/{run}": np.array([seed, -1]) for seed, run in enumerate(runs)}
+    cells = [made.cell("reimpl/a/scan", run, made.scores(0.5) | {"confusion": [[2, 0], [2, 0]]}) for run in runs]
+    summary = made.summary("x", made.study({"a": {"scan": {}, "selflabel": {}}}), cells, clusters=clusters)
+    claim = Claim(text="t", source="s", kind="above", figure="prototypes", of="reimpl/a/scan", value=50.0)
+    (found,) = judged(summary, (claim,))
+    share = 2 / 3  # the third image is of the other class; three different images stood for the one cluster
+    assert found.verdict.finding.estimate.image_error == pytest.approx(100 * (share * (1 - share) / 3 + 1 / 5**2) ** 0.5)
 
 
 def test_claims_are_corrected_together_and_written_with_every_figure(tmp_path):
