@@ -187,6 +187,8 @@ def test_a_job_goes_on_where_its_node_dies_and_where_slurm_is_away_for_a_while(s
     run = Run(task("wait", "go"))
     job = running(slurm)
     node = slurm.rows("%N", "RUNNING")[0][0]
+    state = slurm.folder / "state/job_state"
+    until(lambda: state.exists() and bytes(place) in state.read_bytes())  # else a controller that is killed never knew the job
     slurm.lose(node)
     slurm.kill("slurmctld")
     until(lambda: run.said and "does not answer" in run.said[0])
