@@ -55,6 +55,7 @@ class Session:
     def __init__(self, cell, inputs, settings):
         self.cell, self.settings, self.execution = cell, settings, execution()
         self.device = find_device(self.execution.device)
+        self.processes = processes.count()
         self.trained_in = None  # float32 or bfloat16, once a stage trains
         torch.set_num_threads(self.execution.threads)
         keep_freed_memory()
@@ -84,7 +85,7 @@ class Session:
     def record(self, out, metrics, curves=(), degenerate=(), rate=None, known_by=None):
         write_record(out, self.cell, settings=self.settings, metrics=metrics, curves=list(curves), degenerate=list(degenerate),
                      inputs=self.inputs, seconds=self.seconds(), device=self.device, threads=self.execution.threads,
-                     processes=processes.count(), trained_in=self.trained_in, rate=rate, known_by=known_by)
+                     processes=self.processes, trained_in=self.trained_in, rate=rate, known_by=known_by)
 
     def identity(self):
         """A hash of all that decides the result of this stage, to the last bit: what it is made from, and torch."""

@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,11 +49,12 @@ def keep(studies, dataset):
     if not folders:
         raise UserError(f"{RUNS / dataset} has no record of {', '.join(studies) or 'any study'}: `dvc repro` makes them")
     existing(data / FACTS, "dvc repro dataset")
-    for name in (FACTS, LABELS):
-        if (root / name).exists() and (data / name).exists() and not alike(root / name, data / name):
-            raise UserError(f"{data / name} is not that of the records in {root}: remove that folder to keep others")
-        if (data / name).exists():
-            copy(data / name, root / name)
+    for made in (data / name for name in (FACTS, LABELS) if (data / name).exists()):
+        kept = root / made.name
+        if not kept.exists():
+            copy(made, kept)
+        elif not alike(kept, made):
+            raise UserError(f"{made} is not that of the records in {root}: remove that folder to keep others")
     wrong = []
     with tempfile.TemporaryDirectory() as temporary:
         before = shutil.copytree(root, Path(temporary) / "before")
@@ -72,9 +74,10 @@ def keep(studies, dataset):
 
 
 def alike(kept, made):
-    """Whether two files say the same: of facts, those that one leaves out are as if they were left out of both."""
+    """Whether two files say the same; of facts, whatever kind of files the images were read from."""
     if kept.name == FACTS:
-        return build(Facts, read_json(kept), str(kept)) == build(Facts, read_json(made), str(made))
+        facts = [build(Facts, read_json(file), str(file)) for file in (kept, made)]
+        return replace(facts[0], source="", named=()) == replace(facts[1], source="", named=())
     return sha256(kept) == sha256(made)
 
 

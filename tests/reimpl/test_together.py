@@ -69,9 +69,11 @@ def trained(task):
 
 
 def one_of(rank, folder):
-    """What one of the processes does: the same as `alone`."""
+    """What one of the processes does: the same as `alone`. Only the first then goes on, as one that never had others."""
     distributed.init_process_group("gloo", f"file://{folder}/meet", rank=int(rank), world_size=PROCESSES)
     torch.save(alone(), f"{folder}/{rank}.pt")
+    processes.first_goes_on()
+    assert rank == "0" and not distributed.is_initialized()
 
 
 def alone():

@@ -11,6 +11,7 @@ FACTS = {"classes": ["a", "b"], "images": {"train": 8, "test": 4}, "shape": [8, 
 @pytest.mark.parametrize("made, same", [
     (FACTS, True),
     (FACTS | {"named": [], "again": False, "labelled": ["train", "test"]}, True),  # fields that came later, as they always were
+    (FACTS | {"source": "folder", "named": ["train", "test"]}, True),  # the same images, from files of another kind
     (FACTS | {"again": True}, False),
     (FACTS | {"images": {"train": 8, "test": 5}}, False),
 ])
