@@ -31,13 +31,13 @@ def run(cell, settings, inputs, out):
     images = [session.images(dataset, split) for split in SPLITS]
     if hasattr(method, "Task"):
         trained = Trained(method.Task, settings, session, dataset, images)
-        features, finish = trained.features, trained.trainer.finish
+        model, features, finish = trained.model, trained.features, trained.trainer.finish
     else:
-        features, finish = (lambda part: part.flatten(1).float() / 255), session.record
+        model, features, finish = None, (lambda part: part.flatten(1).float() / 255), session.record
     if hasattr(method, "cluster"):
         arrays = [torch.nan_to_num(features(part), posinf=0, neginf=0).cpu().numpy() for part in images]
         with threadpool_limits(1):  # more threads would add their sums in the order in which they end
-            clusters = method.cluster(*arrays, baseline, derive_seed(cell.stage, cell.seed) % 2**32)
+            clusters = method.cluster(*arrays, baseline, derive_seed(cell.stage, cell.seed) % 2**32, model)
         write_npz(out / "predictions.npz", compressed=True, clusters=clusters.astype(np.uint16))
     else:
         predictions = trained.predictions(images[1])

@@ -31,7 +31,7 @@ def numbers(features):
     return features / np.float32(255) if features.dtype == np.uint8 else np.nan_to_num(features, posinf=0, neginf=0)
 
 
-def cluster(train, test, settings, seed):
+def cluster(train, test, settings, seed, model=None):
     """int [n]: the cluster of each row of `test`, by the centres of `train`, both float32 [n, dim].
 
     Args: settings: has `clusters` and `restarts`, as a settings.KMeans.

@@ -46,7 +46,7 @@ def unit(train, *others):
     return [normalize(whiten.transform(part)).astype(np.float32) for part in parts]
 
 
-def cluster(train, test, settings, seed):
+def cluster(train, test, settings, seed, model=None):
     return kmeans.cluster(*unit(train, test), settings, seed)
 
 

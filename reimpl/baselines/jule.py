@@ -4,8 +4,8 @@ turns.
 A graph joins each image with its nearest ones. The two clusters merge that have most affinity: how well one can walk from the
 one to the other and back (Zhang et al. 2012, graph degree linkage). The first clusters are chains of nearest neighbors by
 pixels. Between the merges the network learns by triplets: an image should be nearer to one of its own cluster than to one of
-another. What is scored is the same merging of the last features down to `clusters`; a test image goes with most of its nearest
-training images.
+another. What is scored are the clusters that training ends with, by the last features merged down to `clusters`; a test image
+goes with most of its nearest training images.
 
 It follows the authors' code (jwyang/JULE.torch), but that affinities are exact after each merge, all triplets of a batch
 count, and a pair of clusters need not stand out from the next nearest. It holds two matrices of all images by all clusters, a
@@ -96,10 +96,9 @@ def merge(joined, labels, clusters):
     return np.unique(labels, return_inverse=True)[1]
 
 
-def cluster(train, test, settings, seed):
+def cluster(train, test, settings, seed, model):
     train, test = (part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12) for part in (train, test))
-    joined, nearest = graph(train, settings.neighbors)
-    labels = merge(joined, chains(nearest), settings.clusters)
+    labels = merge(graph(train, settings.neighbors)[0], model.labels.cpu().numpy(), settings.clusters)
     return KNeighborsClassifier(settings.neighbors).fit(train, labels).predict(test)
 
 

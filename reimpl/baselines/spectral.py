@@ -22,7 +22,7 @@ class Settings(settings.Baseline):
         settings.need(self.neighbors >= 1, "neighbors", self.neighbors, "at least 1")
 
 
-def cluster(train, test, settings, seed):
+def cluster(train, test, settings, seed, model=None):
     found = SpectralClustering(settings.clusters, affinity="nearest_neighbors", n_neighbors=settings.neighbors, random_state=seed)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Graph is not fully connected")  # whose parts are clusters, then

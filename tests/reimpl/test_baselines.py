@@ -139,7 +139,7 @@ def test_the_code_of_an_autoencoder_is_clustered_as_scikit_learn_does(lab):
         _, predictions = lab("autoencoder")
     finally:
         autoencoder.cluster = cluster
-    train, test, settings, seed = kept[0]
+    train, test, settings, seed, _ = kept[0]
     own = KMeans(4, n_init=settings.restarts, random_state=seed).fit(train).predict(test)
     assert own.tolist() == predictions["clusters"].tolist() and settings.restarts == 10
     assert train.shape == (128, 16) and test.shape == (64, 16)

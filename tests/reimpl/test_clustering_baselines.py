@@ -218,3 +218,17 @@ def test_jule_merges_a_share_of_the_clusters_in_each_round(digits, generator):
     first = counts[0]
     halves = [first, -(-first // 2), -(-first // 4), max(4, -(-first // 8)), 4]
     assert counts[::2] == halves and counts[1::2] == halves[:4]
+
+
+def test_jule_scores_the_clusters_that_training_ends_with():
+    """A merging anew would set the two images that are far off apart, and join all others."""
+    settings = jule.Settings(2, TRAINING, "none", neighbors=4, every=2, unrolled=0.5, margin=0.2)
+    model = jule.Task(settings, (View,), (8, 1, 8, 8)).network(backbone())
+    model.labels.copy_(torch.tensor([0, 0, 0, 1, 1, 1, 2, 2]))
+    angles = np.array([0.0, 0.1, 0.2, 0.5, 0.6, 0.7, 3.0, 3.01])
+    train, test = (np.stack([np.cos(part), np.sin(part)], 1).astype(np.float32) for part in (angles, np.array([0.1, 0.6])))
+    low, high = jule.cluster(train, test, settings, 0, model)
+    assert low == high  # the nearest two of three clusters have merged
+    model.labels.copy_(torch.tensor([0, 0, 0, 1, 1, 1, 1, 1]))
+    low, high = jule.cluster(train, test, settings, 0, model)
+    assert low != high
