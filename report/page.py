@@ -68,8 +68,8 @@ def study_section(summary, claims, facts, out):
     cells = ran(summary)
     return {
         "name": summary.name, "study": summary.study, "tables": tables, "drawings": drawings,
-        "claims": [one for one in claims if one.study == summary.name], "merges": merging(summary, facts["classes"]),
-        "degenerate": [(cell, sentence) for cell in cells for sentence in cell["record"]["degenerate"]],
+        "claims": [one for one in claims if one.study == summary.name],
+        "degenerate": degenerate(summary), "merges": merging(summary, facts["classes"]),
         "headlines": headlines(tables[0]) if summary.name == "main" else [], "steps": step_by_step(summary),
         "not_run": reasons_not_run(summary), "variances": variances(summary),
         "settings": settings_in_force(cells) if summary.name == "main" else [],
@@ -88,6 +88,15 @@ def _order(step):
 
 def _numbers(seed):
     return [int(part) for part in seed.split("-")]
+
+
+def degenerate(summary):
+    """(step in words, sentence) -> the cells of which a record says so."""
+    found = {}
+    for cell in ran(summary):
+        for sentence in cell["record"]["degenerate"]:
+            found.setdefault((label(summary, cell["step"]), sentence), []).append(cell)
+    return found
 
 
 def merging(summary, classes):

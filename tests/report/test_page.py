@@ -223,7 +223,7 @@ def test_what_did_not_run_and_what_is_degenerate_is_said(root):
     text = root.text()
     for stage in ACC:
         assert f"original_ref/default/{stage} (seed 2-0). The reason: {stage} stopped." in text
-    assert text.count("a loss is odd") == 3  # a seed each
+    assert "SCAN (rewrite: w0): a loss is odd (seeds 0-0, 1-0, 2-0)" in text
     assert text.count("3 of 3 collapsed: accuracy is 50.0, and random clusters reach 50.0") == 1
     assert "SCAN (rewrite: w0): 3 of 3 runs merge classes: x and y (3 runs)" in text
 
