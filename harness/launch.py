@@ -15,13 +15,13 @@ SECONDS = 20  # that processes have to end, once one of them has died
 
 
 def launch(implementation, arguments, processes):
-    """Run `python -m <implementation> <arguments>` as so many processes.
+    """Run `python -m <implementation> <arguments>` as so many processes, or those of this node where srun calls it on several.
 
     Where one fails all end, and this one with its exit code, as a shell has it: 128 and the signal where it was killed.
     """
-    config = LaunchConfig(1, 1, processes, run_id=str(os.getpid()), rdzv_backend="c10d", rdzv_endpoint="localhost:0",
-                          local_addr="localhost", max_restarts=0, signals_to_handle="SIGINT,SIGHUP,SIGQUIT",
-                          shutdown_timeout=SECONDS)
+    nodes = int(os.environ.get("SLURM_STEP_NUM_NODES", 1))
+    config = LaunchConfig(nodes, nodes, processes // nodes, max_restarts=0, shutdown_timeout=SECONDS,
+                          signals_to_handle="SIGINT,SIGHUP,SIGQUIT", **(meeting_of_nodes() if nodes > 1 else meeting_here()))
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # what it says of exit codes is said here
     with passing_on(signal.SIGTERM, signal.SIGUSR1):
         try:
@@ -35,6 +35,18 @@ def launch(implementation, arguments, processes):
             sys.exit(code if code >= 0 else 128 - code)
         except SignalException:
             raise KeyboardInterrupt from None
+
+
+def meeting_here():
+    """Where the processes of one machine find each other, as keywords of LaunchConfig."""
+    return {"run_id": str(os.getpid()), "rdzv_backend": "c10d", "rdzv_endpoint": "localhost:0", "local_addr": "localhost"}
+
+
+def meeting_of_nodes():
+    """Where those of the nodes of a Slurm job do: on the first node, at a port of the job's own."""
+    job = os.environ["SLURM_JOB_ID"]
+    return {"run_id": job, "rdzv_backend": "static", "rdzv_configs": {"rank": int(os.environ["SLURM_NODEID"])},
+            "rdzv_endpoint": f"{os.environ['SLURM_LAUNCH_NODE_IPADDR']}:{20000 + int(job) % 10000}"}
 
 
 @contextlib.contextmanager

@@ -21,9 +21,11 @@ class Resources:
     minutes: int
     """Its time limit."""
     cpus: int = 0
-    """Of a stage; 0 for execution.threads for each of execution.processes."""
+    """Of a stage, on each node; 0 for execution.threads for each of its processes there."""
     gres: str = ""
-    """GPUs, as sbatch takes them: gpu:1, gpu:a100:1; empty for none."""
+    """GPUs on each node, as sbatch takes them: gpu:1, gpu:a100:1; empty for none."""
+    nodes: int = 1
+    """Over which execution.processes are spread evenly; a stage that one process runs has one."""
     partition: str = ""
     """Empty for the cluster's default."""
     account: str = ""
@@ -34,6 +36,7 @@ class Resources:
         need(self.memory_mib > 0, "memory_mib", self.memory_mib, "above 0")
         need(0 < self.minutes <= LONGEST, "minutes", self.minutes, f"from 1 to {LONGEST}")
         need(self.cpus >= 0, "cpus", self.cpus, "0 or more")
+        need(self.nodes >= 1, "nodes", self.nodes, "at least 1")
         need(all(flag.startswith("-") for flag in self.flags), "flags", list(self.flags), "options, each beginning with -")
 
 
@@ -58,10 +61,14 @@ class Cluster:
         need(self.poll_seconds > 0, "poll_seconds", self.poll_seconds, "above 0 seconds")
 
     def resources(self, stage):
-        """The Resources of a stage, by its name. Raises UserError."""
+        """The Resources of a stage on each of its nodes, by its name. Raises UserError."""
         named = f"{FILE}: stages.{stage} over default" if stage in self.stages else f"{FILE}: default"
         found, count = build(Resources, overlay(self.default, self.stages.get(stage, {})), named), processes(STAGES[stage])
-        return replace(found, memory_mib=found.memory_mib * count, cpus=found.cpus or execution().threads * count)
+        nodes = found.nodes if count > 1 else 1
+        if count % nodes:
+            raise UserError(f"{named}: nodes is {nodes}, and should divide execution.processes in params.yaml, {count}")
+        here = count // nodes
+        return replace(found, memory_mib=found.memory_mib * here, cpus=found.cpus or execution().threads * here, nodes=nodes)
 
 
 def cluster():

@@ -70,12 +70,13 @@ def sbatch(task, resources, warning, resubmitted):
     """
     options = [f"--job-name={task.name}", f"--output={task.log.absolute()}", "--open-mode=append", "--requeue", "--parsable",
                f"--signal=B:USR1@{warning}", f"--time={resources.minutes}", f"--mem={resources.memory_mib}M",
-               f"--cpus-per-task={resources.cpus}", f"--comment={task.out}"]
+               f"--cpus-per-task={resources.cpus}", f"--comment={task.out}", f"--nodes={resources.nodes}", "--ntasks-per-node=1"]
     options += [f"--{name}={value}" for name in ("gres", "partition", "account") if (value := getattr(resources, name))]
     environment = {key: value for key, value in os.environ.items() if key != ASK}
     environment |= {ENGINE: "local", RESUBMITTED: str(resubmitted)}
     job = Path(__file__).with_name("job.sh")
-    return call("sbatch", *options, *resources.flags, str(job), str(task.folder), *task.command(sys.executable),
+    on_each = ["srun", f"--cpus-per-task={resources.cpus}", "--kill-on-bad-exit=1", "--wait=0"] if resources.nodes > 1 else []
+    return call("sbatch", *options, *resources.flags, str(job), str(task.folder), *on_each, *task.command(sys.executable),
                 environment=environment).split(";")[0].strip()
 
 

@@ -32,6 +32,16 @@ def test_processes_that_train_together_ask_for_memory_and_cores_each(edited, mon
     assert asked == {"pretext": (20, 6), "scan": (20, 5), "kmeans": (10, 3)}
 
 
+def test_each_node_of_several_is_asked_for_its_share(edited):
+    found = edited(lambda settings: settings.update(default={"memory_mib": 10, "minutes": 20, "nodes": 2}, stages={}))
+    PARAMS.write_text(PARAMS.read_text().replace("processes: 1", "processes: 4"))
+    pretext, kmeans = found.resources("pretext"), found.resources("kmeans")
+    assert (pretext.nodes, pretext.memory_mib, pretext.cpus) == (2, 20, 6) and (kmeans.nodes, kmeans.memory_mib) == (1, 10)
+    PARAMS.write_text(PARAMS.read_text().replace("processes: 4", "processes: 3"))
+    with pytest.raises(UserError, match="default: nodes is 2, and should divide execution.processes in params.yaml, 3"):
+        found.resources("pretext")
+
+
 def test_a_stage_asks_for_what_is_said_of_it_over_what_is_said_of_all(edited):
     found = edited(lambda settings: settings.update(
         default={"memory_mib": 10, "minutes": 20, "gres": "gpu:1"}, stages={"kmeans": {"gres": "", "cpus": 8}}))
@@ -44,6 +54,7 @@ def test_a_stage_asks_for_what_is_said_of_it_over_what_is_said_of_all(edited):
     (lambda settings: settings["stages"].update(scann={}), "params/slurm.yaml: stages has 'scann', and there are pretext"),
     (lambda settings: settings["stages"]["kmeans"].update(minuts=3), "stages.kmeans over default: unknown setting 'minuts'; did"),
     (lambda settings: settings["default"].update(memory_mib=0), "default: memory_mib is 0, and should be above 0"),
+    (lambda settings: settings["default"].update(nodes=0), "default: nodes is 0, and should be at least 1"),
     (lambda settings: settings["default"].update(flags=["x"]), r"flags is \['x'\], and should be options"),
     (lambda settings: settings.update(jobs=0), "params/slurm.yaml: jobs is 0, and should be above 0"),
 ])

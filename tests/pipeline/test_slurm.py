@@ -1,5 +1,6 @@
 """Stages as jobs of a real Slurm (cluster.py): what becomes of a job, whatever happens to it, and a study with the same bits."""
 
+import contextlib
 import json
 import os
 import signal
@@ -8,6 +9,7 @@ import sys
 import threading
 import time
 
+import psutil
 import pytest
 
 from harness.engine.queue import Queue
@@ -220,6 +222,50 @@ def test_a_study_has_the_summary_that_it_has_without_byte_for_byte(clustered, fi
         assert f"job {job['job']} on {job['node']}" in (clustered.folder / file).with_name("job.log").read_text()
     assert "0 of 0 stages done" in clustered.run("studies", "run", "main", "--engine", "slurm").stdout
     assert clustered.run("dvc", "status").stdout.split() == ["listing:", "always", "changed"]
+
+
+def test_processes_on_two_nodes_train_one_network_to_the_bits_that_two_on_one_come_to(clustered, slurm):
+    """By a job that ends as its process on the second node is killed, and by the next, which is requeued."""
+    alone = clustered.copy(clustered.folder.parent / "alone")
+    for project in (clustered, alone):
+        project.edit("params/digits.yaml", lambda digits: digits["pretext"]["simclr"]["training"].update(epochs=20))
+        project.edit("params.yaml", lambda params: params["execution"].update(processes=2))
+        project.stage("dataset")
+    clustered.edit("params.yaml", lambda params: params["execution"].update(engine="slurm"))
+    clustered.edit("params/slurm.yaml", lambda settings: settings["stages"]["pretext"].update(nodes=2))
+
+    def at_work():
+        """The number of the job in which it trains, once it has saved something."""
+        before = saved()
+        until(lambda: saved() != before, PATIENCE)
+        return running(slurm)
+
+    def saved():
+        return [file.stat().st_mtime_ns for file in clustered.folder.glob("checkpoints/pretext-*.pt")]
+
+    process = clustered.start(*STAGES["pretext"])
+    job = at_work()
+    found = ranks(job)
+    assert {rank: one.environ()["SLURM_NODEID"] for rank, one in found.items()} == {"0": "0", "1": "1"}
+    found["1"].kill()
+    until(lambda: job not in [row[0] for row in slurm.live()], PATIENCE)
+    slurm.ask("scontrol", "requeue", at_work())
+    assert process.wait(PATIENCE) == 0
+    alone.stage("pretext")
+    assert clustered.bytes("runs/**/model.pt") == alone.bytes("runs/**/model.pt") != {}
+    log = (clustered.folder / "runs/digits/pretext/simclr/0/job.log").read_text()
+    assert "process 1 of 2 was killed by signal 9" in log and log.count("going on after epoch") == 2
+
+
+def ranks(job):
+    """The processes that train in a job, by rank."""
+    found = {}
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            environment = process.environ()
+            if environment.get("SLURM_JOB_ID") == job and "RANK" in environment:
+                found[environment["RANK"]] = process
+    return found
 
 
 def test_a_training_that_is_requeued_ends_with_the_same_bits(clustered, slurm):
