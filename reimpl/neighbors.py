@@ -27,9 +27,11 @@ def run(cell, settings, inputs, out):
     for split in SPLITS:
         need_images(f"neighbors.{split}", wanted[split], split, dataset.counts[split], spare=1)
         embedded = embed_all(task, model, session.images(dataset, split), normalize)
-        neighbors[split], broken = mine(embedded, wanted[split])
+        neighbors[split], broken, recall = mine(embedded, wanted[split])
         embeddings[split] = embedded.cpu().numpy()
         metrics[f"{split}_accuracy"] = neighbor_accuracy(neighbors[split][:, : scored[split] + 1], dataset.labels(split))
+        if recall is not None:
+            metrics[f"{split}_recall"] = recall
         if broken:
             degenerate.append(f"{broken} {split} embeddings are not finite")
     write_npz(out / "neighbors.npz", **neighbors)

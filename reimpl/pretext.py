@@ -48,7 +48,7 @@ def train(Task, dataset, settings, session, out):
     def after_epoch(epoch, state):
         if epoch % pretext.evaluate_every or not monitored:
             return {}
-        found, _ = mine(embed_all(task, model, test_images, normalize), monitored)
+        found, _, _ = mine(embed_all(task, model, test_images, normalize), monitored)
         return {"neighbor_accuracy": neighbor_accuracy(found, dataset.labels("test"))}
 
     trainer = Trainer(session, task, model, pretext.training, images, after_epoch, training_labels(task, dataset))

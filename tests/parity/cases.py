@@ -316,7 +316,7 @@ def mining_case():
         return {"neighbors": indices, "accuracy": np.array(accuracy)}
 
     def ours(features, labels):
-        neighbors, _ = mine(torch.from_numpy(features), 7)
+        neighbors, _, _ = mine(torch.from_numpy(features), 7)
         return {"neighbors": neighbors, "accuracy": np.array(neighbor_accuracy(neighbors, labels))}
 
     return Case("mining", inputs, theirs, ours, 1e-12)

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_digits
 
 from harness.errors import UserError
+from reimpl import mining
 from reimpl.mining import mine, neighbor_accuracy
 
 
@@ -18,16 +20,30 @@ def test_neighbors_are_the_most_similar_others(digits):
     similarity = vectors.astype(np.float64) @ vectors.T.astype(np.float64)
     np.fill_diagonal(similarity, -np.inf)
     expected = np.argsort(-similarity, axis=1)[:, :10]
-    found, broken = mine(torch.from_numpy(vectors), 10)
-    assert broken == 0 and found.dtype == np.int64 and (found[:, 0] == np.arange(len(vectors))).all()
+    found, broken, recall = mine(torch.from_numpy(vectors), 10)
+    assert broken == 0 and recall is None and found.dtype == np.int64 and (found[:, 0] == np.arange(len(vectors))).all()
     rows = np.arange(len(vectors))[:, None]
     assert np.allclose(similarity[rows, found[:, 1:]], similarity[rows, expected], atol=1e-6)
     assert (found[:, 1:] == expected).mean() > 0.999
 
 
+@pytest.mark.parametrize("probes", [32, 2])
+def test_neighbors_found_in_lists_are_those_of_an_exact_search_to_the_recall_that_is_said(monkeypatch, probes):
+    """169 lists of some ten of 1,797 digits: two of them hold too few for some images."""
+    vectors = torch.from_numpy(unit(torch.from_numpy(load_digits().images)))
+    expected = mine(vectors, 10)[0]
+    monkeypatch.setattr(mining, "EXACT", 0)
+    monkeypatch.setattr(mining, "PROBES", probes)
+    monkeypatch.setattr(mining, "CHECKED", len(vectors))
+    found, _, recall = mine(vectors, 10)
+    shared = np.mean([len({*one} & {*other}) / 11 for one, other in zip(expected, found)])
+    assert recall == pytest.approx(shared, abs=1e-3) and (0.95 < recall < 1 if probes == 32 else 0.3 < recall < 0.95)
+    assert (found[:, 0] == np.arange(len(found))).all() and found.min() >= 0
+
+
 def test_the_image_itself_stands_first_even_among_duplicates(digits):
     vectors = np.repeat(unit(digits[:5]), 4, axis=0)
-    found, _ = mine(torch.from_numpy(vectors), 3)
+    found, _, _ = mine(torch.from_numpy(vectors), 3)
     assert (found[:, 0] == np.arange(20)).all()
     for row in found:
         assert sorted(row) == [4 * (row[0] // 4) + i for i in range(4)]
@@ -37,7 +53,7 @@ def test_embeddings_that_are_not_finite_are_counted_not_refused(digits):
     vectors = unit(digits)
     vectors[3, 0] = np.nan
     vectors[7] = np.inf
-    found, broken = mine(torch.from_numpy(vectors), 5)
+    found, broken, _ = mine(torch.from_numpy(vectors), 5)
     assert broken == 2 and found.min() >= 0
 
 
