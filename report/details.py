@@ -97,7 +97,7 @@ def arms_drawings(summary):
         ends = [(name, ys[-1]) for name, _, ys in found[0][3] if len(ys)]
         yield Drawing(f"arms-{stage}", f"{title(stage)}: the arms{' over the epochs' * bool(others)}, and their clusters",
                       f"A line an arm, the mean over its seeds: {', and '.join([*filter(None, [', '.join(others)]), last])}.",
-                      tuple(panels.arms_figure(*panel) for panel in found),
+                      tuple(figure for panel in found for figure in panels.arms_figures(*panel, 3 if len(found) == 1 else 1)),
                       listed(f"{found[0][0]} in the end", ends, ".1f") if others and ends else "")
 
 

@@ -33,12 +33,20 @@ def curves_figure(title, unit, series):
     return figure
 
 
+def arms_figures(title, x_label, y_label, lines, count):
+    """A line an arm, named at its end; of many arms, a small panel for each, before the others.
+
+    Args: lines: (arm, xs, ys); count: figures that the small panels may be shared among, to stand side by side.
+    """
+    if len(lines) <= MOST_LINES:
+        return [_together(title, x_label, y_label, lines)]
+    each = COLUMNS * -(-len(lines) // (COLUMNS * count))
+    parts = [lines[start : start + each] for start in range(0, len(lines), each)]
+    return [_each(title + (f", {number} of {len(parts)}" if len(parts) > 1 else ""), x_label, y_label, part, lines)
+            for number, part in enumerate(parts, 1)]
+
+
 @drawn
-def arms_figure(title, x_label, y_label, lines):
-    """A line an arm, named at its end; of many arms, a small panel for each, before the others. Args: lines: (arm, xs, ys)."""
-    return (_together if len(lines) <= MOST_LINES else _each)(title, x_label, y_label, lines)
-
-
 def _together(title, x_label, y_label, lines):
     figure, axes = plt.subplots(figsize=(WIDTH - 1.3, 2.6))
     for color, (_, xs, ys) in zip(COLORS, lines):
@@ -50,12 +58,13 @@ def _together(title, x_label, y_label, lines):
     return figure
 
 
-def _each(title, x_label, y_label, lines):
+@drawn
+def _each(title, x_label, y_label, lines, all_lines):
     rows = -(-len(lines) // COLUMNS)
     figure, grid = plt.subplots(rows, COLUMNS, figsize=(WIDTH, 1.15 * rows + 0.6), sharex=True, sharey=True, squeeze=False,
                                 layout="constrained")
     for axes, (name, xs, ys) in zip(grid.flat, lines):
-        for _, other_xs, other_ys in lines:
+        for _, other_xs, other_ys in all_lines:
             axes.plot(other_xs, other_ys, color=FAINT, linewidth=0.8)
         axes.plot(xs, ys, color=COLORS[0], linewidth=1.8)
         axes.set_title(fill(name, 25), fontsize=8.5, fontweight="normal", pad=2)

@@ -368,10 +368,19 @@ def test_labels_that_would_meet_are_moved_apart():
 @pytest.mark.parametrize("arms, axes", [(2, 1), (6, 1), (7, 7)])
 def test_many_arms_have_a_small_panel_each(arms, axes, monkeypatch):
     """Each is named, and colours are told apart with any kind of sight: no two arms of a panel share one."""
-    svg = panels.arms_figure("t", "x", "y", [(f"arm {index}", [1, 2], [0.1 * index, 0.2 * index]) for index in range(arms)])
+    lines = [(f"arm {index}", [1, 2], [0.1 * index, 0.2 * index]) for index in range(arms)]
+    (svg,) = panels.arms_figures("t", "x", "y", lines, 1)
     assert all(f">arm {index}<" in svg for index in range(arms)) and svg.count('id="patch_2"') == 1
     assert svg.count('<g id="axes_') >= axes
     assert len(set(figures.COLORS)) == len(figures.COLORS) == 6
+
+
+def test_small_panels_are_shared_among_figures_that_stand_side_by_side():
+    lines = [(f"arm {index}", [1, 2], [0.1 * index, 0.2 * index]) for index in range(17)]
+    found = panels.arms_figures("t", "x", "y", lines, 3)
+    named = [[index for index in range(17) if f">arm {index}<" in svg] for svg in found]
+    assert named == [[*range(6)], [*range(6, 12)], [*range(12, 17)]]
+    assert [f"t, {number} of 3" in svg for number, svg in enumerate(found, 1)] == [True] * 3
 
 
 @pytest.mark.parametrize("classes, columns", [(3, 3), (2, 5), (12, 12)])
