@@ -20,6 +20,8 @@ from harness.stages import STAGES
 ENGINE = "SCAN_ENGINE"
 LAUNCHED = "TORCHELASTIC_RUN_ID"
 """The variable that torchrun sets for each process that it begins."""
+NODES = "SCAN_NODES"
+"""The variable that says over how many nodes a job of the cluster is spread, on each of which srun calls its command."""
 
 
 def main(implementation, arguments=None):
@@ -54,7 +56,7 @@ def _run_or_queue(implementation, stage, arguments):
         return
     from harness.params import processes  # as below
 
-    if implementation == "reimpl" and LAUNCHED not in os.environ and (count := processes(stage)) > 1:
+    if LAUNCHED not in os.environ and (count := processes(implementation, stage)) > 1:
         importlib.import_module("harness.launch").launch(implementation, [stage.name, *arguments], count)
     else:
         _run(implementation, stage, arguments)

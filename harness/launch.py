@@ -5,12 +5,18 @@ import logging
 import os
 import signal
 import sys
+from pathlib import Path
 
 import psutil
 from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, launch_agent
 
+from harness.command import NODES
+from harness.errors import UserError
+
+JOB = "SCAN_JOB"
+"""The variable by which job.sh names its folder, for the exit code of each node."""
 SECONDS = 20  # that processes have to end, once one of them has died
 
 
@@ -19,20 +25,25 @@ def launch(implementation, arguments, processes):
 
     Where one fails all end, and this one with its exit code, as a shell has it: 128 and the signal where it was killed.
     """
-    nodes = int(os.environ.get("SLURM_STEP_NUM_NODES", 1))
+    nodes = int(os.environ.get(NODES, 1))
+    if processes % nodes:
+        raise UserError(f"execution.processes in params.yaml is {processes}, and should be a multiple of the job's {nodes} nodes")
     config = LaunchConfig(nodes, nodes, processes // nodes, max_restarts=0, shutdown_timeout=SECONDS,
                           signals_to_handle="SIGINT,SIGHUP,SIGQUIT", **(meeting_of_nodes() if nodes > 1 else meeting_here()))
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # what it says of exit codes is said here
+    logging.disable(logging.ERROR)  # what torchrun's agent says of exit codes, and of agents that ended before it, is said here
     with passing_on(signal.SIGTERM, signal.SIGUSR1):
         try:
             launch_agent(config, sys.executable, ["-m", implementation, *arguments])
         except ChildFailedError as failed:
             codes = [(failure.exitcode == -signal.SIGTERM, failure.exitcode, rank) for rank, failure in failed.failures.items()]
-            _, code, rank = min(codes)  # a kill goes before what follows from it; by SIGTERM the agent ends those that are left
+            ended, code, rank = min(codes)  # a kill goes before what follows from it; by SIGTERM agents end those that are left
             if code < 0:
                 print(f"error: process {rank} of {processes} was killed by signal {-code}: run the same command again to go on",
                       file=sys.stderr)
-            sys.exit(code if code >= 0 else 128 - code)
+            code = code if code >= 0 else 128 - code
+            if nodes > 1 and not ended:
+                Path(os.environ[JOB], f"node.{os.environ['SLURM_NODEID']}").write_text(f"{code}\n")
+            sys.exit(code)
         except SignalException:
             raise KeyboardInterrupt from None
 

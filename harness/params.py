@@ -123,9 +123,9 @@ def execution():
     return build(Execution, lookup(read_yaml(PARAMS), "execution", str(PARAMS)), f"{PARAMS}: execution")
 
 
-def processes(stage):
+def processes(implementation, stage):
     """How many run a Stage together."""
-    return execution().processes if stage.together and PARAMS.exists() else 1
+    return execution().processes if implementation == "reimpl" and stage.together and PARAMS.exists() else 1
 
 
 def dataset_name():

@@ -48,10 +48,10 @@ def joined(out):
 def first_goes_on():
     """End all processes but the first: what follows is for one alone, to which `count` is 1 from here."""
     if distributed.is_initialized():
-        others = rank()
+        number = rank()
         # Left to the interpreter's end, gloo's threads now and then abort a process (PyTorch issue 190489).
         distributed.destroy_process_group()
-        if others:
+        if number:
             sys.exit()
 
 

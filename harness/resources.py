@@ -60,10 +60,11 @@ class Cluster:
         need(self.warning_seconds >= 0, "warning_seconds", self.warning_seconds, "0 or more")
         need(self.poll_seconds > 0, "poll_seconds", self.poll_seconds, "above 0 seconds")
 
-    def resources(self, stage):
+    def resources(self, stage, implementation="reimpl"):
         """The Resources of a stage on each of its nodes, by its name. Raises UserError."""
         named = f"{FILE}: stages.{stage} over default" if stage in self.stages else f"{FILE}: default"
-        found, count = build(Resources, overlay(self.default, self.stages.get(stage, {})), named), processes(STAGES[stage])
+        found = build(Resources, overlay(self.default, self.stages.get(stage, {})), named)
+        count = processes(implementation, STAGES[stage])
         nodes = found.nodes if count > 1 else 1
         if count % nodes:
             raise UserError(f"{named}: nodes is {nodes}, and should divide execution.processes in params.yaml, {count}")

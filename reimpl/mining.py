@@ -25,16 +25,23 @@ def mine(embeddings, k):
         raise UserError(f"neighbors: {k} are asked for, and there are only {len(embeddings)} images; ask for fewer")
     finite = embeddings.isfinite().all(1, keepdim=True)
     embeddings, recall = torch.where(finite, embeddings, 0.0), None
+    itself = np.arange(len(embeddings))
     if embeddings.device.type != "cpu":
-        found = search_with_torch(embeddings, k + 1)
+        found = others(search_with_torch(embeddings, k + 1), itself)
     elif len(embeddings) * embeddings.numel() <= EXACT:
-        found = search_with_faiss(embeddings, k + 1)
+        found = others(search_with_faiss(embeddings, k + 1), itself)
     else:
-        found, recall = search_in_lists(embeddings, k + 1)
-    itself = np.arange(len(found))[:, None]
+        found = others(search_in_lists(embeddings, k + 1), itself)
+        checked = slice(None, None, max(1, len(embeddings) // CHECKED))
+        exact = others(search_with_faiss(embeddings, k + 1, embeddings[checked]), itself[checked])
+        recall = float(np.mean([np.isin(*pair).mean() for pair in zip(exact, found[checked])]))
+    return np.concatenate([itself[:, None], found], axis=1).astype(np.int64), int((~finite).sum()), recall
+
+
+def others(found, itself):
+    """int64 [n, k]: of images found, int64 [n, k + 1], those that are not the image itself, int64 [n]."""
     # Stable: others keep their order, the image itself moves behind them, and the k nearest others remain.
-    others = np.take_along_axis(found, (found == itself).argsort(axis=1, kind="stable"), axis=1)[:, :k]
-    return np.concatenate([itself, others], axis=1).astype(np.int64), int((~finite).sum()), recall
+    return np.take_along_axis(found, (found == itself[:, None]).argsort(axis=1, kind="stable"), axis=1)[:, :-1]
 
 
 def search_with_faiss(embeddings, k, queries=None):
@@ -50,20 +57,18 @@ def search_with_faiss(embeddings, k, queries=None):
 
 
 def search_in_lists(embeddings, k):
-    """The same among the images of the PROBES lists, of 4 sqrt(n), whose centres are nearest: the image itself once more for each
-    that these are too few. And the recall, by CHECKED images."""
+    """The same among the images of the PROBES lists, of 4 sqrt(n), whose centres are nearest. Where these hold too few, the image
+    itself fills up, as its own neighbor."""
     import faiss
 
-    checked = slice(None, None, max(1, len(embeddings) // CHECKED))
-    exact = search_with_faiss(embeddings, k, embeddings[checked])
+    faiss.omp_set_num_threads(torch.get_num_threads())
     vectors, lists = embeddings.contiguous().numpy(), int(4 * len(embeddings) ** 0.5)
     index = faiss.IndexIVFFlat(faiss.IndexFlatIP(vectors.shape[1]), vectors.shape[1], lists, faiss.METRIC_INNER_PRODUCT)
     index.train(vectors)
     index.add(vectors)
     index.nprobe = PROBES
     found = index.search(vectors, k)[1]
-    found = np.where(found < 0, np.arange(len(found))[:, None], found)
-    return found, float(np.mean([np.isin(*pair).mean() for pair in zip(exact, found[checked])]))
+    return np.where(found < 0, np.arange(len(found))[:, None], found)
 
 
 def search_with_torch(embeddings, k):

@@ -2,7 +2,8 @@
 # A stage as a job of Slurm: job.sh FOLDER COMMAND... It leaves the command's exit code in FOLDER/code, and passes signals on.
 folder=$1
 shift
-rm -f "$folder/code"
+rm -f "$folder/code" "$folder"/node.*
+export SCAN_JOB="$folder"
 echo "job $SLURM_JOB_ID on $SLURMD_NODENAME"
 trap '' USR1 # which a stage that does not train, and so has nothing to save, inherits
 "$@" &
@@ -13,6 +14,8 @@ while kill -0 $stage 2>/dev/null; do # a signal ends the waiting, not the stage
     wait $stage
     code=$?
 done
+own=$(cat "$folder"/node.* 2>/dev/null | sort -n | tail -n 1) # of several nodes; srun's code may be of what it killed itself
+code=${own:-$code}
 echo $code >"$folder/code.partial"
 mv "$folder/code.partial" "$folder/code"
 exit $code

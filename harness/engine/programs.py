@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.command import ENGINE
+from harness.command import ENGINE, NODES
 from harness.engine.task import ASK
 from harness.errors import UserError
 from harness.record import RESUBMITTED
@@ -73,7 +73,7 @@ def sbatch(task, resources, warning, resubmitted):
                f"--cpus-per-task={resources.cpus}", f"--comment={task.out}", f"--nodes={resources.nodes}", "--ntasks-per-node=1"]
     options += [f"--{name}={value}" for name in ("gres", "partition", "account") if (value := getattr(resources, name))]
     environment = {key: value for key, value in os.environ.items() if key != ASK}
-    environment |= {ENGINE: "local", RESUBMITTED: str(resubmitted)}
+    environment |= {ENGINE: "local", RESUBMITTED: str(resubmitted), NODES: str(resources.nodes)}
     job = Path(__file__).with_name("job.sh")
     on_each = ["srun", f"--cpus-per-task={resources.cpus}", "--kill-on-bad-exit=1", "--wait=0"] if resources.nodes > 1 else []
     return call("sbatch", *options, *resources.flags, str(job), str(task.folder), *on_each, *task.command(sys.executable),

@@ -76,7 +76,7 @@ class Queue:
 
     def run(self, task, show):
         """Wait until a Task has ended. Returns why it failed, or None. Args: show: takes what there is to tell of it."""
-        one = Watched(task, self.cluster.resources(task.stage), show)
+        one = Watched(task, self.cluster.resources(task.stage, task.implementation), show)
         with self.changed:
             self.watched.append(one)
             self.changed.notify_all()
@@ -253,7 +253,7 @@ def progress(task):
 
 
 def last_words(task):
-    """The error that a stage ended with, or the last line."""
-    lines = tail(task)
+    """The error that a stage ended with, or the last line that is not Slurm's."""
+    lines = [line for line in tail(task) if not line.startswith(("srun: ", "slurmstepd"))]
     errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
     return (errors or lines or [""])[-1]

@@ -35,7 +35,9 @@ def tell(jobs, todo, at_once):
     took, found = plan.seconds(jobs), cluster()
     plan.tell_kinds(jobs, todo, took)
     cells = [name for name in todo if jobs[name].is_cell and not (jobs[name].is_of_the_authors and reason_not_run())]
-    hours = sum(took[name] * one.cpus * one.nodes for name in cells for one in [found.resources(stage_name(jobs[name]))]) / 3600
+    asked = {name: found.resources(stage_name(jobs[name]), "original_ref" if jobs[name].is_of_the_authors else "reimpl")
+             for name in cells}
+    hours = sum(took[name] * one.cpus * one.nodes for name, one in asked.items()) / 3600
     print(f"{len(todo)} of {len(jobs)} stages to run, {len(cells)} of them as jobs: about {hours:.2g} core-hours; "
           f"the longest chain about {plan.clock(plan.longest_chain(jobs, todo, took))}")
 

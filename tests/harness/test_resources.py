@@ -36,6 +36,7 @@ def test_each_node_of_several_is_asked_for_its_share(edited):
     found = edited(lambda settings: settings.update(default={"memory_mib": 10, "minutes": 20, "nodes": 2}, stages={}))
     PARAMS.write_text(PARAMS.read_text().replace("processes: 1", "processes: 4"))
     pretext, kmeans = found.resources("pretext"), found.resources("kmeans")
+    assert found.resources("pretext", "original_ref").nodes == 1  # the authors' code trains by one process
     assert (pretext.nodes, pretext.memory_mib, pretext.cpus) == (2, 20, 6) and (kmeans.nodes, kmeans.memory_mib) == (1, 10)
     PARAMS.write_text(PARAMS.read_text().replace("processes: 4", "processes: 3"))
     with pytest.raises(UserError, match="default: nodes is 2, and should divide execution.processes in params.yaml, 3"):

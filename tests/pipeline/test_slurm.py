@@ -224,15 +224,20 @@ def test_a_study_has_the_summary_that_it_has_without_byte_for_byte(clustered, fi
     assert clustered.run("dvc", "status").stdout.split() == ["listing:", "always", "changed"]
 
 
-def test_processes_on_two_nodes_train_one_network_to_the_bits_that_two_on_one_come_to(clustered, slurm):
-    """By a job that ends as its process on the second node is killed, and by the next, which is requeued."""
-    alone = clustered.copy(clustered.folder.parent / "alone")
-    for project in (clustered, alone):
-        project.edit("params/digits.yaml", lambda digits: digits["pretext"]["simclr"]["training"].update(epochs=20))
-        project.edit("params.yaml", lambda params: params["execution"].update(processes=2))
-        project.stage("dataset")
-    clustered.edit("params.yaml", lambda params: params["execution"].update(engine="slurm"))
+@pytest.fixture
+def on_two_nodes(clustered):
+    """The same, whose pretext task two processes train, on a node each."""
+    clustered.edit("params/digits.yaml", lambda digits: digits["pretext"]["simclr"]["training"].update(epochs=30))
+    clustered.edit("params.yaml", lambda params: params["execution"].update(processes=2, engine="slurm"))
     clustered.edit("params/slurm.yaml", lambda settings: settings["stages"]["pretext"].update(nodes=2))
+    clustered.stage("dataset")
+    return clustered
+
+
+def test_processes_on_two_nodes_train_one_network_to_the_bits_that_two_on_one_come_to(on_two_nodes, slurm):
+    """By a job that ends as its process on the second node is killed, one that is warned of its end, and one that is requeued."""
+    alone = on_two_nodes.copy(on_two_nodes.folder.parent / "alone")
+    alone.edit("params.yaml", lambda params: params["execution"].update(engine="local"))
 
     def at_work():
         """The number of the job in which it trains, once it has saved something."""
@@ -241,20 +246,34 @@ def test_processes_on_two_nodes_train_one_network_to_the_bits_that_two_on_one_co
         return running(slurm)
 
     def saved():
-        return [file.stat().st_mtime_ns for file in clustered.folder.glob("checkpoints/pretext-*.pt")]
+        return [file.stat().st_mtime_ns for file in on_two_nodes.folder.glob("checkpoints/pretext-*.pt")]
 
-    process = clustered.start(*STAGES["pretext"])
+    def ended(job):
+        until(lambda: job not in [row[0] for row in slurm.live()], PATIENCE)
+
+    process = on_two_nodes.start(*STAGES["pretext"])
     job = at_work()
     found = ranks(job)
     assert {rank: one.environ()["SLURM_NODEID"] for rank, one in found.items()} == {"0": "0", "1": "1"}
     found["1"].kill()
-    until(lambda: job not in [row[0] for row in slurm.live()], PATIENCE)
+    ended(job)
+    job = at_work()
+    slurm.ask("scancel", "--batch", "--signal=USR1", job)
+    ended(job)
     slurm.ask("scontrol", "requeue", at_work())
     assert process.wait(PATIENCE) == 0
     alone.stage("pretext")
-    assert clustered.bytes("runs/**/model.pt") == alone.bytes("runs/**/model.pt") != {}
-    log = (clustered.folder / "runs/digits/pretext/simclr/0/job.log").read_text()
-    assert "process 1 of 2 was killed by signal 9" in log and log.count("going on after epoch") == 2
+    assert on_two_nodes.bytes("runs/**/model.pt") == alone.bytes("runs/**/model.pt") != {}
+    log = (on_two_nodes.folder / "runs/digits/pretext/simclr/0/job.log").read_text()
+    assert "process 1 of 2 was killed by signal 9" in log and log.count("going on after epoch") == 3
+
+
+def test_an_error_of_the_user_on_two_nodes_ends_the_stage(on_two_nodes, slurm):
+    on_two_nodes.edit("params/digits.yaml", lambda digits: digits["pretext"]["simclr"]["training"].update(batch_size=255))
+    failed = on_two_nodes.stage("pretext", check=False)
+    assert failed.returncode == 2 and "is 2, and should divide each batch; one has 255 images" in failed.stderr
+    jobs = [job for job, folder in slurm.rows("%i %Z") if folder == str(on_two_nodes.folder)]
+    assert len(jobs) == 1 and not slurm.live()  # it was not submitted anew, as one that was lost or short of memory
 
 
 def ranks(job):
