@@ -77,13 +77,15 @@ def of_studies(jobs, chosen):
     """The names of the jobs of some studies, or of some of their arms, with all that they need, and the report.
 
     Args: chosen: <study> or <study>/<implementation>/<arm>; empty for all. Of a study of which arms are chosen, the summary does
-    not wait for the other arms.
+    not wait for the other arms, nor that of an arm of the rewrite for the authors' code.
     """
     names = {"report"}
     for one in chosen or {Path(name).parent.name for name in jobs}:
         study, _, arm = one.partition("/")
         own = [job for job in jobs.values() if Path(job.name).parent.name == study]
         others = {job.name for job in own if arm and job.is_cell and f"/studies/{one}/" not in job.outs[0]}
+        if arm.startswith("reimpl/"):
+            others |= {job.name for job in jobs.values() if job.is_of_the_authors}
         for job in own:
             if job.name not in others:
                 names |= {job.name} | upstream(jobs, job.before - others)

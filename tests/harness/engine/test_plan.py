@@ -80,6 +80,12 @@ def test_of_a_study_of_which_one_arm_is_chosen_the_other_arms_are_left_out_and_t
     assert of_studies(from_the_other, ["main/reimpl/b"]) == alone | {f"{MAIN}scan@a-0-0"}
 
 
+def test_an_arm_of_the_rewrite_does_without_the_authors_code():
+    both = STAGES | jobs({"original_pretext@simclr-0": (), f"{MAIN}summary": ("original_pretext@simclr-0", f"{MAIN}scan@b-0-0")})
+    assert "original_pretext@simclr-0" in of_studies(both, ["main"])
+    assert of_studies(both, ["main/reimpl/b"]) == of_studies(STAGES, ["main/reimpl/b"])
+
+
 def test_pending_and_upstream_agree_with_a_naive_search_on_any_graph():
     """A stage is pending where any stage reachable from it, itself included, is stale."""
     for seed in range(20):
