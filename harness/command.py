@@ -72,7 +72,7 @@ def engine():
 
 
 def out_of_reach(implementation):
-    """Whether it is the authors' code, and not to be had: then all that a stage does is to say so."""
+    """Whether it is the authors' code, and that is unavailable: then all that a stage does is to say so."""
     if implementation != "original_ref":
         return False
     from harness.record import reason_not_run  # as below

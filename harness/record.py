@@ -20,7 +20,7 @@ from harness.files import read_json, sha256, write_json
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "faiss-gpu", "faiss-cpu", "pillow")
 FILE = "metrics.json"
 AVAILABILITY = Path("runs/reference.json")
-"""Whether the authors' code can be had: written once, so that a network that does not answer is waited for once."""
+"""Whether the authors' code is available: written once, so that a network that does not answer is waited for once."""
 RESUBMITTED = "SCAN_RESUBMITTED"
 """The variable that tells a job how often the stage was submitted anew."""
 NO_CODE = ("**dvc.lock", "records", "params.yaml", "params")

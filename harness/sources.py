@@ -149,8 +149,8 @@ def _downloaded(kind, name, root, splits):
     try:
         return {split: kind(root, download=True, **arguments) for split, arguments in splits.items()}
     except (OSError, RuntimeError) as error:
-        raise UserError(f"{name} could not be had for {root} ({error}): put {kind.filename} there, or use the source 'folder'"
-                        ) from None
+        raise UserError(f"{name} could not be downloaded to {root} ({error}): put {kind.filename} there, or use the source "
+                        "'folder'") from None
 
 
 def folder(settings):

@@ -22,7 +22,7 @@ def availability(arguments):
     from original_ref import checkout
 
     parser = argparse.ArgumentParser(prog="python -m original_ref availability",
-                                     description="Fetch if need be, and write down whether the authors' code can be had.")
+                                     description="Fetch if need be, and write down whether the authors' code is available.")
     parser.add_argument("--out", type=Path, default=AVAILABILITY)
     options = parser.parse_args(arguments)
     found = checkout.record_availability(options.out)

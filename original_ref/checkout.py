@@ -69,17 +69,17 @@ def verified(checkout):
 
 
 def availability(checkout=fetch):
-    """What AVAILABILITY says: the commit, or why it cannot be had, in words that are the same at each try."""
+    """What AVAILABILITY says: the commit, or why it is unavailable, in words that are the same at each try."""
     try:
         checkout()
     except UserError as error:
         reason = re.sub(r" after \d+ ms|(?<=fetching)-\w+", "", str(error))
-        return {"commit": None, "not_run": f"the authors' code could not be had: {reason}"}
+        return {"commit": None, "not_run": f"the authors' code is unavailable: {reason}"}
     return {"commit": COMMIT, "not_run": None}
 
 
 def record_availability(out):
-    """Try to fetch, and write what came of it to the file `out`, so that a pipeline can go on either way."""
+    """Try to fetch, and write the outcome to the file `out`, so that a pipeline can go on either way."""
     found = availability()
     write_json(out, found)
     return found

@@ -5,7 +5,7 @@
     python -m harness.bench.elsewhere unpack --pieces FOLDER --work FOLDER
 
 `measure` runs the tests that wait for a GPU, and times each training stage, its step recorded and not. `train` goes through
-pretext task, neighbors, SCAN and self-labeling as far as the time allows, in a folder of its own, and packs what came of it; the
+pretext task, neighbors, SCAN and self-labeling as far as the time allows, in a folder of its own, and packs the results; the
 next call goes on in that folder, or in one that was unpacked. The images lie in <images>/{train,test}/<class>/<file>.
 """
 

@@ -23,7 +23,7 @@ WRITTEN = ("runs/**", "data/*", "checkpoints", "report/output/**")  # by the pro
 
 @contextlib.contextmanager
 def held():
-    """DVC's Repo, with the lock that DVC holds while it writes any of its files. Raises UserError where it cannot be had."""
+    """DVC's Repo, with the lock that DVC holds while it writes any of its files. Raises UserError where it cannot be taken."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 

@@ -68,7 +68,7 @@ def means(cells):
 
 
 def collect(found):
-    """The records of some Results, each with its path and hash; of one that cannot be had, the reason, and no hash.
+    """The records of some Results, each with its path and hash; of one that is unavailable, the reason, and no hash.
 
     `kept` says whether one is of what ran elsewhere.
     """

@@ -44,7 +44,7 @@ def test_cifar10_is_read_from_its_own_format(tmp_path, photos, monkeypatch):
 
     (base / "batch_0").write_bytes(b"damaged")
     monkeypatch.setattr(CIFAR10, "url", f"file://{tmp_path}/nowhere.tar.gz")
-    with pytest.raises(UserError, match=r"CIFAR-10 could not be had .* put cifar-10-python.tar.gz there"):
+    with pytest.raises(UserError, match=r"CIFAR-10 could not be downloaded .* put cifar-10-python.tar.gz there"):
         datasets.prepare(settings)
 
 
@@ -73,7 +73,7 @@ def test_cifar100_has_its_classes_or_its_superclasses(tmp_path, photos, monkeypa
 
     (base / "test").write_bytes(b"damaged")
     monkeypatch.setattr(CIFAR100, "url", f"file://{tmp_path}/nowhere.tar.gz")
-    with pytest.raises(UserError, match=r"CIFAR-100 could not be had .* put cifar-100-python.tar.gz there"):
+    with pytest.raises(UserError, match=r"CIFAR-100 could not be downloaded .* put cifar-100-python.tar.gz there"):
         datasets.prepare(settings)
 
 

@@ -88,8 +88,8 @@ def test_a_smaller_version(stl10):
 
 
 @pytest.mark.parametrize("name, says", [
-    ("unlabeled_X.bin", r"^STL-10 could not be had for .* put stl10_binary.tar.gz there"),
-    ("test_y.bin", r"^STL-10 could not be had for .* put stl10_binary.tar.gz there"),
+    ("unlabeled_X.bin", r"^STL-10 could not be downloaded to .* put stl10_binary.tar.gz there"),
+    ("test_y.bin", r"^STL-10 could not be downloaded to .* put stl10_binary.tar.gz there"),
     ("class_names.txt", r"class_names.txt is missing: unpack stl10_binary.tar.gz there once more$"),
 ])
 def test_a_part_that_is_missing_or_damaged_is_one_line(stl10, name, says):

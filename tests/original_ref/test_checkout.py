@@ -107,4 +107,4 @@ def test_availability_says_why_not_in_the_same_words_each_time(source, monkeypat
         raise UserError("Failed to connect to github.com port 443 after 7 ms: no")
 
     assert checkout.availability(fails)["not_run"] == (
-        "the authors' code could not be had: Failed to connect to github.com port 443: no")
+        "the authors' code is unavailable: Failed to connect to github.com port 443: no")

@@ -152,7 +152,7 @@ def test_the_plan_has_a_line_for_each_kind_and_a_sum(timed, capsys):
 
 
 def test_a_cluster_is_told_in_jobs_core_hours_and_by_the_longest_chain(capsys, monkeypatch):
-    """By hand: a and b side by side, then c; the summary is no job, nor is a stage of the authors' code, which cannot be had.
+    """By hand: a and b side by side, then c; the summary is no job, nor is a stage of the authors' code, which is unavailable.
     2 x 30 minutes on one core and 15 minutes on four."""
     took = {"dataset": 60, "pretext@a-0": 1800, "pretext@b-0": 1800, "s:scan_alone@a-0-0": 900, "original_pretext@a-0": 30,
             "s:summary": 30}
