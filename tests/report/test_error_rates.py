@@ -152,7 +152,7 @@ def test_a_page_of_30_claims_has_a_false_word_in_5_percent_at_most(rng, rates, s
     accepted = np.array([corrected(page) for page in ps.tolist()]) <= 0.05
     false = accepted[..., 0] & (np.abs(PAGE) >= 4) | accepted[..., 1] & (PAGE == 0)
     wrong = false.any(1).mean()
-    rates("any false word on a page of 30 claims", f"{shape}, {n} seeds", wrong)
+    rates("any false verdict on a page of 30 claims", f"{shape}, {n} seeds", wrong)
     rates("the same, each claim for itself (not done)", f"{shape}, {n} seeds", (
         (ps[..., 0] <= 0.05) & (np.abs(PAGE) >= 4) | (ps[..., 1] <= 0.05) & (PAGE == 0)).any(1).mean())
     assert wrong <= at_most(0.05, draws)
