@@ -24,14 +24,14 @@ NODES = "SCAN_NODES"
 """The variable that says over how many nodes a job of the cluster is spread, on each of which srun calls its command."""
 
 
-def main(implementation, arguments=None):
-    """Run one stage. Returns the exit code."""
+def main(implementation, arguments=None, others=()):
+    """Run one stage. Returns the exit code. Args: others: the implementation's commands that are no stages, for its help."""
     gc.set_threshold(100_000)  # what is imported is no garbage, and to look through it again and again takes a second of a start
     arguments = sys.argv[1:] if arguments is None else arguments
     stages = {name: stage for name, stage in STAGES.items() if implementation in stage.implementations}
     if not arguments or arguments[0] not in stages:
         asked_for_help = arguments[:1] in (["-h"], ["--help"])
-        usage = f"usage: python -m {implementation} {{{','.join(stages)}}} ...   (STAGE --help lists its options)"
+        usage = f"usage: python -m {implementation} {{{','.join([*others, *stages])}}} ...   (STAGE --help lists its options)"
         print(usage if asked_for_help or not arguments else f"error: no stage '{arguments[0]}'; {usage}",
               file=sys.stdout if asked_for_help else sys.stderr)
         return 0 if asked_for_help else 2

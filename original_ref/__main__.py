@@ -33,4 +33,4 @@ if __name__ == "__main__":
     commands = {"fetch": fetch, "availability": availability}
     if sys.argv[1:2] and sys.argv[1] in commands:
         sys.exit(guarded(commands[sys.argv[1]], sys.argv[2:]))
-    sys.exit(main("original_ref"))
+    sys.exit(main("original_ref", others=commands))
