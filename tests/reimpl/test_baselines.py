@@ -155,6 +155,17 @@ def test_assignment_and_target_of_dec_by_hand():
     np.testing.assert_allclose(dec.target(q), p / p.sum(1, keepdims=True), rtol=1e-6)
 
 
+def test_assignment_target_and_loss_of_dec_are_those_of_clustpy(digits):
+    """On pixels as codes; ClustPy is no dependency, since it ships as source that takes a compiler."""
+    theirs = pytest.importorskip("clustpy.deep.dec", reason="needs ClustPy: pip install clustpy")
+    codes = digits[:64].flatten(1).float() / 64  # so near that no image is of one cluster alone
+    centres = codes[[0, 1, 2, 3]].clone()
+    q = dec.assignment(codes, centres)
+    torch.testing.assert_close(q, theirs._dec_predict(centres, codes, 1))
+    torch.testing.assert_close(dec.target(q), theirs._dec_compression_value(q))
+    torch.testing.assert_close(F.kl_div(q.log(), dec.target(q), reduction="batchmean"), theirs._dec_compression_loss_fn(q))
+
+
 def test_dec_learns_images_first_and_then_its_target(digits, generator):
     """One epoch of each: its loss is the square, and then the divergence, of the codes as they are, by torch's own kl_div."""
     normalize = SimpleNamespace(normalize=lambda images: images.float() / 255)
