@@ -174,13 +174,16 @@ def gain_figures(panels):
 def _gain_figure(name, arms, limits):
     figure, axes = plt.subplots(figsize=(WIDTH - 0.3, 2.9))
     axes.axhline(0, color=MUTED, linewidth=1)
+    by_share = np.argsort(np.argsort([np.mean([share for share, _ in points.values()]) for _, points in arms]))
     for index, (arm, points) in enumerate(arms):
         color = COLORS[index % len(COLORS)]
         for seed, (share, gain) in points.items():
             (point,) = axes.plot([share], [gain], "o", markersize=5, color=color, alpha=0.7, markeredgewidth=0)
             mark_seed(point, f"{arm}, seed {seed}: {gain:+.2f} points at {share:.1f} % of the neighbors")
         across, up = zip(*points.values())
-        axes.annotate(arm, (np.mean(across), max(up)), (0, 6), textcoords="offset points", ha="center", fontsize=8.5)
+        end, shift = (max(up), 6) if by_share[index] % 2 else (min(up), -15)  # names of arms side by side would meet
+        axes.annotate(arm, (np.mean(across), end), (0, shift), textcoords="offset points", ha="center", fontsize=8.5,
+                      bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6})
     axes.set_ylim(limits)
     axes.set_title(name)
     axes.set_xlabel("neighbors of the same class, %")
