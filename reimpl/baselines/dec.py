@@ -77,9 +77,12 @@ class Task(autoencoder.Reconstruction):
         (images,) = batch.views
         codes = model.encode(images)
         reconstruction = F.mse_loss(model.decoder(codes), images)
-        wanted = model.target[batch.indices]
-        divergence = (torch.xlogy(wanted, wanted) - wanted * assignment(codes, model.centres).log()).sum(1).mean()
-        return {"loss": torch.where(model.clustering, divergence, reconstruction)}
+        return {"loss": torch.where(model.clustering, self.divergence(model, codes, batch.indices), reconstruction)}
+
+    def divergence(self, model, codes, indices):
+        """KL(p || q), a mean over images. Args: codes: float32 [b, dim] of the training images int64 [b]."""
+        wanted = model.target[indices]
+        return (torch.xlogy(wanted, wanted) - wanted * assignment(codes, model.centres).log()).sum(1).mean()
 
     def predict(self, model, embedded):
         return assignment(embedded, model.centres).unsqueeze(0)
