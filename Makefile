@@ -22,7 +22,6 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 repro: STUDIES := $(MAIN_STUDIES)
 repro studies: $(READY) $(KEPT)
-	[ ! -e runs/reference.json ] || python -m original_ref availability  # it may be within reach now
 	python -m studies run $(STUDIES) --jobs $(JOBS)
 	@$(MAKE) --no-print-directory report
 

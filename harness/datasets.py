@@ -5,6 +5,9 @@ Prepared, a data set is a folder `data/<name>/` with
     {train,test}_images.npy   uint8 [n, height, width, channels], memory-mapped when read; channels 1 or 3 (RGB)
     {train,test}_labels.npy   int64 [n], read by the evaluation, and of what trains by `supervised` alone; or missing: no labels
     unlabeled_images.npy      uint8 alike, where the data set has such images: the pretext task learns from them, too
+    {train,test}_whole.bin    of photographs that are kept whole (Dataset.whole), of which the images are the middles: uint8
+                              [h, w, channels], one after another
+    {train,test}_sizes.npy    int64 [n, 2], their heights and widths
     {train,test}_files.json   where each image was read from, below dataset.root; or missing: not from files of its own
     dataset.json              class names, sizes, source; mean and deviation of each channel of the training images
 
@@ -31,9 +34,12 @@ from harness.files import (
     write_npy_in_pieces,
     writing,
 )
+from harness.image_files import middle
 from harness.settings import MEASURED
 from harness.sources import SPLITS, UNLABELED, Raw, find_source
 from harness.validation import build
+
+WHOLE, SIZES = "whole.bin", "sizes.npy"
 
 
 def prepare(settings):
@@ -130,6 +136,29 @@ def counted(pieces, levels):
         yield piece
 
 
+def write_images(out, split, images, levels):
+    """The files of a split's Images, and `levels` as `counted` has them."""
+    file = out / f"{split}_images.npy"
+    if not images.whole:
+        write_npy_in_pieces(file, images.shape, counted(images.pieces(), levels))
+        return
+    sizes = []
+    with writing(out / f"{split}_{WHOLE}") as temporary, open(temporary, "wb") as whole:
+        middles = passed(images.photographs(), images.shape[1], whole, sizes)
+        write_npy_in_pieces(file, images.shape, counted(middles, levels))
+    write_npy(out / f"{split}_{SIZES}", np.array(sizes))
+
+
+def passed(photographs, size, file, sizes):
+    """The middle of each of the photographs, uint8 [m, size, size, c] for a list of m. Each is written to an open file as it
+    passes, and its height and width go into the list `sizes`."""
+    for piece in photographs:
+        for photograph in piece:
+            file.write(photograph.tobytes())
+            sizes.append(photograph.shape[:2])
+        yield np.stack([middle(photograph, size) for photograph in piece])
+
+
 def channel_statistics(levels):
     """Mean and standard deviation of each channel, of pixels scaled to 0..1, from `counted`'s int64 [c, 256]: two lists of
     floats."""
@@ -144,19 +173,20 @@ def run(cell, settings, inputs, out):
     prepared = prepare(settings["dataset"])
     images, labelled = prepared.images, [split for split, labels in prepared.labels.items() if labels is not None]
     named = [split for split in images if images[split].names]
-    files = [f"{split}_images.npy" for split in images] + [f"{split}_labels.npy" for split in labelled]
+    kinds = ["images.npy", *([WHOLE, SIZES] if settings["dataset"].whole else [])]
+    files = [f"{split}_{kind}" for split in images for kind in kinds] + [f"{split}_labels.npy" for split in labelled]
     files += [f"{split}_files.json" for split in named]
-    for stale in {*out.glob("*.npy"), *out.glob("*_files.json")} - {out / file for file in files}:  # of what was prepared before
-        stale.unlink()
+    for stale in {*out.glob("*.npy"), *out.glob(f"*_{WHOLE}"), *out.glob("*_files.json")} - {out / file for file in files}:
+        stale.unlink()  # of what was prepared before
     again = bool(images["test"].names) and images["test"].names == images["train"].names
     levels = np.zeros((images["train"].shape[3], 256), np.int64)
     for split, found in images.items():
-        file = out / f"{split}_images.npy"
         if split == "test" and again:
-            with writing(file) as temporary:
-                shutil.copyfile(out / "train_images.npy", temporary)
+            for kind in kinds:
+                with writing(out / f"test_{kind}") as temporary:
+                    shutil.copyfile(out / f"train_{kind}", temporary)
         else:
-            write_npy_in_pieces(file, found.shape, counted(found.pieces(), levels) if split == "train" else found.pieces())
+            write_images(out, split, found, levels if split == "train" else np.zeros_like(levels))
     for split in labelled:
         write_npy(out / f"{split}_labels.npy", prepared.labels[split])
     for split in named:
@@ -173,6 +203,7 @@ def run(cell, settings, inputs, out):
         "labelled": labelled,
         "named": named,
         "again": again,
+        "whole": settings["dataset"].whole,
         "shape": list(images["train"].shape[1:]),
         "mean": mean,
         "std": std,
@@ -201,6 +232,8 @@ class Facts:
     """The splits whose images were read from a file each."""
     again: bool = False
     """Whether the test images are the training images, looked at again."""
+    whole: bool = False
+    """Whether the images are the middles of photographs that are there, too."""
     name: str = ""
     source: str = ""
     mean: tuple[float, ...] = ()
@@ -237,6 +270,21 @@ class PreparedDataset:
             raise UserError(f"{self.root / 'dataset.json'} has no {split} images, only {' and '.join(self.counts)}: make it "
                             "again by `dvc repro dataset`")
         return [self._read(part, "images", "uint8", self.facts["shape"], memory_map=True) for part in self.parts(split)]
+
+    def photographs(self, *splits):
+        """The Photographs that the images of some splits are the middles of, one split after another; None where images are all
+        there is."""
+        if not self.facts.get("whole"):
+            return None
+        from harness.images import Photographs  # here, since torch takes seconds to import, and `studies` does without
+
+        stored = [(self.root / f"{part}_{WHOLE}", self._read(part, "sizes", "int64", (2,)))
+                  for split in splits for part in self.parts(split)]
+        channels = self.facts["shape"][2]
+        for file, sizes in stored:
+            if existing(file, "dvc repro dataset").stat().st_size != sizes.prod(1).sum() * channels:
+                raise UserError(f"{file} does not hold what its sizes say: make it again by `dvc repro dataset`")
+        return Photographs(stored, channels)
 
     def labels(self, split):
         """int64 [n], or None where a part of the split has no labels. For evaluation only."""

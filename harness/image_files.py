@@ -68,14 +68,20 @@ def _opaque(image, file):
     return image
 
 
-def resize(image, size, shorter=0):
-    """An image uint8 [h, w, c] at size x size pixels: its shorter side becomes `shorter`, or `size` where that is 0 (bilinear,
-    Pillow's, so with antialiasing), and the middle is kept. As torchvision's Resize and CenterCrop have it."""
+def scaled(image, shorter):
+    """An image uint8 [h, w, c] whose shorter side is `shorter` pixels, as torchvision's Resize has it."""
     height, width = image.shape[:2]
-    now, shorter = min(height, width), shorter or size
-    if now != shorter:
-        scaled = Image.fromarray(image if image.shape[2] == 3 else image[..., 0]).resize(
-            (width * shorter // now, height * shorter // now), Image.Resampling.BILINEAR)
-        image = np.atleast_3d(np.asarray(scaled))
+    now = min(height, width)
+    return image if now == shorter else resampled(image, height * shorter // now, width * shorter // now)
+
+
+def resampled(image, height, width):
+    """An image uint8 [h, w, c] at another size: bilinear, Pillow's, so with antialiasing."""
+    image = Image.fromarray(image if image.shape[2] == 3 else image[..., 0])
+    return np.atleast_3d(np.asarray(image.resize((width, height), Image.Resampling.BILINEAR)))
+
+
+def middle(image, size):
+    """The middle square of an image uint8 [h, w, c], as torchvision's CenterCrop has it."""
     top, left = (round((side - size) / 2) for side in image.shape[:2])
     return image[top : top + size, left : left + size]

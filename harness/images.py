@@ -1,4 +1,4 @@
-"""Images that stay in their files, where a data set takes more memory than a stage should."""
+"""Images that stay in their files: those of a data set that takes more memory than a stage should, and whole photographs."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -7,8 +7,10 @@ from itertools import accumulate
 import numpy as np
 import torch
 
+from harness.image_files import resampled
+
 READERS = 8
-"""Threads that read a batch together: a GPU takes more images a second than one thread copies."""
+"""Threads that read a batch together: a GPU takes more images a second than one thread copies or resizes."""
 
 
 class Streamed:
@@ -54,4 +56,52 @@ class Streamed:
 
     def __del__(self):
         for file, _ in getattr(self, "parts", ()):
+            os.close(file)
+
+
+class Photographs:
+    """The photographs, whole and of different sizes, of which some splits' images are the middles, one after another: a sequence
+    of uint8 [h, w, channels]. They stay in their files.
+
+    Args: stored: for each split its file, uint8 photographs one after another, and their heights and widths, int64 [n, 2].
+    """
+
+    def __init__(self, stored, channels):
+        self.channels = channels
+        self.sizes = torch.from_numpy(np.concatenate([sizes for _, sizes in stored]))
+        ends = [sizes.prod(1).cumsum() * channels for _, sizes in stored]
+        self.offsets = np.concatenate([np.append(0, end[:-1]) for end in ends])
+        self.parts = np.repeat(np.arange(len(stored)), [len(sizes) for _, sizes in stored])
+        self.readers = ThreadPoolExecutor(READERS)
+        self.files = [os.open(file, os.O_RDONLY) for file, _ in stored]
+
+    def __len__(self):
+        return len(self.sizes)
+
+    def __getitem__(self, row):
+        """The photograph of a row."""
+        height, width = self.sizes[row].tolist()
+        return self._region(row, 0, 0, height, width)
+
+    def crop(self, rows, boxes, side):
+        """What lies in boxes int64 [m, 4] (top, left, height, width) of the photographs of int64 [m] rows, resized, bilinear and
+        antialiased, to uint8 [m, channels, side, side], on the CPU."""
+        found = np.empty((len(rows), side, side, self.channels), np.uint8)
+        list(self.readers.map(self._fill, *(np.array_split(each, READERS) for each in (found, rows.numpy(), boxes.numpy()))))
+        return torch.from_numpy(found).permute(0, 3, 1, 2)
+
+    def _fill(self, places, rows, boxes):
+        for place, row, box in zip(places, rows.tolist(), boxes.tolist()):
+            place[...] = resampled(self._region(row, *box), *place.shape[:2])
+
+    def _region(self, row, top, left, height, width):
+        """Rows are read whole: they lie together."""
+        pixels = np.empty((height, self.sizes[row, 1].item(), self.channels), np.uint8)
+        offset = self.offsets[row] + top * pixels[0].nbytes
+        if os.preadv(self.files[self.parts[row]], [pixels], offset) != pixels.nbytes:
+            raise OSError(f"photograph {row} of {len(self)} is cut short: its file was changed while it was being read")
+        return pixels[:, left : left + width]
+
+    def __del__(self):
+        for file in getattr(self, "files", ()):
             os.close(file)

@@ -35,6 +35,9 @@ class Dataset:
     shorter: int = 0
     """Of a `folder`: pixels that the shorter side is resized to, where the middle square of `size` is less than all of it [256 on
     ImageNet, for 224]; 0 is `size`."""
+    whole: bool = False
+    """Of a `folder` with a size: whether what is cropped at random in training comes from all of the photograph, its shorter side
+    `shorter`, and not from its middle square, which all else looks at [true on ImageNet]."""
     classes: tuple[str, ...] = ()
     """Names of the classes to keep, in this order; empty keeps all."""
     class_list: str = ""
@@ -63,6 +66,7 @@ class Dataset:
         need(not (self.classes and self.class_list), "class_list", self.class_list, "left out where there are classes")
         need(self.shorter == 0 or self.source == "folder" and 0 < self.size <= self.shorter, "shorter", self.shorter,
              "left out, or of a folder, with a size above 0 that is no more")
+        need(not self.whole or self.source == "folder" and self.size, "whole", self.whole, "false, or of a folder, with a size")
         need(self.train_images >= 0, "train_images", self.train_images, "0 or more")
         need(self.test_images >= 0, "test_images", self.test_images, "0 or more")
         need(self.unlabeled_images >= 0, "unlabeled_images", self.unlabeled_images, "0 or more")

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.errors import UserError
-from harness.image_files import read_image, resize
+from harness.image_files import middle, read_image, scaled
 
 SPLITS = ("train", "test")
 """Those that every data set has: clusters are found on the first, and scored on the second."""
@@ -23,31 +23,40 @@ PIECE = 1000  # images in memory at a time
 @dataclass(frozen=True)
 class Images:
     """The images of a split, read when asked for: `read` takes int64 [m] rows to uint8 [m, h, w, c]; shape is of them all; names
-    are those of their files, where there are such."""
+    are those of their files, where there are such. Of photographs that are kept whole, `whole` takes rows to a list of uint8
+    [h, w, c], and the images are their middles."""
 
     shape: tuple
     read: Callable
     names: tuple = ()
+    whole: Callable | None = None
 
     def __len__(self):
         return self.shape[0]
 
     def pieces(self):
         """All images in order, uint8 [m, h, w, c] at a time."""
-        for start in range(0, len(self), PIECE):
-            yield self.read(np.arange(start, min(start + PIECE, len(self))))
+        return map(self.read, self._rows())
+
+    def photographs(self):
+        """All of `whole` in order, a list of uint8 [h, w, c] at a time."""
+        return map(self.whole, self._rows())
+
+    def _rows(self):
+        return (np.arange(start, min(start + PIECE, len(self))) for start in range(0, len(self), PIECE))
 
     def of(self, rows):
         """Those at int64 [m] rows."""
         names = tuple(self.names[row] for row in rows) if self.names else ()
-        return Images((len(rows), *self.shape[1:]), lambda picked: self.read(rows[picked]), names)
+        return Images((len(rows), *self.shape[1:]), lambda picked: self.read(rows[picked]), names,
+                      self.whole and (lambda picked: self.whole(rows[picked])))
 
     def resized(self, size):
         """Those at size x size pixels."""
         if self.shape[1:3] == (size, size):
             return self
         return Images((len(self), size, size, self.shape[3]),
-                      lambda picked: np.stack([resize(image, size) for image in self.read(picked)]), self.names)
+                      lambda picked: np.stack([middle(scaled(image, size), size) for image in self.read(picked)]), self.names)
 
 
 @dataclass(frozen=True)
@@ -203,9 +212,16 @@ def _files(files, place, settings):
         if not file.is_file():
             raise UserError(f"{file} is no regular file; remove it or put an image there")
 
-    def read(file):
+    def photograph(file):
         image = read_image(file, settings.channels)
-        return resize(image, settings.size, settings.shorter) if settings.size else image
+        return scaled(image, settings.shorter or settings.size) if settings.size else image
+
+    def read(file):
+        image = photograph(file)
+        return middle(image, settings.size) if settings.size else image
+
+    def whole(rows):
+        return [photograph(files[row]) for row in rows]
 
     shape = read(files[0]).shape
 
@@ -219,4 +235,5 @@ def _files(files, place, settings):
             images[index] = image
         return images
 
-    return Images((len(files), *shape), read_all, tuple(file.relative_to(settings.root).as_posix() for file in files))
+    return Images((len(files), *shape), read_all, tuple(file.relative_to(settings.root).as_posix() for file in files),
+                  whole if settings.whole else None)

@@ -30,7 +30,7 @@ def put_in_cifar10(dataset):
         def __init__(self, root=None, train=True, transform=None, download=False):
             split = "train" if train else "test"
             images = dataset.images(split)
-            self.data = np.array(images[..., 0] if images.shape[3] == 1 else images)
+            self.data = dataset.photographs(split) or np.array(images[..., 0] if images.shape[3] == 1 else images)
             self.targets = targets(dataset, split)
             self.classes, self.train, self.transform = list(dataset.classes) or ["none"], train, transform
 

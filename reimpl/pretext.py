@@ -51,7 +51,8 @@ def train(Task, dataset, settings, session, out):
         found, _, _ = mine(embed_all(task, model, test_images, normalize), monitored)
         return {"neighbor_accuracy": neighbor_accuracy(found, dataset.labels("test"))}
 
-    trainer = Trainer(session, task, model, pretext.training, images, after_epoch, training_labels(task, dataset))
+    trainer = Trainer(session, task, model, pretext.training, images, after_epoch, training_labels(task, dataset),
+                      dataset.photographs(*splits))
     curves = trainer.run()
     weights.save(out / "model.pt", model.state_dict())
     trainer.finish(out, {"loss": curves[-1]["loss"]})

@@ -67,7 +67,8 @@ def run(cell, settings, inputs, out):
             state.update(loss=losses[head], epoch=epoch, head=head, weights=now)
         return {"validation_loss": losses[head], "head": head, **row_of(predictions.scores(dataset, head))}
 
-    trainer = Trainer(session, task, model, scan.training, images, after_epoch)
+    trainer = Trainer(session, task, model, scan.training, images, after_epoch,
+                      photographs=dataset.photographs("train"))
     trainer.run()
     best = trainer.state
     model.load_state_dict(best["weights"])

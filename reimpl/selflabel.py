@@ -29,7 +29,8 @@ def run(cell, settings, inputs, out):
     def after_epoch(epoch, state):
         return row_of(predict(task, model, test_images, normalize).scores(dataset))
 
-    trainer = Trainer(session, task, model, selflabel.training, images, after_epoch)
+    trainer = Trainer(session, task, model, selflabel.training, images, after_epoch,
+                      photographs=dataset.photographs("train"))
     curves = trainer.run()
     predictions = predict(task, model, test_images, normalize)
     weights.save(out / "model.pt", plain(task.kept(model)))

@@ -3,7 +3,8 @@
     python -m harness.bench.loading --dataset D [--batch 256] [--steps 20]
 
 Of a data set whose source is a folder, and which is prepared (data/<D>). Batches are of training images in random order, the same
-in both ways, and not augmented; one way after another in each round, so that what slows the machine down slows both.
+in both ways, and not augmented, but cropped at random where photographs are kept whole (dataset.whole); one way after another in
+each round, so that what slows the machine down slows both.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from pathlib import Path
 import torch
 from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
-from torchvision.transforms import CenterCrop, Compose, PILToTensor, Resize
+from torchvision.transforms import CenterCrop, Compose, PILToTensor, RandomResizedCrop, Resize
 
 from harness.datasets import PreparedDataset
 from harness.errors import UserError, guarded
@@ -23,7 +24,7 @@ from harness.images import Streamed
 from harness.pipeline.resolve import sections_of
 from harness.settings import Dataset
 
-ROUNDS, WORKERS = 3, 2
+ROUNDS, WORKERS, SCALE, RATIO = 3, 2, (0.2, 1.0), (3 / 4, 4 / 3)
 
 
 def bench(dataset, batch, steps):
@@ -47,13 +48,19 @@ def bench(dataset, batch, steps):
 
 def prepared(data, rows):
     """Batches uint8 [b, c, h, w] of the training images, as a stage reads them that does not hold them in memory."""
-    images = Streamed(PreparedDataset(data).stored("train"), torch.device("cpu"))
+    dataset = PreparedDataset(data)
+    if photographs := dataset.photographs("train"):
+        boxes = (torch.tensor([RandomResizedCrop.get_params(torch.empty(0, *size), SCALE, RATIO)
+                               for size in photographs.sizes[part].tolist()]) for part in rows)
+        return (photographs.crop(part, each, dataset.facts["shape"][0]) for part, each in zip(rows, boxes))
+    images = Streamed(dataset.stored("train"), torch.device("cpu"))
     return (images.read(part) for part in rows)
 
 
 def photographs(settings, rows, workers):
     """The same by torchvision, from JPEG or whatever they are. Args: settings: a settings.Dataset; workers: processes."""
-    scaled = [Resize(settings.shorter or settings.size), CenterCrop(settings.size)] if settings.size else []
+    crop = RandomResizedCrop(settings.size, SCALE, RATIO) if settings.whole else CenterCrop(settings.size)
+    scaled = [Resize(settings.shorter or settings.size), crop] if settings.size else []
     folder = ImageFolder(Path(settings.root) / "train", Compose([*scaled, PILToTensor()]))
     loader = DataLoader(folder, batch_sampler=[part.tolist() for part in rows], num_workers=workers)
     return (images for images, _ in loader)

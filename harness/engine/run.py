@@ -11,7 +11,7 @@ from harness.engine.scheduler import Scheduler
 from harness.errors import UserError
 from harness.files import alone, read_json, write_json
 from harness.params import execution
-from harness.record import FILE, nothing, reason_not_run
+from harness.record import AVAILABILITY, FILE, nothing, reason_not_run
 
 ENGINES = {"local": local, "slurm": slurm}
 BEFORE = "before"  # in a record that says why there is none: the one that was there
@@ -48,6 +48,7 @@ def bring(choose, at_once, engine=None):
     """
     make_ready()
     put_back()
+    AVAILABILITY.unlink(missing_ok=True)  # the authors' code may be within reach now
     known = [*first(), "reference"]  # what they find decides what else is stale
     repro(known, Board(len(known), 1), 0)
     jobs = read_jobs()

@@ -21,25 +21,37 @@ def flip(images, chosen):
     return torch.where(chosen.view(-1, 1, 1, 1), images.flip(3), images)
 
 
-def draw_crop(count, height, width, scale, generator, ratio=(3 / 4, 4 / 3), attempts=10):
+def same_size(count, height, width):
+    """The sizes, int64 [count, 2], of images that have one size."""
+    return torch.tensor([[height, width]]).expand(count, 2)
+
+
+def draw_crop(sizes, scale, generator, ratio=(3 / 4, 4 / 3), attempts=10):
     """Boxes for a random resized crop, as torchvision's RandomResizedCrop draws them.
 
-    Args: scale: the smallest and largest share of the area. Returns: top, left, height, width, int64 [count, 4]: the
-    first of ten attempts that fits, else the whole image (square images need no other fallback).
+    Args: sizes: heights and widths, int64 [count, 2]; scale: the smallest and largest share of the area. Returns: top, left,
+    height, width, int64 [count, 4]: the first of ten attempts that fits, else the middle, as much as the ratio allows.
     """
-    shape = (count, attempts)
+    shape = (len(sizes), attempts)
+    height, width = sizes.unsqueeze(2).unbind(1)
     area = height * width * torch.empty(shape, dtype=torch.float64).uniform_(*scale, generator=generator)
     low, high = math.log(ratio[0]), math.log(ratio[1])
     aspect = torch.empty(shape, dtype=torch.float64).uniform_(low, high, generator=generator).exp()
     widths, heights = (area * aspect).sqrt().round().long(), (area / aspect).sqrt().round().long()
     fits = (widths > 0) & (widths <= width) & (heights > 0) & (heights <= height)
     first = fits.to(torch.uint8).argmax(1, keepdim=True)
-    found = fits.any(1)
-    box_width = torch.where(found, widths.gather(1, first).squeeze(1), width)
-    box_height = torch.where(found, heights.gather(1, first).squeeze(1), height)
-    top = (torch.rand(count, generator=generator, dtype=torch.float64) * (height - box_height + 1)).long()
-    left = (torch.rand(count, generator=generator, dtype=torch.float64) * (width - box_width + 1)).long()
-    return torch.stack([top, left, box_height, box_width], 1)
+    boxes = torch.cat([heights.gather(1, first), widths.gather(1, first)], 1)
+    most = torch.cat([height.minimum((width / ratio[0]).round().long()), width.minimum((height * ratio[1]).round().long())], 1)
+    found = fits.any(1, keepdim=True)
+    boxes = torch.where(found, boxes, most)
+    return torch.cat([torch.where(found, draw_place(sizes, boxes, generator), (sizes - boxes) // 2), boxes], 1)
+
+
+def draw_place(sizes, boxes, generator):
+    """Where boxes lie, top and left, int64 [count, 2], anywhere in the images; sizes of both, int64 [count, 2]."""
+    top = torch.rand(len(sizes), generator=generator, dtype=torch.float64)
+    left = torch.rand(len(sizes), generator=generator, dtype=torch.float64)
+    return (torch.stack([top, left], 1) * (sizes - boxes + 1)).long()
 
 
 def crop_and_resize(images, boxes, mirrored):

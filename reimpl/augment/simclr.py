@@ -3,11 +3,11 @@
 import torch
 
 from reimpl.augment import batches, everywhere
-from reimpl.augment.base import Augmentation
 from reimpl.augment.batches import in_pieces, in_turns, keep_
 from reimpl.augment.color import brightness_, contrast_, grayscale_, hue_, saturation_
 from reimpl.augment.everywhere import each
-from reimpl.augment.geometry import crop_and_resize, draw_crop, draw_flip, rotation, warp
+from reimpl.augment.geometry import crop_and_resize, draw_flip, rotation, warp
+from reimpl.augment.standard import Standard
 
 
 def and_gray(operation):
@@ -23,12 +23,12 @@ BRIGHTNESS, CONTRAST, SATURATION, HUE = range(1, len(JITTER))
 JITTER_AND_GRAY = (*JITTER, *(and_gray(operation) for operation in JITTER))
 
 
-class SimCLR(Augmentation):
+class SimCLR(Standard):
     def draw(self, count, height, width, generator):
         s, drawn = self.settings, {}
         if s.rotation:
             drawn["turn"] = rotation(_uniform(count, -s.rotation, s.rotation, generator), height, width)
-        drawn["boxes"] = draw_crop(count, height, width, s.crop_scale, generator)
+        drawn["boxes"] = self.draw_crop(count, height, width, generator)
         drawn["mirrored"] = draw_flip(count, s.flip, generator)
         drawn |= self._draw_jitter(count, generator)
         drawn["gray"] = torch.rand(count, generator=generator) < s.gray

@@ -16,7 +16,18 @@ from reimpl.augment.color import (
     solarize_,
 )
 from reimpl.augment.everywhere import each
-from reimpl.augment.geometry import affine, draw_flip, fixed, flip, move, rotation, sources, take
+from reimpl.augment.geometry import (
+    affine,
+    draw_flip,
+    draw_place,
+    fixed,
+    flip,
+    move,
+    rotation,
+    same_size,
+    sources,
+    take,
+)
 
 # Operation, least and greatest magnitude: those of the reference (data/augment.py).
 TONES = (
@@ -45,6 +56,11 @@ class Strong(Augmentation):
         mirrored = draw_flip(count, s.flip, generator)
         turns = draw_operations(s.operations, count, height, width, generator)
         return {"mirrored": mirrored, "hole": draw_hole(count, height, width, s.cutout, generator), **turns}
+
+    def draw_boxes(self, sizes, side, generator):
+        """A square anywhere, as RandomCrop has it in the reference."""
+        squares = same_size(len(sizes), side, side)
+        return torch.cat([draw_place(sizes, squares, generator), squares], 1)
 
     def apply(self, images, drawn):
         return in_pieces(lambda images, *some: self._apply(images, **dict(zip(drawn, some))), images, *drawn.values())

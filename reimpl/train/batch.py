@@ -36,19 +36,34 @@ class Batch:
         return self.pieces[0] if len(self.pieces) == 1 else torch.cat(self.pieces)
 
 
-def draw_batch(task, indices, images, generator):
+def draw_batch(task, indices, images, generator, photographs=None):
     """All that is random in a step on the images of int64 [b] `indices`, as draws.py has it; of the images, this process's share.
 
-    Views side by side that are of one augmentation are drawn, and made, together.
+    Views side by side that are of one augmentation are drawn, and made, together. Args: photographs: the images.Photographs that
+    the images are cropped from, where that is not themselves.
     """
     drawn = task.draw(indices, generator)
     rows = drawn.pop("rows", None)
     rows = indices.repeat(len(task.views), 1) if rows is None else rows
     augmentations = {str(number): shares(augment.draw(count * len(indices), *images.shape[2:], generator), count)
                      for number, (augment, count) in enumerate(pieces(task.views))}
+    boxes = photographs and draw_boxes(task, photographs.sizes[rows], images.shape[2], generator)
     indices, rows = share(indices), share(rows, 1)
-    read = {"pixels": images.read(rows.flatten())} if isinstance(images, Streamed) else {}
+    read = {}
+    if photographs:
+        read["pixels"] = photographs.crop(rows.flatten(), boxes, images.shape[2])
+    elif isinstance(images, Streamed):
+        read["pixels"] = images.read(rows.flatten())
     return {"indices": indices, "rows": rows, "task": drawn, "augmentations": augmentations, **read}
+
+
+def draw_boxes(task, sizes, side, generator):
+    """What this process's share of the images is cropped to, int64 [views * share, 4]. Args: sizes: int64 [views, b, 2], of the
+    photographs."""
+    counts = [count for _, count in pieces(task.views)]
+    drawn = [augment.draw_boxes(some.flatten(0, 1), side, generator)
+             for (augment, _), some in zip(pieces(task.views), sizes.split(counts))]
+    return shares(torch.cat(drawn), len(task.views))
 
 
 def shares(drawn, views):
@@ -61,7 +76,7 @@ def shares(drawn, views):
 def make_batch(task, images, drawn, labels=None):
     """The Batch that was drawn.
 
-    Args: images: uint8 [n, c, h, w], or Streamed, of which what the step needs was read as it was drawn; labels: int64 [n] or
+    Args: images: uint8 [n, c, h, w], or those of which what the step needs was read as it was drawn; labels: int64 [n] or
     None; all on one device.
     """
     parts, indices = pieces(task.views), drawn["indices"]

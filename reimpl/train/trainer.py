@@ -32,16 +32,18 @@ class Trainer:
         training: a settings.Training.
         images: the training images, uint8 [n, c, h, w] on the device; labels: theirs, int64 [n], for a task that may see them.
         after_epoch: from an epoch's number, from 1 on, and `state`, which it may change, to further figures for the epoch's row.
+        photographs: the images.Photographs that crops come from, where that is not the images themselves.
     """
 
-    def __init__(self, session, task, model, training, images, after_epoch, labels=None):
+    def __init__(self, session, task, model, training, images, after_epoch, labels=None, photographs=None):
         if training.batch_size > len(images):
             raise UserError(f"{session.cell}: training.batch_size is {training.batch_size}, but there are only {len(images)} "
                             f"training images; it should be at most {len(images)}")
         if odd := [len(batch) for batch in batches(torch.arange(len(images)), training) if len(batch) % processes.count()]:
             raise UserError(f"{session.cell}: execution.processes is {processes.count()}, and should divide each batch; one has "
                             f"{odd[0]} images, by training.batch_size and drop_last")
-        self.session, self.task, self.training, self.images = session, task, training, images
+        self.session, self.task, self.training = session, task, training
+        self.images, self.photographs = images, photographs
         self.model, session.trained_in = place(model, session), training_precision(session)
         self.labels = None if labels is None else labels.to(session.device)
         self.optimizer = make_optimizer(task.parameter_groups(self.model), training.optimizer)
@@ -104,7 +106,7 @@ class Trainer:
         totals = None
         for number, indices in enumerate(order):
             progress = (epoch + number / len(order)) / self.training.epochs
-            losses = self.step(draw_batch(self.task, indices, self.images, generator), progress)
+            losses = self.step(draw_batch(self.task, indices, self.images, generator, self.photographs), progress)
             # A smaller batch counts by its images, a full one once: the means are over images.
             share = len(indices) / self.training.batch_size
             values = torch.stack(list(losses.values())) * share

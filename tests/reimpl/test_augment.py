@@ -124,7 +124,8 @@ def test_warp_equals_pil(request, kind, name, matrix, reference, most):
 def test_crop_and_resize_equals_pil(photos, side, generator):
     """Sizes that are powers of two, whose weights float32 holds, and others; half of the images mirrored."""
     images = photos[:, :, :side, :side].contiguous()
-    boxes, mirrored = geometry.draw_crop(len(images), side, side, (0.08, 1.0), generator), torch.arange(len(images)) % 2 > 0
+    boxes = geometry.draw_crop(geometry.same_size(len(images), side, side), (0.08, 1.0), generator)
+    mirrored = torch.arange(len(images)) % 2 > 0
 
     def by_hand(image, top, left, height, width, mirror):
         box = image.crop((left, top, left + width, top + height)).resize((side, side), PIL.Image.Resampling.BILINEAR)
@@ -165,22 +166,24 @@ def test_the_size_of_pieces_changes_nothing(photos, kind, monkeypatch):
     assert whole.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_crops_are_distributed_as_torchvision_draws_them(generator):
-    """Means and deviations of area, shape and place over 20,000 draws, within three standard errors or so."""
-    ours = geometry.draw_crop(20_000, 32, 32, (0.2, 1.0), generator).T.to(torch.float64)
+@pytest.mark.parametrize("height, width", [(32, 32), (48, 32), (30, 100)])
+def test_crops_are_distributed_as_torchvision_draws_them(height, width, generator):
+    """Means and deviations of area, shape and place over 20,000 draws, within three standard errors or so. The larger areas of
+    30 by 100 pixels fit in no shape that is allowed: a draw in five ends with the middle."""
+    ours = geometry.draw_crop(geometry.same_size(20_000, height, width), (0.2, 1.0), generator).T.to(torch.float64)
     torch.manual_seed(0)
-    image = torch.empty(3, 32, 32)
+    image = torch.empty(3, height, width)
     theirs = torch.tensor([RandomResizedCrop.get_params(image, (0.2, 1.0), (3 / 4, 4 / 3)) for _ in range(20_000)]).T
     for name, of in {
-        "area": lambda t, le, h, w: h * w / 32**2,
+        "area": lambda t, le, h, w: h * w / height / width,
         "aspect": lambda t, le, h, w: (w / h).log(),
-        "middle": lambda t, le, h, w: (t + h / 2) / 32,
-        "left": lambda t, le, h, w: le / 32,
+        "middle": lambda t, le, h, w: (t + h / 2) / height,
+        "left": lambda t, le, h, w: le / width,
     }.items():
         a, b = of(*ours), of(*theirs.to(torch.float64))
         assert abs(a.mean() - b.mean()) < 4 * a.std() / 100, name
         assert abs(a.std() / b.std() - 1) < 0.03, name
-    assert (ours[0] + ours[2]).max() <= 32 and ours[:2].min() >= 0
+    assert (ours[0] + ours[2]).max() <= height and (ours[1] + ours[3]).max() <= width and ours[:2].min() >= 0
 
 
 def test_the_fourteen_operations_are_equally_likely_and_all_reached(photos):

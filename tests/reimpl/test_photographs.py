@@ -1,0 +1,142 @@
+"""Crops of whole photographs, of different sizes: what torchvision makes of the files with Pillow, by the authors' transforms."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from sklearn.datasets import load_sample_images
+from torchvision.transforms import functional as F
+
+from harness import augmentations, datasets, settings
+from harness.errors import UserError
+from harness.record import Cell
+from reimpl.augment import make_augmentation
+from reimpl.tasks.scan import Task
+from reimpl.train import batch
+from reimpl.train.batch import draw_batch, make_batch
+
+SIZE, SHORTER = 24, 32
+SIZES = ((64, 48), (33, 100), (40, 40), (90, 32), (32, 32), (70, 51), (200, 150))
+CROP = {"crop_scale": (0.2, 1.0), "flip": 0.5}
+
+
+def described(root):
+    return settings.Dataset("folder", mean=(0.0,) * 3, std=(1.0,) * 3, root=str(root), size=SIZE, shorter=SHORTER, whole=True)
+
+
+def images_of(dataset):
+    """uint8 [n, c, h, w], the training images."""
+    return torch.from_numpy(dataset.images("train").copy()).permute(0, 3, 1, 2)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A folder of photographs of SIZES, and of them the prepared data set."""
+    folder = tmp_path_factory.mktemp("photographs")
+    for split, photo in zip(("train", "test"), load_sample_images().images):
+        for number, (width, height) in enumerate(SIZES):
+            file = folder / f"raw/{split}/{'ab'[number % 2]}/{number}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            patch = photo[number : number + 2 * height, 7 * number : 7 * number + 2 * width]
+            Image.fromarray(patch).resize((width, height)).save(file)
+    (folder / "data").mkdir()
+    datasets.run(Cell("reimpl", "dataset", "photos", ""), {"dataset": described(folder / "raw")}, {}, folder / "data")
+    return folder
+
+
+def opened(folder, dataset, split="train"):
+    """The photographs as the authors' data set has them: by Pillow, the shorter side resized by torchvision."""
+    return [F.resize(Image.open(folder / "raw" / name).convert("RGB"), SHORTER) for name in dataset.files(split)]
+
+
+def test_photographs_are_those_of_the_files_and_images_their_middles(prepared):
+    for joint, splits in ((False, ["train"]), (False, ["train", "test"]), (True, ["train"])):
+        dataset = datasets.PreparedDataset(prepared / "data", joint)
+        photographs = dataset.photographs(*splits)
+        expected = [photo for split in splits for photo in opened(prepared, dataset, split)]
+        assert len(photographs) == len(expected)
+        for photo, theirs, size in zip((photographs[row] for row in range(len(expected))), expected, photographs.sizes.tolist()):
+            assert np.array_equal(photo, np.asarray(theirs)) and size == [theirs.height, theirs.width]
+        images = np.concatenate([dataset.images(split) for split in splits])
+        assert all(np.array_equal(image, F.center_crop(photo, SIZE)) for image, photo in zip(images, expected))
+
+
+@pytest.mark.parametrize("kind", ["none", "standard", "simclr", "strong"])
+def test_a_view_is_cropped_from_the_whole_photograph(prepared, kind):
+    """Of SCAN's two views, of which the second shows a neighbor. Without colours or operations, what else an augmentation does is
+    to mirror the image, and to crop it once more would show."""
+    dataset = datasets.PreparedDataset(prepared / "data")
+    plain = {"jitter": 0.0, "brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0, "gray": 0.0}
+    made = {"none": {}, "standard": CROP, "simclr": CROP | plain, "strong": {"flip": 0.5, "operations": 0, "cutout": 0}}[kind]
+    augment = make_augmentation(augmentations.AUGMENTATIONS[kind](**made), described(""))
+    photographs, images = Spy(dataset.photographs("train")), images_of(dataset)
+    theirs = opened(prepared, dataset)
+    neighbors = torch.stack([torch.arange(7), torch.arange(7).roll(1)], 1)
+    task, indices = Task(scan(), [augment, augment], neighbors), torch.tensor([6, 1, 3, 0])
+    seen = set()
+    for seed in range(20):
+        drawn = draw_batch(task, indices, images, torch.Generator().manual_seed(seed), photographs)
+        (views,) = make_batch(task, images, drawn).pieces
+        rows, boxes = photographs.asked
+        assert rows[:4].tolist() == indices.tolist() and len(views) == 8
+        for view, row, (top, left, height, width) in zip(views, rows.tolist(), boxes.tolist()):
+            assert 0 <= top <= theirs[row].height - height and 0 <= left <= theirs[row].width - width
+            expected = np.asarray(F.resized_crop(theirs[row], top, left, height, width, [SIZE, SIZE])) / np.float32(255)
+            ours = view.permute(1, 2, 0).numpy()
+            assert any(np.allclose(ours, each, atol=1e-6) for each in ((expected, expected[:, ::-1]) if made else (expected,)))
+            seen.add((row, top, left, height, width))
+    assert len(seen) == len({row for row, *_ in seen}) if kind == "none" else len(seen) > 60  # of 160
+
+
+class Spy:
+    """Photographs that keep what was asked for."""
+
+    def __init__(self, photographs):
+        self.photographs, self.sizes = photographs, photographs.sizes
+
+    def __len__(self):
+        return len(self.photographs)
+
+    def crop(self, rows, boxes, side):
+        self.asked = rows, boxes
+        return self.photographs.crop(rows, boxes, side)
+
+
+def scan():
+    training = settings.Training(epochs=1, batch_size=4, optimizer=settings.Optimizer(kind="sgd", lr=0.1, weight_decay=0.0))
+    return settings.Scan(training=training, clusters=2, augmentation="none", num_neighbors=1, entropy_weight=1.0, heads=1)
+
+
+def test_processes_crop_what_one_would(prepared, monkeypatch):
+    """Each the half of every view that is its own."""
+    dataset = datasets.PreparedDataset(prepared / "data")
+    photographs, images = dataset.photographs("train"), images_of(dataset)
+    augment = make_augmentation(augmentations.Standard(**CROP), described(""))
+    task = Task(scan(), [augment, augment], torch.stack([torch.arange(7), torch.arange(7).roll(1)], 1))
+
+    def pixels(rank, count):
+        monkeypatch.setattr(batch, "share", lambda values, dim=0: values.chunk(count, dim)[rank])
+        return draw_batch(task, torch.arange(4), images, torch.Generator().manual_seed(0), photographs)["pixels"]
+
+    both = pixels(0, 1).view(2, 4, 3, SIZE, SIZE)
+    for rank in (0, 1):
+        assert torch.equal(pixels(rank, 2).view(2, 2, 3, SIZE, SIZE), both.chunk(2, 1)[rank])
+
+
+def test_a_rotation_before_the_crop_is_refused():
+    turned = augmentations.SimCLR(**CROP, jitter=0, brightness=0, contrast=0, saturation=0, hue=0, gray=0, rotation=20)
+    with pytest.raises(UserError, match="rotation turns images before they are cropped"):
+        make_augmentation(turned, described(""))
+
+
+def test_a_file_that_is_cut_short_is_named(prepared, tmp_path):
+    for file in (prepared / "data").iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    dataset = datasets.PreparedDataset(tmp_path)
+    photographs = dataset.photographs("train")
+    with open(tmp_path / "train_whole.bin", "r+b") as file:
+        file.truncate((tmp_path / "train_whole.bin").stat().st_size - 1)
+    with pytest.raises(UserError, match="train_whole.bin does not hold what its sizes say: make it again"):
+        dataset.photographs("train")
+    with pytest.raises(OSError, match="photograph 6 of 7 is cut short"):
+        photographs.crop(torch.tensor([0, 6]), torch.tensor([[0, 0, 9, 9], [0, 0, *photographs.sizes[6]]]), SIZE)
