@@ -15,6 +15,8 @@ TAKEN = ("code", "raw", "slurm")
 ENGINES = ("local", "slurm")
 LIKE = "like"
 """In the settings of a data set: the name of another, whose settings it has where its own file says nothing else."""
+CLUSTERS = "clusters"
+"""In the settings of a data set: how many to find, for k-means, SCAN and all that they are compared with."""
 MOST_THREADS = 1024
 MATTERS = 1.0
 """The smallest difference of two accuracies that matters, in points, where neither data set nor study says otherwise. Two near
@@ -44,16 +46,32 @@ def settings_file(dataset):
                   f"{SETTINGS_FOLDER}/")
 
 
-def data_set_settings(dataset, round_by=()):
+def data_set_settings(dataset):
     """The settings of a data set, as a mapping: those of its file, laid over those of the data set that it is LIKE, if it names
-    one. Raises UserError. Args: round_by: the data sets that are like this one."""
+    one; and the number of CLUSTERS in each section that needs one and has no other. Raises UserError."""
+    found = _said(dataset)
+    number, baseline = found.pop(CLUSTERS, None), found.get("baseline")
+    if number is None:
+        return found
+    if isinstance(baseline, dict):
+        found["baseline"] = {method: _with_clusters(section, number) for method, section in baseline.items()}
+    return found | {name: _with_clusters(found[name], number) for name in ("kmeans", "scan") if name in found}
+
+
+def _with_clusters(section, number):
+    """A section; what is none is left to those who read it."""
+    return {CLUSTERS: number, **(section or {})} if isinstance(section, (dict, type(None))) else section
+
+
+def _said(dataset, round_by=()):
+    """What the file of a data set says, laid over those of the ones that it is LIKE. Args: round_by: those that are like it."""
     own, other = dict(read_yaml(settings_file(dataset))), like(dataset, round_by)
     own.pop(LIKE, None)
-    return overlay(data_set_settings(other, (*round_by, dataset)), own) if other else own
+    return overlay(_said(other, (*round_by, dataset)), own) if other else own
 
 
 def like(dataset, round_by=()):
-    """The name of the data set that a data set is LIKE; None where it names none. Args and errors: as data_set_settings."""
+    """The name of the data set that a data set is LIKE; None where it names none. Args and errors: as _said."""
     file = settings_file(dataset)
     other, known = read_yaml(file).get(LIKE), sorted({*data_sets()} - {dataset, *round_by})
     if other is not None and other not in known:

@@ -9,6 +9,7 @@ from harness.datasets import need_images, prepare
 from harness.errors import UserError
 from harness.files import read_yaml
 from harness.params import (
+    CLUSTERS,
     PARAMS,
     SETTINGS_FOLDER,
     clustering_seeds,
@@ -79,7 +80,7 @@ def check_tasks():
 
 def of_data_set(name):
     """What is wrong with the settings of a data set."""
-    problems, known = Problems(), (*SECTIONS, *PICKED, "augmentation", "matters")
+    problems, known = Problems(), (*SECTIONS, *PICKED, "augmentation", "matters", CLUSTERS)
     sections = problems.read(sections_of, name)
     if sections is None:
         return problems

@@ -51,6 +51,19 @@ def test_a_data_set_has_the_settings_of_the_one_that_it_is_like_but_what_it_says
     assert matters("f") == 2
 
 
+def test_a_data_set_says_once_how_many_clusters_to_find(project):
+    """For k-means, SCAN and every method; a section's own number, and what is no section, stay."""
+    (project / "params/d.yaml").write_text("clusters: 3\nscan: {heads: 1}\nkmeans:\nselflabel: {threshold: 0.9}\n"
+                                           "baseline: {dec: {clusters: 5}, sae: {}, gan: 7}\n")
+    (project / "params/e.yaml").write_text("like: d\nclusters: 4\n")
+    for name, number in (("d", 3), ("e", 4)):
+        assert data_set_settings(name) == {
+            "scan": {"clusters": number, "heads": 1}, "kmeans": {"clusters": number}, "selflabel": {"threshold": 0.9},
+            "baseline": {"dec": {"clusters": 5}, "sae": {"clusters": number}, "gan": 7}}
+    (project / "params/d.yaml").write_text("clusters: 3\nscan: {heads: 1}\n")
+    assert data_set_settings("d") == {"scan": {"clusters": 3, "heads": 1}}
+
+
 @pytest.mark.parametrize("other, says", [
     ("x", "params/e.yaml: like is 'x', and should be another data set that is not like this one: d, f"),
     ("[d]", "params/e.yaml: like is ['d'], and should be"),

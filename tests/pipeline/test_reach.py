@@ -14,8 +14,8 @@ THEIRS = "runs/digits/**/original_ref/**/*.*"
 
 
 def brought_up_to_date(project, command=("studies", "run", "main")):
-    """By `studies run`, which asks each time whether the code is within reach, or by DVC after that was asked. Returns all that the
-    authors' stages left, by path."""
+    """By `studies run`, which asks each time whether the code is within reach, or by DVC once that was asked. Returns all that
+    the authors' stages left, by path."""
     if command[0] == "dvc":
         project.run("original_ref", "availability")
     project.run(*command)
