@@ -7,7 +7,8 @@ Prepared, a data set is a folder `data/<name>/` with
     unlabeled_images.npy      uint8 alike, where the data set has such images: the pretext task learns from them, too
     {train,test}_whole.bin    of photographs that are kept whole (Dataset.whole), of which the images are the middles: uint8
                               [h, w, channels], one after another
-    {train,test}_sizes.npy    int64 [n, 2], their heights and widths
+    {train,test}_sizes.npy    int64 [n, 2], their heights and widths; those of test images that are the training images, looked at
+                              again, are theirs
     {train,test}_files.json   where each image was read from, below dataset.root; or missing: not from files of its own
     dataset.json              class names, sizes, source; mean and deviation of each channel of the training images
 
@@ -139,7 +140,7 @@ def counted(pieces, levels):
 def write_images(out, split, images, levels):
     """The files of a split's Images, and `levels` as `counted` has them."""
     file = out / f"{split}_images.npy"
-    if not images.whole:
+    if not images.read_whole:
         write_npy_in_pieces(file, images.shape, counted(images.pieces(), levels))
         return
     sizes = []
@@ -173,18 +174,18 @@ def run(cell, settings, inputs, out):
     prepared = prepare(settings["dataset"])
     images, labelled = prepared.images, [split for split, labels in prepared.labels.items() if labels is not None]
     named = [split for split in images if images[split].names]
-    kinds = ["images.npy", *([WHOLE, SIZES] if settings["dataset"].whole else [])]
-    files = [f"{split}_{kind}" for split in images for kind in kinds] + [f"{split}_labels.npy" for split in labelled]
+    again = bool(images["test"].names) and images["test"].names == images["train"].names
+    files = [f"{split}_images.npy" for split in images] + [f"{split}_labels.npy" for split in labelled]
     files += [f"{split}_files.json" for split in named]
+    if settings["dataset"].whole:
+        files += [f"{split}_{kind}" for split in images if split != "test" or not again for kind in (WHOLE, SIZES)]
     for stale in {*out.glob("*.npy"), *out.glob(f"*_{WHOLE}"), *out.glob("*_files.json")} - {out / file for file in files}:
         stale.unlink()  # of what was prepared before
-    again = bool(images["test"].names) and images["test"].names == images["train"].names
     levels = np.zeros((images["train"].shape[3], 256), np.int64)
     for split, found in images.items():
         if split == "test" and again:
-            for kind in kinds:
-                with writing(out / f"test_{kind}") as temporary:
-                    shutil.copyfile(out / f"train_{kind}", temporary)
+            with writing(out / "test_images.npy") as temporary:
+                shutil.copyfile(out / "train_images.npy", temporary)
         else:
             write_images(out, split, found, levels if split == "train" else np.zeros_like(levels))
     for split in labelled:
@@ -233,7 +234,7 @@ class Facts:
     again: bool = False
     """Whether the test images are the training images, looked at again."""
     whole: bool = False
-    """Whether the images are the middles of photographs that are there, too."""
+    """Whether the images are the middles of photographs that are stored as well."""
     name: str = ""
     source: str = ""
     mean: tuple[float, ...] = ()
@@ -271,15 +272,20 @@ class PreparedDataset:
                             "again by `dvc repro dataset`")
         return [self._read(part, "images", "uint8", self.facts["shape"], memory_map=True) for part in self.parts(split)]
 
-    def photographs(self, *splits):
-        """The Photographs that the images of some splits are the middles of, one split after another; None where images are all
-        there is."""
-        if not self.facts.get("whole"):
+    def photographs(self, *splits, whole):
+        """The Photographs that the images of some splits are the middles of, one split after another; None where there are to be
+        none. Args: whole: dataset.whole as it is today. Raises UserError where the data set was prepared with another."""
+        if whole != self.facts.get("whole", False):
+            raise UserError(f"{self.root} was prepared with{'out' if whole else ''} dataset.whole: make it again by `dvc repro "
+                            "dataset`")
+        if not whole:
             return None
         from harness.images import Photographs  # here, since torch takes seconds to import, and `studies` does without
 
-        stored = [(self.root / f"{part}_{WHOLE}", self._read(part, "sizes", "int64", (2,)))
-                  for split in splits for part in self.parts(split)]
+        parts = [part for split in splits for part in self.parts(split)]
+        if self.facts["again"]:
+            parts = ["train" for _ in parts]
+        stored = [(self.root / f"{part}_{WHOLE}", self._read(part, "sizes", "int64", (2,))) for part in parts]
         channels = self.facts["shape"][2]
         for file, sizes in stored:
             if existing(file, "dvc repro dataset").stat().st_size != sizes.prod(1).sum() * channels:

@@ -13,17 +13,17 @@ MODES = ("1", "L", "P", "RGB", "LA", "PA", "RGBA")  # which are gray or RGB of 8
 BITS_PER_SAMPLE = 258  # a tag of TIFF
 
 
-def read_image(file, channels):
+def read_image(file, channels, cmyk=False):
     """The pixels of an image file, uint8 [h, w, channels].
 
     They are those of the file: what 8 bits of gray or RGB cannot hold is refused. Args: channels: 3, and gray is the same three
-    times; or 1, and colour becomes gray (ITU-R 601's luma).
+    times; or 1, and colour becomes gray (ITU-R 601's luma); cmyk: whether CMYK is converted, as Pillow has it, and not refused.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(file, formats=FORMATS) as image:
-                if loss := _loss(image):
+                if loss := _loss(image, (*MODES, "CMYK") if cmyk else MODES):
                     raise UserError(f"{file} {loss}")
                 return np.atleast_3d(np.asarray(_opaque(ImageOps.exif_transpose(image), file).convert(
                     "L" if channels == 1 else "RGB")))
@@ -38,11 +38,11 @@ def read_image(file, channels):
     raise UserError(f"{file} is {reason}; remove it or put an image there")
 
 
-def _loss(image):
-    """What of an opened image file 8 bits of gray or RGB cannot hold, as the rest of a sentence; None where there is nothing."""
+def _loss(image, modes):
+    """Why an opened image file is refused, as the rest of a sentence: what of it 8 bits of gray or RGB cannot hold. Else None."""
     if getattr(image, "is_animated", False):
         return f"holds {image.n_frames} images; remove it or put a single one there"
-    if image.mode not in MODES:
+    if image.mode not in modes:
         return f"is of Pillow's mode {image.mode}; save it as gray or RGB with 8 bits a channel, by a conversion that you choose"
     if _bits(image) > 8:
         return "has 16 bits a channel; save it with 8, scaled as you choose"

@@ -9,14 +9,32 @@ import torch
 
 from harness.image_files import resampled
 
-READERS = 8
-"""Threads that read a batch together: a GPU takes more images a second than one thread copies or resizes."""
+READERS = max(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+"""Threads that read a batch together, a core each at least: a GPU takes more images a second than one copies or resizes."""
 
 
-class Streamed:
+class Files:
+    """Files of pixels, read by position and not through a memory map, whose pages would count as the process's memory."""
+
+    def __init__(self, files):
+        self.files, self.readers = [os.open(file, os.O_RDONLY) for file in files], ThreadPoolExecutor(READERS)
+
+    def read_into(self, pixels, part, offset, image):
+        """Fill an array from an offset of file number `part`. Raises OSError, which names the `image`, where there is less."""
+        if os.preadv(self.files[part], [pixels], offset) != pixels.nbytes:
+            raise OSError(f"{image} is not whole: its file was cut while it was being read")
+
+    def fill(self, function, *arrays):
+        """`function` of a part of the arrays in each thread, which fills the first one's."""
+        list(self.readers.map(function, *(np.array_split(array, READERS) for array in arrays)))
+
+    def __del__(self):
+        for file in getattr(self, "files", ()):
+            os.close(file)
+
+
+class Streamed(Files):
     """Some splits' images, one after another, read from their files as they are asked for: uint8 [n, channels, height, width].
-
-    Read by position and not through a memory map, whose pages would count as the process's memory.
 
     Args:
         stored: a memory-mapped array of each split, uint8 [n, height, width, channels].
@@ -24,13 +42,12 @@ class Streamed:
     """
 
     def __init__(self, stored, device):
+        super().__init__([array.filename for array in stored])
         self.device = device
         _, *self.pixels = stored[0].shape
         height, width, channels = self.pixels
-        self.ends = list(accumulate(map(len, stored)))
+        self.ends, self.offsets = list(accumulate(map(len, stored))), [array.offset for array in stored]
         self.shape = (self.ends[-1], channels, height, width)
-        self.readers = ThreadPoolExecutor(READERS)
-        self.parts = [(os.open(array.filename, os.O_RDONLY), array.offset) for array in stored]
 
     def __len__(self):
         return self.shape[0]
@@ -42,7 +59,7 @@ class Streamed:
     def read(self, rows):
         """The images of int64 [m] rows, uint8 [m, channels, height, width], on the CPU."""
         found = np.empty((len(rows), *self.pixels), np.uint8)
-        list(self.readers.map(self._fill, np.array_split(found, READERS), np.array_split(rows.numpy(), READERS)))
+        self.fill(self._fill, found, rows.numpy())
         return torch.from_numpy(found).permute(0, 3, 1, 2)
 
     def _fill(self, places, rows):
@@ -50,44 +67,36 @@ class Streamed:
         parts = np.searchsorted(self.ends, rows, side="right")
         firsts = np.array([0, *self.ends])[parts]
         for place, row, part, first in zip(places, rows.tolist(), parts.tolist(), firsts.tolist()):
-            file, offset = self.parts[part]
-            if os.preadv(file, [place], offset + (row - first) * place.nbytes) != place.nbytes:
-                raise OSError(f"image {row} of {len(self)} is not whole: its file was cut while it was being read")
-
-    def __del__(self):
-        for file, _ in getattr(self, "parts", ()):
-            os.close(file)
+            self.read_into(place, part, self.offsets[part] + (row - first) * place.nbytes, f"image {row} of {len(self)}")
 
 
-class Photographs:
+class Photographs(Files):
     """The photographs, whole and of different sizes, of which some splits' images are the middles, one after another: a sequence
-    of uint8 [h, w, channels]. They stay in their files.
+    of uint8 [h, w, channels].
 
     Args: stored: for each split its file, uint8 photographs one after another, and their heights and widths, int64 [n, 2].
     """
 
     def __init__(self, stored, channels):
+        super().__init__([file for file, _ in stored])
         self.channels = channels
         self.sizes = torch.from_numpy(np.concatenate([sizes for _, sizes in stored]))
         ends = [sizes.prod(1).cumsum() * channels for _, sizes in stored]
         self.offsets = np.concatenate([np.append(0, end[:-1]) for end in ends])
         self.parts = np.repeat(np.arange(len(stored)), [len(sizes) for _, sizes in stored])
-        self.readers = ThreadPoolExecutor(READERS)
-        self.files = [os.open(file, os.O_RDONLY) for file, _ in stored]
 
     def __len__(self):
         return len(self.sizes)
 
     def __getitem__(self, row):
         """The photograph of a row."""
-        height, width = self.sizes[row].tolist()
-        return self._region(row, 0, 0, height, width)
+        return self._region(row, 0, 0, *self.sizes[row].tolist())
 
     def crop(self, rows, boxes, side):
         """What lies in boxes int64 [m, 4] (top, left, height, width) of the photographs of int64 [m] rows, resized, bilinear and
         antialiased, to uint8 [m, channels, side, side], on the CPU."""
         found = np.empty((len(rows), side, side, self.channels), np.uint8)
-        list(self.readers.map(self._fill, *(np.array_split(each, READERS) for each in (found, rows.numpy(), boxes.numpy()))))
+        self.fill(self._fill, found, rows.numpy(), boxes.numpy())
         return torch.from_numpy(found).permute(0, 3, 1, 2)
 
     def _fill(self, places, rows, boxes):
@@ -95,13 +104,7 @@ class Photographs:
             place[...] = resampled(self._region(row, *box), *place.shape[:2])
 
     def _region(self, row, top, left, height, width):
-        """Rows are read whole: they lie together."""
+        """A box of a photograph, uint8 [height, width, channels]. Its rows are read in full: they lie together."""
         pixels = np.empty((height, self.sizes[row, 1].item(), self.channels), np.uint8)
-        offset = self.offsets[row] + top * pixels[0].nbytes
-        if os.preadv(self.files[self.parts[row]], [pixels], offset) != pixels.nbytes:
-            raise OSError(f"photograph {row} of {len(self)} is cut short: its file was changed while it was being read")
+        self.read_into(pixels, self.parts[row], self.offsets[row] + top * pixels[0].nbytes, f"photograph {row} of {len(self)}")
         return pixels[:, left : left + width]
-
-    def __del__(self):
-        for file in getattr(self, "files", ()):
-            os.close(file)

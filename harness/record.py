@@ -105,7 +105,8 @@ def reason_not_run():
 
 def hashes(folders):
     """sha256 by path of every file in `folders` that a later stage may read; records, which hold times, are left out."""
-    files = sorted(file for folder in folders for file in Path(folder).glob("*") if file.suffix in (".npy", ".npz", ".pt"))
+    read = (".npy", ".bin", ".npz", ".pt")
+    files = sorted(file for folder in folders for file in Path(folder).glob("*") if file.suffix in read)
     return {str(file): sha256(file) for file in files}
 
 

@@ -78,6 +78,9 @@ def read_settings(sections, stage, implementation, variant=""):
         found[name] = sections.read(key, settings_of(variant, name) if name in PICKED else SECTIONS[name])
     for role, (key, kind) in augmentations(stage, found, variant).items():
         found[role] = read_augmentation(kind, sections, key)
+        if found["dataset"].whole and getattr(found[role], "rotation", 0):
+            raise UserError(f"{sections.where(key)}: rotation is {found[role].rotation}, and should be 0 with dataset.whole: "
+                            "photographs are cropped as they are read, and the rotation comes before")
     return found
 
 

@@ -36,8 +36,11 @@ class Dataset:
     """Of a `folder`: pixels that the shorter side is resized to, where the middle square of `size` is less than all of it [256 on
     ImageNet, for 224]; 0 is `size`."""
     whole: bool = False
-    """Of a `folder` with a size: whether what is cropped at random in training comes from all of the photograph, its shorter side
-    `shorter`, and not from its middle square, which all else looks at [true on ImageNet]."""
+    """Of a `folder` with a size: whether random crops of training come from the full photograph, its shorter side `shorter`,
+    instead of its middle square, which everything else uses [true on ImageNet]."""
+    cmyk: bool = False
+    """Of a `folder`: whether CMYK images become RGB as Pillow converts them, without a colour profile; else they are refused
+    [true on ImageNet, which has some]."""
     classes: tuple[str, ...] = ()
     """Names of the classes to keep, in this order; empty keeps all."""
     class_list: str = ""

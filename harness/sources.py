@@ -23,13 +23,13 @@ PIECE = 1000  # images in memory at a time
 @dataclass(frozen=True)
 class Images:
     """The images of a split, read when asked for: `read` takes int64 [m] rows to uint8 [m, h, w, c]; shape is of them all; names
-    are those of their files, where there are such. Of photographs that are kept whole, `whole` takes rows to a list of uint8
+    are those of their files, where there are such. Of photographs that are kept whole, `read_whole` takes rows to a list of uint8
     [h, w, c], and the images are their middles."""
 
     shape: tuple
     read: Callable
     names: tuple = ()
-    whole: Callable | None = None
+    read_whole: Callable | None = None
 
     def __len__(self):
         return self.shape[0]
@@ -39,8 +39,8 @@ class Images:
         return map(self.read, self._rows())
 
     def photographs(self):
-        """All of `whole` in order, a list of uint8 [h, w, c] at a time."""
-        return map(self.whole, self._rows())
+        """All photographs in order, a list of uint8 [h, w, c] at a time."""
+        return map(self.read_whole, self._rows())
 
     def _rows(self):
         return (np.arange(start, min(start + PIECE, len(self))) for start in range(0, len(self), PIECE))
@@ -49,7 +49,7 @@ class Images:
         """Those at int64 [m] rows."""
         names = tuple(self.names[row] for row in rows) if self.names else ()
         return Images((len(rows), *self.shape[1:]), lambda picked: self.read(rows[picked]), names,
-                      self.whole and (lambda picked: self.whole(rows[picked])))
+                      self.read_whole and (lambda picked: self.read_whole(rows[picked])))
 
     def resized(self, size):
         """Those at size x size pixels."""
@@ -213,7 +213,7 @@ def _files(files, place, settings):
             raise UserError(f"{file} is no regular file; remove it or put an image there")
 
     def photograph(file):
-        image = read_image(file, settings.channels)
+        image = read_image(file, settings.channels, settings.cmyk)
         return scaled(image, settings.shorter or settings.size) if settings.size else image
 
     def read(file):

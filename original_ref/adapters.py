@@ -30,11 +30,28 @@ def put_in_cifar10(dataset):
         def __init__(self, root=None, train=True, transform=None, download=False):
             split = "train" if train else "test"
             images = dataset.images(split)
-            self.data = dataset.photographs(split) or np.array(images[..., 0] if images.shape[3] == 1 else images)
+            if train and dataset.facts.get("whole"):
+                self.data = Whole(dataset.photographs(split, whole=True))
+            else:
+                self.data = np.array(images[..., 0] if images.shape[3] == 1 else images)
             self.targets = targets(dataset, split)
             self.classes, self.train, self.transform = list(dataset.classes) or ["none"], train, transform
 
     cifar.CIFAR10 = Prepared
+
+
+class Whole:
+    """Photographs in their form: gray ones without channels."""
+
+    def __init__(self, photographs):
+        self.photographs = photographs
+
+    def __len__(self):
+        return len(self.photographs)
+
+    def __getitem__(self, row):
+        photograph = self.photographs[row]
+        return photograph[..., 0] if photograph.shape[2] == 1 else photograph
 
 
 def put_in_stl10(dataset):

@@ -56,7 +56,7 @@ class Trained:
         self.model = make_network(self.task, make_backbone(settings["network"], images[0].shape[1]))
         self.normalize = Normalize(settings["dataset"].mean, settings["dataset"].std)
         self.trainer = Trainer(session, self.task, self.model, settings["baseline"].training, images[0], lambda epoch, state: {},
-                               training_labels(self.task, dataset), dataset.photographs("train"))
+                               training_labels(self.task, dataset), dataset.photographs("train", whole=settings["dataset"].whole))
         self.trainer.run()
 
     def features(self, images):

@@ -52,7 +52,7 @@ def train(Task, dataset, settings, session, out):
         return {"neighbor_accuracy": neighbor_accuracy(found, dataset.labels("test"))}
 
     trainer = Trainer(session, task, model, pretext.training, images, after_epoch, training_labels(task, dataset),
-                      dataset.photographs(*splits))
+                      dataset.photographs(*splits, whole=settings["dataset"].whole))
     curves = trainer.run()
     weights.save(out / "model.pt", model.state_dict())
     trainer.finish(out, {"loss": curves[-1]["loss"]})

@@ -68,7 +68,7 @@ def run(cell, settings, inputs, out):
         return {"validation_loss": losses[head], "head": head, **row_of(predictions.scores(dataset, head))}
 
     trainer = Trainer(session, task, model, scan.training, images, after_epoch,
-                      photographs=dataset.photographs("train"))
+                      photographs=dataset.photographs("train", whole=settings["dataset"].whole))
     trainer.run()
     best = trainer.state
     model.load_state_dict(best["weights"])

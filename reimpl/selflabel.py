@@ -30,7 +30,7 @@ def run(cell, settings, inputs, out):
         return row_of(predict(task, model, test_images, normalize).scores(dataset))
 
     trainer = Trainer(session, task, model, selflabel.training, images, after_epoch,
-                      photographs=dataset.photographs("train"))
+                      photographs=dataset.photographs("train", whole=settings["dataset"].whole))
     curves = trainer.run()
     predictions = predict(task, model, test_images, normalize)
     weights.save(out / "model.pt", plain(task.kept(model)))

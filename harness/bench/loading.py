@@ -49,10 +49,10 @@ def bench(dataset, batch, steps):
 def prepared(data, rows):
     """Batches uint8 [b, c, h, w] of the training images, as a stage reads them that does not hold them in memory."""
     dataset = PreparedDataset(data)
-    if photographs := dataset.photographs("train"):
+    if whole := dataset.photographs("train", whole=dataset.facts["whole"]):
         boxes = (torch.tensor([RandomResizedCrop.get_params(torch.empty(0, *size), SCALE, RATIO)
-                               for size in photographs.sizes[part].tolist()]) for part in rows)
-        return (photographs.crop(part, each, dataset.facts["shape"][0]) for part, each in zip(rows, boxes))
+                               for size in whole.sizes[part].tolist()]) for part in rows)
+        return (whole.crop(part, each, dataset.facts["shape"][0]) for part, each in zip(rows, boxes))
     images = Streamed(dataset.stored("train"), torch.device("cpu"))
     return (images.read(part) for part in rows)
 

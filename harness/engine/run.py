@@ -1,6 +1,8 @@
 """What `python -m studies plan` and `run` do: bring studies and the report up to date, the authors' code last."""
 
 import contextlib
+import subprocess
+import sys
 from pathlib import Path
 
 from harness.engine import local, slurm
@@ -33,6 +35,8 @@ def run(chosen, at_once, engine=None):
     Raises UserError as bring does.
     """
     with alone("runs"):
+        if AVAILABILITY.exists():  # it may be within reach now
+            subprocess.run([sys.executable, "-m", "original_ref", "availability"], stdout=subprocess.DEVNULL)
         bring(lambda jobs: of_studies(jobs, chosen), at_once, engine)
 
 
@@ -48,7 +52,6 @@ def bring(choose, at_once, engine=None):
     """
     make_ready()
     put_back()
-    AVAILABILITY.unlink(missing_ok=True)  # the authors' code may be within reach now
     known = [*first(), "reference"]  # what they find decides what else is stale
     repro(known, Board(len(known), 1), 0)
     jobs = read_jobs()

@@ -5,7 +5,6 @@ and a line in KINDS.
 """
 
 from harness import augmentations
-from harness.errors import UserError
 from reimpl.augment.normalize import Normalize
 from reimpl.augment.simclr import SimCLR
 from reimpl.augment.standard import Nothing, Standard
@@ -18,7 +17,4 @@ KINDS = {augmentations.Nothing: Nothing, augmentations.Standard: Standard, augme
 def make_augmentation(settings, dataset):
     """The augmentation of these settings, one of harness/augmentations.py. Args: dataset: the settings.Dataset, for the
     normalisation, and for whether images come from whole photographs."""
-    if dataset.whole and getattr(settings, "rotation", 0):
-        raise UserError("augmentation.simclr.rotation turns images before they are cropped, and by dataset.whole that is done as "
-                        "they are read: leave one of the two out")
     return KINDS[type(settings)](settings, Normalize(dataset.mean, dataset.std), dataset.whole)

@@ -26,6 +26,11 @@ def same_size(count, height, width):
     return torch.tensor([[height, width]]).expand(count, 2)
 
 
+def flip_only(images, chosen):
+    """`flip` to float32, as crop_and_resize has it of what is not cropped."""
+    return flip(images, chosen).to(torch.float32)
+
+
 def draw_crop(sizes, scale, generator, ratio=(3 / 4, 4 / 3), attempts=10):
     """Boxes for a random resized crop, as torchvision's RandomResizedCrop draws them.
 

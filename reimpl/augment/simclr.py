@@ -6,7 +6,7 @@ from reimpl.augment import batches, everywhere
 from reimpl.augment.batches import in_pieces, in_turns, keep_
 from reimpl.augment.color import brightness_, contrast_, grayscale_, hue_, saturation_
 from reimpl.augment.everywhere import each
-from reimpl.augment.geometry import crop_and_resize, draw_flip, rotation, warp
+from reimpl.augment.geometry import rotation, warp
 from reimpl.augment.standard import Standard
 
 
@@ -28,9 +28,7 @@ class SimCLR(Standard):
         s, drawn = self.settings, {}
         if s.rotation:
             drawn["turn"] = rotation(_uniform(count, -s.rotation, s.rotation, generator), height, width)
-        drawn["boxes"] = self.draw_crop(count, height, width, generator)
-        drawn["mirrored"] = draw_flip(count, s.flip, generator)
-        drawn |= self._draw_jitter(count, generator)
+        drawn |= self.draw_place(count, height, width, generator) | self._draw_jitter(count, generator)
         drawn["gray"] = torch.rand(count, generator=generator) < s.gray
         return drawn
 
@@ -57,13 +55,14 @@ class SimCLR(Standard):
         drawn = {name: value for name, value in drawn.items() if name != "turn"}
         return in_pieces(lambda images, *some: self._apply(images, **dict(zip(drawn, some))), images, *drawn.values())
 
-    def _apply(self, images, boxes, mirrored, operations, factors, gray, **at_once):
+    def _apply(self, images, mirrored, operations, factors, gray, boxes=None, **at_once):
+        draws = (mirrored,) if boxes is None else (boxes, mirrored)
         if not batches.picks(images):
-            images = jitter(crop_and_resize(images, boxes, mirrored), operations, **at_once)
+            images = jitter(self.place(images, *draws), operations, **at_once)
             return self.normalize(torch.where(each(gray), everywhere.luma(images), images))
         choices = [*operations[:, :3].unbind(1), operations[:, 3] + len(JITTER) * gray]
         turns = [*zip(choices, factors.unbind(1), (JITTER, JITTER, JITTER, JITTER_AND_GRAY))]
-        return self.normalize(in_turns(crop_and_resize, images, (boxes, mirrored), turns))
+        return self.normalize(in_turns(self.place, images, draws, turns))
 
 
 def jitter(images, operations, before, after, turned, shift):

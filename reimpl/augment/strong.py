@@ -21,7 +21,7 @@ from reimpl.augment.geometry import (
     draw_flip,
     draw_place,
     fixed,
-    flip,
+    flip_only,
     move,
     rotation,
     same_size,
@@ -68,14 +68,10 @@ class Strong(Augmentation):
     def _apply(self, images, mirrored, hole, choices, values, **at_once):
         if batches.picks(images):
             turns = [(*turn, OPERATIONS) for turn in zip(choices.unbind(1), values.unbind(1))]
-            images = in_turns(_flip, images, (mirrored,), turns)
+            images = in_turns(flip_only, images, (mirrored,), turns)
         else:
-            images = operate(_flip(images, mirrored), choices, values[..., 1:], **at_once)
+            images = operate(flip_only(images, mirrored), choices, values[..., 1:], **at_once)
         return self.normalize(images).mul_(outside(hole, *images.shape[2:]))
-
-
-def _flip(images, chosen):
-    return flip(images, chosen).to(torch.float32)
 
 
 def draw_operations(turns, count, height, width, generator):

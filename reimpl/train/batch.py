@@ -47,13 +47,13 @@ def draw_batch(task, indices, images, generator, photographs=None):
     rows = indices.repeat(len(task.views), 1) if rows is None else rows
     augmentations = {str(number): shares(augment.draw(count * len(indices), *images.shape[2:], generator), count)
                      for number, (augment, count) in enumerate(pieces(task.views))}
-    boxes = photographs and draw_boxes(task, photographs.sizes[rows], images.shape[2], generator)
-    indices, rows = share(indices), share(rows, 1)
-    read = {}
-    if photographs:
-        read["pixels"] = photographs.crop(rows.flatten(), boxes, images.shape[2])
+    read, mine = {}, share(rows, 1).flatten()
+    if photographs is not None:
+        boxes = draw_boxes(task, photographs.sizes[rows], images.shape[2], generator)
+        read["pixels"] = photographs.crop(mine, boxes, images.shape[2])
     elif isinstance(images, Streamed):
-        read["pixels"] = images.read(rows.flatten())
+        read["pixels"] = images.read(mine)
+    indices, rows = share(indices), share(rows, 1)
     return {"indices": indices, "rows": rows, "task": drawn, "augmentations": augmentations, **read}
 
 
@@ -76,8 +76,8 @@ def shares(drawn, views):
 def make_batch(task, images, drawn, labels=None):
     """The Batch that was drawn.
 
-    Args: images: uint8 [n, c, h, w], or those of which what the step needs was read as it was drawn; labels: int64 [n] or
-    None; all on one device.
+    Args: images: uint8 [n, c, h, w], or Streamed; not looked at where `drawn` has pixels. labels: int64 [n] or None. All on one
+    device.
     """
     parts, indices = pieces(task.views), drawn["indices"]
     pixels = drawn["pixels"] if "pixels" in drawn else images[drawn["rows"].flatten()]

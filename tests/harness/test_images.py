@@ -58,6 +58,17 @@ def test_an_image_of_any_mode_is_read_without_loss_or_refused_by_name(photo, tmp
         assert kept in ("1", "L", "LA", "P", "PA", "RGB", "RGBA") and (pixels(file, 3) == color[..., :3]).all()
 
 
+def test_cmyk_is_converted_where_that_is_asked_for(tmp_path, photo):
+    """As by the authors' code, which has Pillow convert whatever there is."""
+    for ending in ("jpg", "tif"):
+        photo.convert("CMYK").save(tmp_path / f"a.{ending}")
+        with Image.open(tmp_path / f"a.{ending}") as image:
+            assert (read_image(tmp_path / f"a.{ending}", 3, cmyk=True) == np.asarray(image.convert("RGB"))).all()
+    photo.convert("LAB").save(tmp_path / "b.tif")
+    with pytest.raises(UserError, match="b.tif is of Pillow's mode LAB"):
+        read_image(tmp_path / "b.tif", 3, cmyk=True)
+
+
 @pytest.mark.parametrize("bits, color, samples", [(16, 0, 1), (16, 2, 3), (16, 4, 2), (16, 6, 4)])
 def test_an_image_of_16_bits_a_channel_is_refused_whatever_its_mode(tmp_path, bits, color, samples):
     """Of colour Pillow drops the lower 8 bits, and says RGB."""

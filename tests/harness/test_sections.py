@@ -85,6 +85,18 @@ def test_a_stage_has_a_settings_dataclass_for_each_section_and_augmentation_that
         read("scan", changes={"scan": {"augmentation": "s"}})
 
 
+def test_a_rotation_is_refused_where_photographs_are_cropped_as_they_are_read():
+    """At the place where it is set: the pretext task's own, before hours are spent on it."""
+    simclr = {**STANDARD, **dict.fromkeys(("jitter", "brightness", "contrast", "saturation", "hue", "gray"), 0)}
+    base = {**WHOLE, "dataset": {"source": "folder", "size": 8, "mean": [0.5], "std": [0.25], "whole": True}, "pretext": {
+        "simclr": {"training": TRAINING, "augmentation": {"simclr": {**simclr, "rotation": 20}}, "evaluate_every": 1,
+                   "temperature": 0.1, "dim": 8}}}
+    with pytest.raises(UserError, match="^d.yaml: pretext.simclr.augmentation.simclr: rotation is 20.*, and should be 0 with"):
+        read_settings(Sections(base, "d.yaml"), STAGES["pretext"], "reimpl", "simclr")
+    base["pretext"]["simclr"]["augmentation"]["simclr"]["rotation"] = 0
+    assert read_settings(Sections(base, "d.yaml"), STAGES["pretext"], "reimpl", "simclr")["dataset"].whole
+
+
 def test_a_settings_file_is_read_alike(tmp_path):
     file = tmp_path / "scan.json"
     file.write_text(json.dumps({key: WHOLE[key] for key in ("dataset", "network", "scan", "augmentation")}))

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torchvision import transforms
 
 from original_ref import adapters
@@ -33,21 +34,26 @@ def test_each_split_has_its_own_images_and_labels(theirs, digits):
     rows = {"train": np.arange(5), "test": np.arange(5, 8)}
     images = digits.permute(0, 2, 3, 1).numpy()
     dataset = SimpleNamespace(classes=["a", "b"], images=lambda split: images[rows[split]],
-                              labels=lambda split: rows[split] % 2, photographs=lambda split: None)
+                              labels=lambda split: rows[split] % 2, facts={})
     adapters.put_in_images(dataset, "cifar-10")
     for train, split in ((True, "train"), (False, "test")):
         put_in = theirs.cifar.CIFAR10(train=train)
         assert (put_in.data == images[rows[split], ..., 0]).all() and put_in.targets == (rows[split] % 2).tolist()
 
 
-def test_photographs_that_are_kept_whole_are_put_in_whole(theirs, photos):
-    """Their transforms crop them."""
-    whole = [photo[:, : 20 + row, :30].permute(1, 2, 0).numpy() for row, photo in enumerate(photos[:5])]
-    dataset = SimpleNamespace(classes=["a"], images=lambda split: np.stack([photo[:16, :16] for photo in whole]),
-                              labels=lambda split: np.zeros(5, int), photographs=lambda split: whole)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_photographs_that_are_kept_whole_are_put_in_for_training(theirs, photos, channels):
+    """Their transforms crop them; those of the test split look at the middle alone."""
+    whole = [photo[:channels, : 20 + row, :30].permute(1, 2, 0).numpy() for row, photo in enumerate(photos[:5])]
+    images = np.stack([photo[:16, :16] for photo in whole])
+    dataset = SimpleNamespace(classes=["a"], images=lambda split: images, labels=lambda split: np.zeros(5, int),
+                              facts={"whole": True}, photographs=lambda split, whole: whole_of[split, whole])
+    whole_of = {("train", True): whole}
     adapters.put_in_images(dataset, "cifar-10")
     put_in = theirs.cifar.CIFAR10(train=True)
-    assert [put_in.data[row].shape for row in range(5)] == [(20 + row, 30, 3) for row in range(5)] and put_in.targets == [0] * 5
+    assert len(put_in.data) == 5 and put_in.targets == [0] * 5
+    assert [Image.fromarray(put_in.data[row]).size for row in range(5)] == [(30, 20 + row) for row in range(5)]
+    assert theirs.cifar.CIFAR10(train=False).data.shape == (5, 16, 16, 3)[: 3 + (channels == 3)]
 
 
 def test_images_without_labels_follow_the_training_images(theirs, photos):

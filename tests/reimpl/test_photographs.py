@@ -1,5 +1,7 @@
 """Crops of whole photographs, of different sizes: what torchvision makes of the files with Pillow, by the authors' transforms."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from torchvision.transforms import functional as F
 
 from harness import augmentations, datasets, settings
 from harness.errors import UserError
-from harness.record import Cell
+from harness.record import Cell, hashes
 from reimpl.augment import make_augmentation
 from reimpl.tasks.scan import Task
 from reimpl.train import batch
@@ -52,7 +54,7 @@ def opened(folder, dataset, split="train"):
 def test_photographs_are_those_of_the_files_and_images_their_middles(prepared):
     for joint, splits in ((False, ["train"]), (False, ["train", "test"]), (True, ["train"])):
         dataset = datasets.PreparedDataset(prepared / "data", joint)
-        photographs = dataset.photographs(*splits)
+        photographs = dataset.photographs(*splits, whole=True)
         expected = [photo for split in splits for photo in opened(prepared, dataset, split)]
         assert len(photographs) == len(expected)
         for photo, theirs, size in zip((photographs[row] for row in range(len(expected))), expected, photographs.sizes.tolist()):
@@ -69,7 +71,7 @@ def test_a_view_is_cropped_from_the_whole_photograph(prepared, kind):
     plain = {"jitter": 0.0, "brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0, "gray": 0.0}
     made = {"none": {}, "standard": CROP, "simclr": CROP | plain, "strong": {"flip": 0.5, "operations": 0, "cutout": 0}}[kind]
     augment = make_augmentation(augmentations.AUGMENTATIONS[kind](**made), described(""))
-    photographs, images = Spy(dataset.photographs("train")), images_of(dataset)
+    photographs, images = Spy(dataset.photographs("train", whole=True)), images_of(dataset)
     theirs = opened(prepared, dataset)
     neighbors = torch.stack([torch.arange(7), torch.arange(7).roll(1)], 1)
     task, indices = Task(scan(), [augment, augment], neighbors), torch.tensor([6, 1, 3, 0])
@@ -110,7 +112,7 @@ def scan():
 def test_processes_crop_what_one_would(prepared, monkeypatch):
     """Each the half of every view that is its own."""
     dataset = datasets.PreparedDataset(prepared / "data")
-    photographs, images = dataset.photographs("train"), images_of(dataset)
+    photographs, images = dataset.photographs("train", whole=True), images_of(dataset)
     augment = make_augmentation(augmentations.Standard(**CROP), described(""))
     task = Task(scan(), [augment, augment], torch.stack([torch.arange(7), torch.arange(7).roll(1)], 1))
 
@@ -123,20 +125,35 @@ def test_processes_crop_what_one_would(prepared, monkeypatch):
         assert torch.equal(pixels(rank, 2).view(2, 2, 3, SIZE, SIZE), both.chunk(2, 1)[rank])
 
 
-def test_a_rotation_before_the_crop_is_refused():
-    turned = augmentations.SimCLR(**CROP, jitter=0, brightness=0, contrast=0, saturation=0, hue=0, gray=0, rotation=20)
-    with pytest.raises(UserError, match="rotation turns images before they are cropped"):
-        make_augmentation(turned, described(""))
+def test_a_data_set_that_was_prepared_otherwise_is_refused(prepared):
+    """Its images would be cropped twice, or not at all."""
+    with pytest.raises(UserError, match="was prepared with dataset.whole: make it again by `dvc repro dataset`"):
+        datasets.PreparedDataset(prepared / "data").photographs("train", whole=False)
+
+
+def test_training_images_that_are_looked_at_again_are_kept_once(tmp_path):
+    for number, photo in enumerate(load_sample_images().images):
+        (tmp_path / "raw/train").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(photo).save(tmp_path / f"raw/train/{number}.png")
+    (tmp_path / "data").mkdir()
+    datasets.run(Cell("reimpl", "dataset", "photos", ""), {"dataset": described(tmp_path / "raw")}, {}, tmp_path / "data")
+    assert not (tmp_path / "data/test_whole.bin").exists()
+    photographs = datasets.PreparedDataset(tmp_path / "data", joint=True).photographs("train", whole=True)
+    assert len(photographs) == 4 and all(np.array_equal(photographs[row], photographs[row + 2]) for row in (0, 1))
+
+
+def test_what_is_cropped_is_part_of_what_a_stage_depends_on(prepared):
+    assert {Path(file).name for file in hashes([prepared / "data"])} >= {"train_whole.bin", "train_sizes.npy", "train_images.npy"}
 
 
 def test_a_file_that_is_cut_short_is_named(prepared, tmp_path):
     for file in (prepared / "data").iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     dataset = datasets.PreparedDataset(tmp_path)
-    photographs = dataset.photographs("train")
+    photographs = dataset.photographs("train", whole=True)
     with open(tmp_path / "train_whole.bin", "r+b") as file:
         file.truncate((tmp_path / "train_whole.bin").stat().st_size - 1)
     with pytest.raises(UserError, match="train_whole.bin does not hold what its sizes say: make it again"):
-        dataset.photographs("train")
-    with pytest.raises(OSError, match="photograph 6 of 7 is cut short"):
+        dataset.photographs("train", whole=True)
+    with pytest.raises(OSError, match="photograph 6 of 7 is not whole"):
         photographs.crop(torch.tensor([0, 6]), torch.tensor([[0, 0, 9, 9], [0, 0, *photographs.sizes[6]]]), SIZE)

@@ -40,7 +40,13 @@ def test_both_ways_give_the_same_images(folder):
         assert found.shape[1:] == (3, 24, 24) and torch.equal(found, expected)
 
 
-def test_each_way_has_its_line(folder, capsys):
+@pytest.mark.parametrize("whole", [False, True])
+def test_each_way_has_its_line(folder, whole, capsys):
+    """Whole photographs are cropped at random, both ways."""
+    settings = json.loads((folder / "params/few.yaml").read_text())
+    (folder / "params/few.yaml").write_text(json.dumps({"dataset": settings["dataset"] | {"whole": whole, "shorter": 26}}))
+    cell = Cell("harness", "dataset", "few", "0")
+    datasets.run(cell, in_force(cell), {}, folder / "data/few")
     loading.bench("few", batch=20, steps=2)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3 and all(re.fullmatch(r".+ [\d]+ images/s \(\d+ to \d+\)", line) for line in lines)
