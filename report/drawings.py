@@ -43,7 +43,7 @@ def seeds_drawings(table):
     if rows:
         published = ", published means as diamonds" if len(shown) > len(rows) else ""
         yield Drawing("seeds", "Accuracy of every seed", "Accuracy in percent of each step: a point a seed, the mean as a bar"
-                      f"{published}.", (figures.seeds_figure(table, "acc"),),
+                      f"{published}.", figures.seeds_figures(table, "acc"),
                       listed("Means", [(f"{row.step}, {row.source}", row.entries["acc"].mean) for row in rows], ".1f"))
 
 

@@ -17,8 +17,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 LOOK = Path(__file__).parent / "figures.mplstyle"
-WIDTH, ROW = 4.3, 0.46
-"""Inches: of a figure, and the height of a row with its name above it."""
+WIDTH, ROW, MOST_ROWS = 4.3, 0.46, 14
+"""Inches: of a figure, and the height of a row with its name above it; of which a figure has so many at most."""
 INK, MUTED, FAINT = "#1c2430", "#657184", "#c5ccd6"
 with plt.style.context(LOOK):
     COLORS = plt.rcParams["axes.prop_cycle"].by_key()["color"]
@@ -59,19 +59,32 @@ def _points(axes, values, position, color, name, unit):
         mark_seed(point, f"{name}, seed {seed}: {value:{unit}}")
 
 
-def _rows(axes, names):
-    """A row for each name, which stands above it; the first on top."""
+def _rows(axes, names, headings=()):
+    """A row for each name, which stands above it; the first on top. Args: headings: the positions of those above other rows."""
     axes.set_ylim(len(names) - 0.5, -0.62)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     for position, name in enumerate(names):
-        axes.text(0, position - 0.26, name, transform=axes.get_yaxis_transform(), va="bottom", fontsize=9)
+        axes.text(0, position - 0.26, name, transform=axes.get_yaxis_transform(), va="bottom", fontsize=9,
+                  fontweight="bold" if position in headings else "normal")
+
+
+def seeds_figures(table, metric):
+    """A row for each step run here: every seed as a point, the mean as a bar; published means as diamonds. Many rows are shared
+    out to several figures, which stand side by side."""
+    rows = [row for row in table.rows if row.entries[metric].mean is not None]
+    entries = [row.entries[metric] for row in rows]
+    seen = [value for entry in entries for value in (entry.mean, *entry.values.values())]
+    seen += [entry.mean + sign * entry.std for entry in entries if entry.std is not None for sign in (-1, 1)]
+    lines, margin = seeds_lines(rows), 0.05 * (max(seen) - min(seen)) or 1.0
+    limits = min(seen) - margin, max(seen) + margin
+    each = -(-len(lines) // -(-len(lines) // MOST_ROWS))
+    return tuple(_seeds(table.metrics[metric], metric, lines[start : start + each], limits)
+                 for start in range(0, len(lines), each))
 
 
 @drawn
-def seeds_figure(table, metric):
-    """A row for each step run here: every seed as a point, the mean as a bar; published means as diamonds."""
-    lines = seeds_lines([row for row in table.rows if row.entries[metric].mean is not None])
+def _seeds(heading, metric, lines, limits):
     figure, axes = plt.subplots(figsize=(WIDTH, ROW * len(lines) + 0.9))
     marks = {}
     for position, (name, rows) in enumerate(lines):
@@ -86,8 +99,10 @@ def seeds_figure(table, metric):
                 marks[f"{whose}, {row.dataset}"] = axes.errorbar(
                     entry.mean, position, xerr=entry.std, fmt="D", markersize=5, color=PAPER if whose == "paper" else STUDY,
                     capsize=3, markerfacecolor="white", zorder=4 if whose == "paper" else 3)
-    _rows(axes, [name for name, _ in lines])
-    axes.set_xlabel(f"{table.metrics[metric]} in percent")
+    _rows(axes, [name for name, _ in lines], [position for position, (_, rows) in enumerate(lines) if not any(
+        row.ours for row in rows)])
+    axes.set_xlim(limits)
+    axes.set_xlabel(f"{heading} in percent")
     axes.legend(marks.values(), marks, loc="lower left", bbox_to_anchor=(-0.02, 1.0), handletextpad=0.4)
     return figure
 

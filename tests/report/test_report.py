@@ -245,10 +245,22 @@ def test_each_record_stands_once_under_the_first_study_that_has_it(authors):
 
 
 def test_each_arm_has_a_line_of_its_own_in_the_figure(summary):
-    svg = figures.seeds_figure(clustering_table(summary, "digits"), "acc")
+    (svg,) = figures.seeds_figures(clustering_table(summary, "digits"), "acc")
     ElementTree.fromstring(svg)
     assert ">a<" in svg and ">b<" in svg
-    assert svg == figures.seeds_figure(clustering_table(summary, "digits"), "acc")  # the same bytes each time
+    assert (svg,) == figures.seeds_figures(clustering_table(summary, "digits"), "acc")  # the same bytes each time
+
+
+def test_many_lines_are_shared_out_to_figures_of_one_scale():
+    """Thirty arms in three figures, each arm once."""
+    names = [f"arm{number}" for number in range(29)]
+    study = made.study({arm: {"scan": {}} for arm in names})
+    cells = made.cells({f"reimpl/{arm}/scan": {"0-0": 0.3 + 0.02 * number} for number, arm in enumerate(names)})
+    found = made.summary("x", study, cells)
+    svgs = figures.seeds_figures(clustering_table(found, "d"), "acc")
+    assert [svg.count("<title>arm") for svg in svgs] == [9, 10, 10]  # and the line of the step, which has no figure of its own
+    ticks = [re.findall(r">(\d+)</text>", svg) for svg in svgs]
+    assert ticks[0] == ticks[1] == ticks[2] != []
 
 
 def test_published_figures_of_an_arm_stand_on_its_line_of_the_figure_and_those_of_the_step_on_the_steps():
