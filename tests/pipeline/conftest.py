@@ -93,10 +93,15 @@ def tiny_digits(digits):
     digits["scan"]["training"]["epochs"] = 4
     digits["selflabel"].update(threshold=0.2)
     digits["selflabel"]["training"]["epochs"] = 4
+    for others in (digits["pretext"][task] for task in ("moco", "byol", "simsiam")):
+        others["training"]["epochs"] = 4
+    for method in digits["baseline"].values():
+        for settings in (method, method.get("training", {})):
+            settings.update({key: 2 if key == "epochs" else 1 for key in settings if key.endswith("epochs")})
 
 
-def tiny_project(folder):
-    """A Project of its own in `folder`, which is made, with nothing run yet."""
+def tiny_project(folder, studies=("main",)):
+    """A Project of its own in `folder`, which is made, with some studies, and nothing run yet."""
     folder.mkdir()
     for room in ROOMS:
         shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__", "output", "*.lock"))
@@ -115,7 +120,7 @@ def tiny_project(folder):
     project.edit("params.yaml", tiny)
     project.edit("params/digits.yaml", tiny_digits)
     for study in (folder / "studies").iterdir():  # the user's own studies and arms are not what is tested
-        if study.is_dir() and study.name not in ("main", "__pycache__"):
+        if study.is_dir() and study.name not in (*studies, "__pycache__"):
             shutil.rmtree(study)
     project.edit("studies/main/study.yaml", lambda study: study.update(
         arms={name: {"clustering": {"default": groups["clustering"]["default"]}} for name, groups in study["arms"].items()}))

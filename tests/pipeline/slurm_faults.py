@@ -1,9 +1,10 @@
 """A study over a Slurm that is hit by one fault after another: the same cells.csv in the end, byte for byte, and no job left.
 
     python -m tests.pipeline.slurm_faults --folder /tmp/trial [--seed 0] [--epochs 40]
+    python -m tests.pipeline.slurm_faults --folder /tmp/trial --all
 
 The Slurm is one of its own (cluster.py), which takes root. Faults strike at random moments, each once; a run that one has ended
-is begun again. What it is compared with is a run by the local engine.
+is begun again. What it is compared with is a run by the local engine. With --all it is every study, in small, and no fault.
 """
 
 import argparse
@@ -16,10 +17,10 @@ import time
 from pathlib import Path
 
 from tests.pipeline.cluster import NODES, Slurm, until, why_not
-from tests.pipeline.conftest import tiny_project
+from tests.pipeline.conftest import ROOT, tiny_project
 
-COMMAND = ("studies", "run", "main", "--engine", "slurm", "--jobs", "2")
 SUMMARIES = "runs/*/summary/*/*.csv"
+STUDIES = [file.parent.name for file in (ROOT / "studies").glob("*/study.yaml")]
 
 
 def tell_all(slurm, *command):
@@ -67,15 +68,16 @@ FAULTS = {
 
 
 def start(project, log):
+    command = [sys.executable, "-m", "studies", "run", "--engine", "slurm", "--jobs", "2"]
     with open(log, "a") as file:
-        return subprocess.Popen([sys.executable, "-m", *COMMAND], cwd=project.folder, env=project.environment(), stdout=file,
+        return subprocess.Popen(command, cwd=project.folder, env=project.environment(), stdout=file,
                                 stderr=subprocess.STDOUT, start_new_session=True)
 
 
-def strike(slurm, project, draw, log):
-    """Each fault once, while jobs are at work; a run that one has ended is begun again."""
+def strike(slurm, project, faults, draw, log):
+    """Each of some faults once, while jobs are at work; a run that one has ended is begun again."""
     process = start(project, log)
-    for name in draw.sample(sorted(FAULTS), len(FAULTS)):
+    for name in draw.sample(sorted(faults), len(faults)):
         while not slurm.rows("%i", "RUNNING") and process.poll() != 0:
             if process.poll() is not None:
                 process = again(project, log, process)
@@ -101,30 +103,36 @@ def main():
     parser.add_argument("--folder", required=True, type=Path)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=40, help="of each training, so that there is time for the faults")
+    parser.add_argument("--all", action="store_true", help="every study, without faults")
     options = parser.parse_args()
     if reason := why_not():
         sys.exit(reason)
     options.folder.mkdir(parents=True)
     random.seed(options.seed)
-    fresh = tiny_project(options.folder.absolute() / "fresh")
+    faults = {} if options.all else FAULTS
+    fresh = tiny_project(options.folder.absolute() / "fresh", STUDIES if options.all else ["main"])
 
     def longer(digits):
         for settings in (digits["pretext"]["simclr"], digits["scan"], digits["selflabel"]):
             settings["training"]["epochs"] = options.epochs
 
-    fresh.edit("params/digits.yaml", longer)
+    if options.all:
+        fresh.edit("params.yaml", lambda params: params.update(pretext_tasks=["simclr", "rotation"], pretext_seeds=[0, 1]))
+        fresh.edit("params/digits.yaml", lambda digits: digits["neighbors"].update(train=100))
+    else:
+        fresh.edit("params/digits.yaml", longer)
     fresh.edit("params/slurm.yaml", lambda settings: settings.update(poll_seconds=0.5))
     alone = fresh.copy(options.folder.absolute() / "local")
     began = time.monotonic()
-    alone.run("studies", "run", "main", "--jobs", "2")
+    alone.run("studies", "run", "--jobs", "2", timeout=None)
     print(f"by the local engine: {time.monotonic() - began:.0f} s", flush=True)
     with Slurm(options.folder.absolute() / "slurm") as slurm:
         os.environ["SLURM_CONF"] = str(slurm.conf)
         project = fresh.copy(options.folder.absolute() / "struck")
         began = time.monotonic()
-        strike(slurm, project, random.Random(options.seed), options.folder / "struck.log")
+        strike(slurm, project, faults, random.Random(options.seed), options.folder / "struck.log")
         same, left = project.bytes(SUMMARIES) == alone.bytes(SUMMARIES) != {}, slurm.live()
-        print(f"by Slurm, with {len(FAULTS)} faults: {time.monotonic() - began:.0f} s; "
+        print(f"by Slurm, with {len(faults)} faults: {time.monotonic() - began:.0f} s; "
               f"{'the same' if same else 'NOT THE SAME'}, {len(left)} jobs left", flush=True)
     return 0 if same and not left else 1
 
