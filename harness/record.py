@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.files import read_json, sha256, write_json
+from harness.stages import READ
 
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "faiss-gpu", "faiss-cpu", "pillow")
 FILE = "metrics.json"
@@ -104,9 +105,8 @@ def reason_not_run():
 
 
 def hashes(folders):
-    """sha256 by path of every file in `folders` that a later stage may read; records, which hold times, are left out."""
-    read = (".npy", ".bin", ".npz", ".pt")
-    files = sorted(file for folder in folders for file in Path(folder).glob("*") if file.suffix in read)
+    """sha256 by path of every file in `folders` that a later stage may READ."""
+    files = sorted(file for folder in folders for file in Path(folder).glob("*") if file.suffix in READ)
     return {str(file): sha256(file) for file in files}
 
 

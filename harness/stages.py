@@ -11,6 +11,8 @@ GROUPS = {"whole": "_of_own_pretext", "clustering": "", "scan": "_alone", "selfl
 have arms of several."""
 PICKED = {"pretext": "reimpl.tasks", "baseline": "reimpl.baselines"}
 """The sections of which a module each is picked by name, `pretext.<task>` and `baseline.<method>`, and the packages of these."""
+READ = (".npy", ".npz", ".bin", ".pt")
+"""How the files end that a stage leaves for others to read; its record is left out, which holds times."""
 
 
 @dataclass(frozen=True, slots=True)

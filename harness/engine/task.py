@@ -16,10 +16,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from harness.errors import OutOfTime, UserError
+from harness.stages import READ
 
 FOLDER = Path("checkpoints/slurm")
 LOG = "job.log"
-READ = (".npy", ".npz", ".pt")  # of a folder that is read: harness.record.hashes
 ASK = "SCAN_ASK"
 """The variable by which a run of studies tells a command not to wait for its job."""
 QUEUED = "queued as "
