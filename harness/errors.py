@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import os
 import signal
 import sys
 
@@ -45,6 +46,9 @@ def guarded(function, *arguments, **named):
     except OutOfTime as stopped:
         print(f"{stopped}: run the same command again to go on", file=sys.stderr)
         return GO_ON
+    except BrokenPipeError:  # of `| head`, which has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter complains of it at its end, too
+        return 141  # as a command that is ended by SIGPIPE
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EFBIG):
             raise

@@ -53,6 +53,8 @@ def data_set_settings(dataset):
     number, baseline = found.pop(CLUSTERS, None), found.get("baseline")
     if number is None:
         return found
+    if not isinstance(number, int) or number < 2:
+        raise UserError(f"{settings_file(dataset)}: {CLUSTERS} is {number!r}, and should be a whole number, at least 2")
     if isinstance(baseline, dict):
         found["baseline"] = {method: _with_clusters(section, number) for method, section in baseline.items()}
     return found | {name: _with_clusters(found[name], number) for name in ("kmeans", "scan") if name in found}

@@ -63,6 +63,7 @@ class Cluster:
     def resources(self, stage, implementation="reimpl"):
         """The Resources of a stage on each of its nodes, by its name. Raises UserError."""
         named = f"{FILE}: stages.{stage} over default" if stage in self.stages else f"{FILE}: default"
+        build(Resources, self.default, f"{FILE}: default")  # so that its mistakes are not told of a stage
         found = build(Resources, overlay(self.default, self.stages.get(stage, {})), named)
         count = processes(implementation, STAGES[stage])
         nodes = found.nodes if count > 1 else 1

@@ -68,8 +68,9 @@ class Dataset:
              "two or more names, each once, or left out")
         need(not (self.classes and self.class_list), "class_list", self.class_list, "left out where there are classes")
         need(self.shorter == 0 or self.source == "folder" and 0 < self.size <= self.shorter, "shorter", self.shorter,
-             "left out, or of a folder, with a size above 0 that is no more")
-        need(not self.whole or self.source == "folder" and self.size, "whole", self.whole, "false, or of a folder, with a size")
+             f"left out, or at least dataset.size, {self.size}, with the source folder")
+        need(not self.whole or self.source == "folder" and self.size, "whole", self.whole,
+             "false where the source is no folder, or size is 0")
         need(self.train_images >= 0, "train_images", self.train_images, "0 or more")
         need(self.test_images >= 0, "test_images", self.test_images, "0 or more")
         need(self.unlabeled_images >= 0, "unlabeled_images", self.unlabeled_images, "0 or more")

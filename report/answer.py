@@ -20,7 +20,11 @@ def answer(results):
     word = next((one.verdict.word for one in results.claims
                  if (one.study, one.claim.kind, one.claim.of, one.claim.than) == ("main", "above", CLUSTERS, KMEANS)), None)
     runs = f"mean of {len(ours)} runs" if len(ours) > 1 else "one run"
-    found = f"SCAN with self-labeling puts {spread(ours).text()}\u00a0% of the test images into their class ({runs})."
+    found = f"SCAN with self-labeling puts {_unbroken(spread(ours))}\u00a0% of the test images into their class ({runs})."
     if not theirs or word not in BESIDE:
         return found
-    return f"{found} K-means on the features of its pretext task puts {spread(theirs).text()}\u00a0%: {BESIDE[word]}."
+    return f"{found} K-means on the features of its pretext task puts {_unbroken(spread(theirs))}\u00a0%: {BESIDE[word]}."
+
+
+def _unbroken(entry):
+    return entry.text().replace(" ", "\u00a0")

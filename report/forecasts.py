@@ -34,8 +34,8 @@ def forecast(found, margin, level):
     errors = found.std, found.image_error
     differ, equate = seeds_to_differ(margin, *errors, level), seeds_to_equate(0.0, margin, *errors, level)
     return (f"{found.n} seeds show a difference of {visible(found.n, *errors, level):.1f} points (deviation {found.std:.2f}, "
-            f"error of the test images {found.image_error:.2f}); {_seeds(differ)} show one of {margin:.1f}, and "
-            f"{_seeds(equate)} that there is none of {margin:.1f}")
+            f"error of the test images {found.image_error:.2f}); {_seeds(differ)} show one of {margin:.1f}, and, "
+            f"if there is none at all, {_seeds(equate)} that it is below {margin:.1f}")
 
 
 def _seeds(n):

@@ -144,8 +144,9 @@ def of_twins(studies):
                     for seed in seeds:
                         other = seen.setdefault((key, seed), f"{name}/{implementation}/{arm}")
                         if other != f"{name}/{implementation}/{arm}":
-                            yield name, (f"arms.{implementation}.{group}.{arm} is the same cell as {other}; name that under "
-                                         "reads instead, and it runs once")
+                            yield name, (f"arms.{implementation}.{group}.{arm} is the same cell as {other}; "
+                                         + ("leave one of them out" if other.startswith(f"{name}/") else
+                                            "keep it in one study, and name it under reads in the other"))
                             break
 
 

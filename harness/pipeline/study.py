@@ -154,6 +154,10 @@ class Study:
         found = next((group for group, arms in groups.items() if arm in (arms or {})), None)
         if found is None:
             known = ", ".join(name for arms in groups.values() for name in arms or {})
+            if implementation not in IMPLEMENTATIONS:
+                asked = "/".join(filter(None, (implementation, arm)))
+                raise UserError(f"'{asked}' is no arm of the study “{self.title}”: name it with its implementation, "
+                                f"{' or '.join(f'{one}/ARM' for one in IMPLEMENTATIONS)}")
             raise UserError(f"the study “{self.title}” has no arm '{arm}' of {implementation}; it has {known or 'none'}")
         return found
 

@@ -168,6 +168,7 @@ def coverage(studies, dataset):
                 here += 1
             else:
                 missing.setdefault(result.step, []).append(result.seed)
-        steps = "; ".join(f"{step} ({', '.join(found)})" for step, found in missing.items())
-        print(f"{name} on {dataset}: {here} ran here, {kept} kept, {sum(map(len, missing.values()))} missing"
-              f"{f': {steps}' if steps else ''}")
+        print(f"{name} on {dataset}: {here} ran here, {kept} kept, {sum(map(len, missing.values()))} missing")
+        for step, found in missing.items():
+            found.sort(key=lambda seed: [int(number) for number in seed.split("-")])
+            print(f"  {step}: seed{'s' if len(found) > 1 else ''} {', '.join(found)}")

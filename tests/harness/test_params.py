@@ -62,6 +62,10 @@ def test_a_data_set_says_once_how_many_clusters_to_find(project):
             "baseline": {"dec": {"clusters": 5}, "sae": {"clusters": number}, "gan": 7}}
     (project / "params/d.yaml").write_text("clusters: 3\nscan: {heads: 1}\n")
     assert data_set_settings("d") == {"scan": {"clusters": 3, "heads": 1}}
+    for wrong in ("ten", "1", "2.5", "true"):
+        (project / "params/d.yaml").write_text(f"clusters: {wrong}\nscan: {{heads: 1}}\n")
+        with pytest.raises(UserError, match="^params/d.yaml: clusters is .*, and should be a whole number, at least 2$"):
+            data_set_settings("d")
 
 
 @pytest.mark.parametrize("other, says", [

@@ -27,8 +27,8 @@ def test_each_claim_has_what_its_seeds_show_and_how_many_it_takes(tmp_path, monk
     assert lines[0] == "s: claim 0" and lines[4:] == ["s: claim 2", "    no record"]
     for shown, margin in ((lines[1], 2.0), (lines[3], 4.0)):
         assert shown.startswith("    3 seeds show a difference of ") and "deviation 1.00, error of the test images 0.01" in shown
-        assert f"; {seeds_to_differ(margin, 1.0, 0.007, 0.025)} seeds show one of {margin}, and " in shown
-        assert shown.endswith(f"{seeds_to_equate(0.0, margin, 1.0, 0.007, 0.025)} seeds that there is none of {margin}")
+        assert f"; {seeds_to_differ(margin, 1.0, 0.007, 0.025)} seeds show one of {margin}, and, if there is none at all" in shown
+        assert shown.endswith(f"{seeds_to_equate(0.0, margin, 1.0, 0.007, 0.025)} seeds that it is below {margin}")
     power(["other"], "digits")
     assert len(capsys.readouterr().out.splitlines()) == 1
     with pytest.raises(UserError, match="dvc repro"):

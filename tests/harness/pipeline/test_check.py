@@ -233,8 +233,9 @@ def test_a_cell_that_another_study_runs_is_to_be_read_from_there(project):
     spoil(project, "threshold", "t050: {selflabel: {threshold: 0.5}}", "t050: {selflabel: {threshold: 0.99}}")
     spoil(project, "seeds", "clustering_seeds: [1,", "clustering_seeds: [0, 1,")
     told = "\n".join(check.all_problems())
-    assert "arms.reimpl.scan.k50 is the same cell as num_neighbors/reimpl/k5; name that under reads instead" in told
-    assert "arms.reimpl.selflabel.t050 is the same cell as main/reimpl/default" in told
+    assert "arms.reimpl.scan.k50 is the same cell as num_neighbors/reimpl/k5; leave one of them out" in told
+    assert ("arms.reimpl.selflabel.t050 is the same cell as main/reimpl/default; keep it in one study, and name it under reads "
+            "in the other") in told
     assert "arms.reimpl.clustering.default is the same cell as main/reimpl/default" in told
 
 

@@ -110,7 +110,7 @@ def test_the_settings_in_force_of_a_cell_are_those_of_its_file(written):
 @pytest.mark.parametrize("arguments, says", [
     (("e",), "params/ has no 'e.yaml'; it has d.yaml"),
     (("d", "s", "reimpl", "many"), "the study “t” has no arm 'many' of reimpl"),
-    (("d", "s", "torch", "few"), "the study “t” has no arm 'few' of torch"),
+    (("d", "s", "torch", "few"), "'torch/few' is no arm of the study “t”: name it with its implementation, reimpl/ARM or "),
     (("d", "t", "reimpl", "few"), "studies/t/study.yaml is missing"),
     (("../d",), "the data set is '../d', and should be small letters, "),
     (("d", "$(x)", "reimpl", "few"), "studies/$(x)/study.yaml: the name of the study is '$(x)', and should be small letters, "),
