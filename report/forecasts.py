@@ -20,11 +20,15 @@ def power(studies, dataset):
     level = LEVEL / claims
     print(f"{dataset}, {facts['images']['test']} test images: with a chance of {100 * POWER:.0f} %, at a level of "
           f"{100 * level:.2g} % ({100 * LEVEL:.0f} % for {claims} claims)")
-    for summary, claim, finding in found:
-        if not studies or summary.name in studies:
+    wanted = [one for one in found if not studies or one[0].name in studies]
+    elsewhere = [one for one in wanted if one[1].dataset not in ("", dataset)]
+    for summary, claim, finding in wanted:
+        if claim.dataset in ("", dataset):
             allowed = margin(summary.study, claim, facts)
             estimate = finding.estimate if allowed else None
             print(f"{summary.name}: {claim.text}\n    {forecast(estimate, allowed, level) or finding.reason}")
+    if elsewhere:
+        print(f"{len(elsewhere)} claims are about other data sets")
 
 
 def forecast(found, margin, level):

@@ -37,11 +37,11 @@ def main():
     parser = argparse.ArgumentParser(prog="python -m studies", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("check")
-    commands.add_parser("write")
-    commands.add_parser("new").add_argument("name", metavar="NAME")
+    command_of(commands, "check")
+    command_of(commands, "write")
+    command_of(commands, "new").add_argument("name", metavar="NAME")
     for name in ("plan", "run"):
-        command = commands.add_parser(name)
+        command = command_of(commands, name)
         command.add_argument("chosen", nargs="*", metavar="STUDY[/ARM]", help="all, where none is named")
         command.add_argument("--jobs", type=positive, default=1, metavar="N", help="stages at a time, each of execution.threads; "
                              "with the engine slurm, processes of DVC at a time")
@@ -52,21 +52,27 @@ def main():
     command.add_argument("--at-most", type=positive, default=30, metavar="N", help="pretext seeds, with --until-decided (30)")
     command.add_argument("--budget", type=duration, default=float("inf"), metavar="TIME", help="2h or 30m, with --until-decided")
     commands.choices["plan"].add_argument("--dataset", metavar="D", help="another than params.yaml names: what is kept of it")
-    command = commands.add_parser("keep")
+    command = command_of(commands, "keep")
     command.add_argument("studies", nargs="*", metavar="STUDY", help="all, where none is named")
     command.add_argument("--dataset", metavar="D", help="that of params.yaml, where left out")
-    command = commands.add_parser("power")
+    command = command_of(commands, "power")
     command.add_argument("studies", nargs="*", metavar="STUDY", help="all, where none is named")
     command.add_argument("--dataset", metavar="D", help="that of params.yaml, where left out")
-    command = commands.add_parser("records")
+    command = command_of(commands, "records")
     command.add_argument("--dataset", action="append", default=[], metavar="D", help="each that has any, where left out")
     for name in ("sweep", "view"):
-        commands.add_parser(name).add_argument("study", metavar="STUDY")
+        command_of(commands, name).add_argument("study", metavar="STUDY")
     command = commands.add_parser("cell", help="run one cell for an agent of a sweep")
     for option in ("study", "arm", "seed"):
         command.add_argument(f"--{option}", required=True)
     options = parser.parse_args()
     return guarded(COMMANDS[options.command], options)
+
+
+def command_of(commands, name):
+    """The parser of a command, with what is said of it above."""
+    said = "\n".join(line.strip() for line in __doc__.splitlines() if f" -m studies {name} " in line)
+    return commands.add_parser(name, description=said, formatter_class=argparse.RawDescriptionHelpFormatter)
 
 
 def positive(text):
