@@ -8,7 +8,7 @@ from harness import datasets, stages
 from harness.datasets import PreparedDataset
 from harness.errors import UserError
 from harness.files import read_json, read_npz, read_yaml
-from harness.params import overlay
+from harness.params import data_set_settings, overlay
 from harness.pipeline.cells import Result
 from harness.record import Cell
 from harness.results.examples import gallery
@@ -30,7 +30,7 @@ SMALL = {"dataset": {"size": 0, "train_images": TRAIN, "test_images": TEST, "joi
 def digits_at(tmp_path, monkeypatch):
     """(settings, the folder of the prepared data set), and the working folder is an empty one."""
     params = read_yaml("params.yaml")
-    settings = Sections(overlay(read_yaml("params/digits.yaml"), SMALL), "small")
+    settings = Sections(overlay(data_set_settings("digits"), SMALL), "small")
     monkeypatch.chdir(tmp_path)
     params["execution"] |= {"device": "cpu", "tracking": "disabled"}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
@@ -58,8 +58,8 @@ def test_its_training_images_are_those_of_both_splits(digits_at):
 def test_each_stage_learns_from_both_and_is_scored_on_the_test_images(digits_at, tmp_path, monkeypatch):
     """From the pretext task to self-labeling, and a baseline; neighbors are mined among all that is learned from."""
     (settings, data), seen, theirs = digits_at, {}, Trainer.__init__
-    monkeypatch.setattr(Trainer, "__init__", lambda self, session, task, model, training, images, *rest: (
-        seen.update({session.cell.stage: images.numpy()}), theirs(self, session, task, model, training, images, *rest))[1])
+    monkeypatch.setattr(Trainer, "__init__", lambda self, session, task, model, training, images, *rest, **more: (
+        seen.update({session.cell.stage: images.numpy()}), theirs(self, session, task, model, training, images, *rest, **more))[1])
     inputs = {"data": data} | {name: tmp_path / name for name in ("pretext", "neighbors", "scan")}
     for stage, variant in ((pretext, "simclr"), (neighbors, "simclr"), (scan, ""), (selflabel, ""), (baseline, "autoencoder")):
         record = run(stage, variant, settings, inputs, tmp_path)
