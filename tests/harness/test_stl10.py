@@ -105,8 +105,8 @@ def test_a_part_that_is_missing_or_damaged_is_one_line(stl10, name, says):
 def test_the_pretext_task_alone_sees_the_images_without_labels(stl10, tmp_path, monkeypatch):
     """From the files to self-labeling: what each stage trains on, and of how many images neighbors are mined."""
     root, seen, theirs = stl10[0], {}, Trainer.__init__
-    monkeypatch.setattr(Trainer, "__init__", lambda self, session, task, model, training, images, *rest, **more: (
-        seen.update({session.cell.stage: images.numpy()}), theirs(self, session, task, model, training, images, *rest, **more))[1])
+    monkeypatch.setattr(Trainer, "__init__", lambda self, session, task, model, training, images, *rest, **by: (
+        seen.update({session.cell.stage: images.numpy()}), theirs(self, session, task, model, training, images, *rest, **by))[1])
     monkeypatch.chdir(tmp_path)
     params = read_yaml(ROOT / "params.yaml")
     params["execution"] |= {"device": "cpu", "tracking": "disabled"}

@@ -58,8 +58,8 @@ def test_its_training_images_are_those_of_both_splits(digits_at):
 def test_each_stage_learns_from_both_and_is_scored_on_the_test_images(digits_at, tmp_path, monkeypatch):
     """From the pretext task to self-labeling, and a baseline; neighbors are mined among all that is learned from."""
     (settings, data), seen, theirs = digits_at, {}, Trainer.__init__
-    monkeypatch.setattr(Trainer, "__init__", lambda self, session, task, model, training, images, *rest, **more: (
-        seen.update({session.cell.stage: images.numpy()}), theirs(self, session, task, model, training, images, *rest, **more))[1])
+    monkeypatch.setattr(Trainer, "__init__", lambda self, session, task, model, training, images, *rest, **by: (
+        seen.update({session.cell.stage: images.numpy()}), theirs(self, session, task, model, training, images, *rest, **by))[1])
     inputs = {"data": data} | {name: tmp_path / name for name in ("pretext", "neighbors", "scan")}
     for stage, variant in ((pretext, "simclr"), (neighbors, "simclr"), (scan, ""), (selflabel, ""), (baseline, "autoencoder")):
         record = run(stage, variant, settings, inputs, tmp_path)
