@@ -49,7 +49,7 @@ def bench(dataset, batch, steps):
 def prepared(data, rows):
     """Batches uint8 [b, c, h, w] of the training images, as a stage reads them that does not hold them in memory."""
     dataset = PreparedDataset(data)
-    if whole := dataset.photographs("train", whole=dataset.facts["whole"]):
+    if whole := dataset.photographs("train", whole=dataset.facts.get("whole", False)):
         boxes = (torch.tensor([RandomResizedCrop.get_params(torch.empty(0, *size), SCALE, RATIO)
                                for size in whole.sizes[part].tolist()]) for part in rows)
         return (whole.crop(part, each, dataset.facts["shape"][0]) for part, each in zip(rows, boxes))
