@@ -81,9 +81,9 @@ def out_of_reach(implementation):
 
 
 def _run(implementation, stage, arguments):
-    from harness.datasets import in_numbers  # here, since a process that hands its stage over does without numpy
     from harness.files import alone, existing
     from harness.params import check_seeds
+    from harness.prepared import in_numbers  # here, since a process that hands its stage over does without numpy
     from harness.record import Cell
     from harness.sections import read_file
 

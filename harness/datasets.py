@@ -1,46 +1,17 @@
-"""The prepared form of a data set, and the stage that makes it.
-
-Prepared, a data set is a folder `data/<name>/` with
-
-    {train,test}_images.npy   uint8 [n, height, width, channels], memory-mapped when read; channels 1 or 3 (RGB)
-    {train,test}_labels.npy   int64 [n], read by the evaluation, and of what trains by `supervised` alone; or missing: no labels
-    unlabeled_images.npy      uint8 alike, where the data set has such images: the pretext task learns from them, too
-    {train,test}_whole.bin    of photographs that are kept whole (Dataset.whole), of which the images are the middles: uint8
-                              [h, w, channels], one after another
-    {train,test}_sizes.npy    int64 [n, 2], their heights and widths; those of test images that are the training images, looked at
-                              again, are theirs
-    {train,test}_files.json   where each image was read from, below dataset.root; or missing: not from files of its own
-    dataset.json              class names, sizes, source; mean and deviation of each channel of the training images
-
-Both implementations read the same images in the same order.
-"""
+"""The stage that prepares a data set, into the folder that harness/prepared.py reads."""
 
 import hashlib
-import shutil
-from dataclasses import dataclass, replace
+import os
 from pathlib import Path
 
 import numpy as np
 
 from harness.errors import UserError
-from harness.files import (
-    checked,
-    existing,
-    read_json,
-    read_npy,
-    read_npz,
-    read_text,
-    write_json,
-    write_npy,
-    write_npy_in_pieces,
-    writing,
-)
+from harness.files import read_text, sha256, write_json, write_npy, write_npy_in_pieces, writing
 from harness.image_files import middle
+from harness.prepared import DECODING, IMAGES, SHA256, SIZES, WHOLE
 from harness.settings import MEASURED
 from harness.sources import SPLITS, UNLABELED, Raw, find_source
-from harness.validation import build
-
-WHOLE, SIZES = "whole.bin", "sizes.npy"
 
 
 def prepare(settings):
@@ -139,7 +110,7 @@ def counted(pieces, levels):
 
 def write_images(out, split, images, levels):
     """The files of a split's Images, and `levels` as `counted` has them."""
-    file = out / f"{split}_images.npy"
+    file = out / f"{split}_{IMAGES}"
     if not images.read_whole:
         write_npy_in_pieces(file, images.shape, counted(images.pieces(), levels))
         return
@@ -148,6 +119,17 @@ def write_images(out, split, images, levels):
         middles = passed(images.photographs(), images.shape[1], whole, sizes)
         write_npy_in_pieces(file, images.shape, counted(middles, levels))
     write_npy(out / f"{split}_{SIZES}", np.array(sizes))
+
+
+def write_sizes(out, split, images, levels, root):
+    """What is kept of a split's Images that are to be decoded whenever they are asked for; they are looked at once, here."""
+    sizes = []
+    with open(os.devnull, "wb") as nowhere:
+        for _ in counted(passed(images.photographs(), images.shape[1], nowhere, sizes), levels):
+            pass
+    write_npy(out / f"{split}_{SIZES}", np.array(sizes))
+    digests = [bytes.fromhex(sha256(root / name)) for name in images.names]
+    write_npy(out / f"{split}_{SHA256}", np.frombuffer(b"".join(digests), np.uint8).reshape(len(digests), -1))
 
 
 def passed(photographs, size, file, sizes):
@@ -169,162 +151,53 @@ def channel_statistics(levels):
     return mean.tolist(), np.sqrt(variance).tolist()
 
 
+def files_of(settings):
+    """How the files are called in which the images of a split are stored, behind its name. Args: settings: a settings.Dataset."""
+    if not settings.cached:
+        return (SIZES, SHA256)
+    return (IMAGES, WHOLE, SIZES) if settings.whole else (IMAGES,)
+
+
 def run(cell, settings, inputs, out):
     """The stage `python -m harness dataset`. Each image is decoded once, and a piece of them is in memory at a time."""
-    prepared = prepare(settings["dataset"])
+    settings = settings["dataset"]
+    prepared = prepare(settings)
     images, labelled = prepared.images, [split for split, labels in prepared.labels.items() if labels is not None]
     named = [split for split in images if images[split].names]
     again = bool(images["test"].names) and images["test"].names == images["train"].names
-    files = [f"{split}_images.npy" for split in images] + [f"{split}_labels.npy" for split in labelled]
-    files += [f"{split}_files.json" for split in named]
-    if settings["dataset"].whole:
-        files += [f"{split}_{kind}" for split in images if split != "test" or not again for kind in (WHOLE, SIZES)]
-    for stale in {*out.glob("*.npy"), *out.glob(f"*_{WHOLE}"), *out.glob("*_files.json")} - {out / file for file in files}:
-        stale.unlink()  # of what was prepared before
-    levels = np.zeros((images["train"].shape[3], 256), np.int64)
-    for split, found in images.items():
-        if split == "test" and again:
-            with writing(out / "test_images.npy") as temporary:
-                shutil.copyfile(out / "train_images.npy", temporary)
+    stored = [split for split in images if split != "test" or not again]
+    files = {f"{split}_{file}" for split in stored for file in files_of(settings)}
+    files |= {f"{split}_labels.npy" for split in labelled} | {f"{split}_files.json" for split in named}
+    for stale in (*out.glob("*.npy"), *out.glob(f"*_{WHOLE}"), *out.glob("*_files.json"), out / DECODING):
+        if stale.name not in files:
+            stale.unlink(missing_ok=True)  # of what was prepared before
+    levels = {split: np.zeros((images["train"].shape[3], 256), np.int64) for split in stored}
+    for split in stored:
+        if settings.cached:
+            write_images(out, split, images[split], levels[split])
         else:
-            write_images(out, split, found, levels if split == "train" else np.zeros_like(levels))
+            write_sizes(out, split, images[split], levels[split], Path(settings.root))
+    if not settings.cached:
+        write_json(out / DECODING, {"root": settings.root, "channels": settings.channels, "cmyk": settings.cmyk,
+                                    "shorter": settings.shorter or settings.size})
     for split in labelled:
         write_npy(out / f"{split}_labels.npy", prepared.labels[split])
     for split in named:
         write_json(out / f"{split}_files.json", images[split].names)
-    mean, std = channel_statistics(levels)
-    if settings["dataset"].std == MEASURED and min(std) == 0:
+    mean, std = channel_statistics(levels["train"])
+    if settings.std == MEASURED and min(std) == 0:
         raise UserError(f"the {len(images['train'])} training images have a channel of one level, so of deviation 0, by which "
                         "nothing can be divided: set dataset.mean and dataset.std")
     write_json(out / "dataset.json", {
         "name": cell.dataset,
-        "source": settings["dataset"].source,
+        "source": settings.source,
         "classes": prepared.classes,
         "images": {split: len(found) for split, found in images.items()},
         "labelled": labelled,
         "named": named,
         "again": again,
-        "whole": settings["dataset"].whole,
+        "whole": settings.whole,
         "shape": list(images["train"].shape[1:]),
         "mean": mean,
         "std": std,
     })
-
-
-def in_numbers(settings, root):
-    """A settings.Dataset with numbers for what is `measured`: those of the data set that is prepared in `root`."""
-    if settings.mean != MEASURED:
-        return settings
-    facts = PreparedDataset(root).facts
-    return replace(settings, mean=tuple(facts["mean"]), std=tuple(facts["std"]))
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """The fields of a dataset.json."""
-
-    classes: tuple[str, ...]
-    images: dict[str, int]
-    """How many, by split."""
-    shape: tuple[int, ...]
-    """Height, width, channels."""
-    labelled: tuple[str, ...] = SPLITS
-    named: tuple[str, ...] = ()
-    """The splits whose images were read from a file each."""
-    again: bool = False
-    """Whether the test images are the training images, looked at again."""
-    whole: bool = False
-    """Whether the images are the middles of photographs that are stored as well."""
-    name: str = ""
-    source: str = ""
-    mean: tuple[float, ...] = ()
-    std: tuple[float, ...] = ()
-
-
-class PreparedDataset:
-    """A prepared data set, read lazily. Args: joint: whether its training images are those of both splits (Dataset.joint)."""
-
-    def __init__(self, root, joint=False):
-        self.root, self.joint = Path(root), joint
-        self.facts = read_json(existing(self.root / "dataset.json", "dvc repro dataset"))
-        build(Facts, self.facts, str(self.root / "dataset.json"))
-        self.classes, counts = self.facts["classes"], self.facts["images"]
-        self.counts = {split: sum(counts[part] for part in self.parts(split)) for split in counts}
-
-    @property
-    def pretext_splits(self):
-        """What a pretext task learns from: the training images, and those without labels where there are such."""
-        return [split for split in ("train", UNLABELED) if split in self.counts]
-
-    def parts(self, split):
-        """The splits as prepared that a split is made of."""
-        return SPLITS if self.joint and split == "train" else (split,)
-
-    def images(self, split):
-        """uint8 [n, h, w, c], memory-mapped where it is of one part."""
-        stored = self.stored(split)
-        return stored[0] if len(stored) == 1 else np.concatenate(stored)
-
-    def stored(self, split):
-        """The same, memory-mapped, as a list of the parts."""
-        if split not in self.counts:
-            raise UserError(f"{self.root / 'dataset.json'} has no {split} images, only {' and '.join(self.counts)}: make it "
-                            "again by `dvc repro dataset`")
-        return [self._read(part, "images", "uint8", self.facts["shape"], memory_map=True) for part in self.parts(split)]
-
-    def photographs(self, *splits, whole):
-        """The Photographs that the images of some splits are the middles of, one split after another; None where there are to be
-        none. Args: whole: dataset.whole as it is today. Raises UserError where the data set was prepared with another."""
-        if whole != self.facts.get("whole", False):
-            raise UserError(f"{self.root} was prepared with{'out' if whole else ''} dataset.whole: make it again by `dvc repro "
-                            "dataset`")
-        if not whole:
-            return None
-        from harness.images import Photographs  # here, since torch takes seconds to import, and `studies` does without
-
-        parts = [part for split in splits for part in self.parts(split)]
-        if self.facts["again"]:
-            parts = ["train" for _ in parts]
-        stored = [(self.root / f"{part}_{WHOLE}", self._read(part, "sizes", "int64", (2,))) for part in parts]
-        channels = self.facts["shape"][2]
-        for file, sizes in stored:
-            if existing(file, "dvc repro dataset").stat().st_size != sizes.prod(1).sum() * channels:
-                raise UserError(f"{file} does not hold what its sizes say: make it again by `dvc repro dataset`")
-        return Photographs(stored, channels)
-
-    def labels(self, split):
-        """int64 [n], or None where a part of the split has no labels. For evaluation only."""
-        if not set(self.parts(split)) <= set(self.facts.get("labelled", SPLITS)):
-            return None
-        return np.concatenate([self._read(part, "labels", "int64", (), below=len(self.classes)) for part in self.parts(split)])
-
-    def files(self, split):
-        """Where each image was read from, below dataset.root, as a list; None where it was from no file of its own."""
-        if not set(self.parts(split)) <= set(self.facts.get("named", ())):
-            return None
-        return [name for part in self.parts(split) for name in read_json(self.root / f"{part}_files.json")]
-
-    def _read(self, part, kind, dtype, shape, memory_map=False, **limits):
-        file = self.root / f"{part}_{kind}.npy"
-        return checked(read_npy(file, memory_map=memory_map), file, dtype, (self.facts["images"][part], *shape), **limits)
-
-
-def need_images(key, value, split, count, spare=0):
-    """Raise UserError where a setting, `key`, asks for more images than the `count` of a split, less those that are spared."""
-    if value > count - spare:
-        raise UserError(f"{key} is {value}, but there are only {count} {'training' if split == 'train' else split} images; it "
-                        f"should be at most {count - spare}")
-
-
-def read_neighbors(path, dataset):
-    """What was mined of a PreparedDataset: for each split int64 [n, k + 1], an image's own row first; k is the split's own."""
-    mined = read_npz(existing(path, "dvc repro"), *SPLITS)
-    return [checked(rows, f"{path}: {split}", "int64", (dataset.counts[split], None), below=dataset.counts[split])
-            for split, rows in zip(SPLITS, mined)]
-
-
-def read_predictions(path, count=None):
-    """The probabilities float [n, clusters] of the test images and their features float [n, dim]; n is `count` where given."""
-    probabilities, features = read_npz(existing(path, "dvc repro"), "probabilities", "features")
-    checked(probabilities, f"{path}: probabilities", "float", (count, None))
-    return probabilities, checked(features, f"{path}: features", "float", (len(probabilities), None))

@@ -38,6 +38,12 @@ def read_image(file, channels, cmyk=False):
     raise UserError(f"{file} is {reason}; remove it or put an image there")
 
 
+def read_photograph(file, channels, cmyk, shorter):
+    """The same as `scaled` has it, its shorter side `shorter` pixels; 0 leaves its size."""
+    image = read_image(file, channels, cmyk)
+    return scaled(image, shorter) if shorter else image
+
+
 def _loss(image, modes):
     """Why an opened image file is refused, as the rest of a sentence: what of it 8 bits of gray or RGB cannot hold. Else None."""
     if getattr(image, "is_animated", False):

@@ -9,7 +9,8 @@ import torch
 
 from harness.image_files import resampled
 
-READERS = max(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+READERS = max(8, CORES)
 """Threads that read a batch together, a core each at least: a GPU takes more images a second than one copies or resizes."""
 
 
@@ -33,21 +34,17 @@ class Files:
             os.close(file)
 
 
-class Streamed(Files):
-    """Some splits' images, one after another, read from their files as they are asked for: uint8 [n, channels, height, width].
+class Streamed:
+    """Images, read as they are asked for: uint8 [n, channels, height, width].
 
     Args:
-        stored: a memory-mapped array of each split, uint8 [n, height, width, channels].
+        images: a Stored or decoded.Middles.
         device: where what is indexed comes to lie.
     """
 
-    def __init__(self, stored, device):
-        super().__init__([array.filename for array in stored])
-        self.device = device
-        _, *self.pixels = stored[0].shape
-        height, width, channels = self.pixels
-        self.ends, self.offsets = list(accumulate(map(len, stored))), [array.offset for array in stored]
-        self.shape = (self.ends[-1], channels, height, width)
+    def __init__(self, images, device):
+        count, height, width, channels = images.shape
+        self.images, self.device, self.shape = images, device, (count, channels, height, width)
 
     def __len__(self):
         return self.shape[0]
@@ -58,9 +55,27 @@ class Streamed(Files):
 
     def read(self, rows):
         """The images of int64 [m] rows, uint8 [m, channels, height, width], on the CPU."""
-        found = np.empty((len(rows), *self.pixels), np.uint8)
-        self.fill(self._fill, found, rows.numpy())
-        return torch.from_numpy(found).permute(0, 3, 1, 2)
+        return torch.from_numpy(self.images[rows.numpy()]).permute(0, 3, 1, 2)
+
+
+class Stored(Files):
+    """Some splits' images, one after another, in their files: uint8 [n, height, width, channels]. One asks for int64 [m] rows.
+
+    Args: arrays: of each split, memory-mapped.
+    """
+
+    def __init__(self, arrays):
+        super().__init__([array.filename for array in arrays])
+        self.ends, self.offsets = list(accumulate(map(len, arrays))), [array.offset for array in arrays]
+        self.shape = (self.ends[-1], *arrays[0].shape[1:])
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, rows):
+        found = np.empty((len(rows), *self.shape[1:]), np.uint8)
+        self.fill(self._fill, found, rows)
+        return found
 
     def _fill(self, places, rows):
         """Read the images of some rows into `places`, uint8 [m, height, width, channels]."""

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from harness.datasets import read_predictions
 from harness.metrics import count, hungarian_match
+from harness.prepared import read_predictions
 
 CONFIDENT = 0.1  # share of a cluster's images, the most confident ones, whose mean is the cluster's
 

@@ -3,6 +3,7 @@
 import ctypes
 import hashlib
 import json
+import math
 import os
 import sys
 import time
@@ -70,17 +71,13 @@ class Session:
 
     def images(self, dataset, *splits):
         """All images of some splits, one after another, uint8 [n, c, h, w], on the device; or Streamed, where they are many."""
-        stored = [part for split in splits for part in dataset.stored(split)]
-        if sum(part.nbytes for part in stored) > self.execution.resident_mib * 2**20:
-            return Streamed(stored, self.device)
-        height, width, channels = dataset.facts["shape"]
-        images = torch.empty(sum(map(len, stored)), channels, height, width, dtype=torch.uint8, device=self.device)
-        pieces = (part[start : start + PIECE] for part in stored for start in range(0, len(part), PIECE))
-        end = 0
-        for piece in pieces:  # so that they are in memory once, and not once more as they are stored
-            start, end = end, end + len(piece)
-            images[start:end] = torch.from_numpy(piece.copy()).permute(0, 3, 1, 2)
-        return images
+        images = Streamed(dataset.reader(*splits), self.device)
+        if math.prod(images.shape) > self.execution.resident_mib * 2**20:
+            return images
+        resident = torch.empty(images.shape, dtype=torch.uint8, device=self.device)
+        for start in range(0, len(images), PIECE):  # so that they are in memory once, and not once more as they are stored
+            resident[start : start + PIECE] = images[start : start + PIECE]
+        return resident
 
     def record(self, out, metrics, curves=(), degenerate=(), rate=None, known_by=None):
         write_record(out, self.cell, settings=self.settings, metrics=metrics, curves=list(curves), degenerate=list(degenerate),

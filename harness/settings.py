@@ -12,7 +12,7 @@ from harness.validation import need
 
 MEASURED = "measured"
 """In the place of numbers: those of the training images, as the stage `dataset` finds them."""
-READ_FROM = ("dataset.source", "dataset.root")
+READ_FROM = ("dataset.source", "dataset.root", "dataset.cached")
 """Where images are read from, which is no setting of what is made of them."""
 
 
@@ -38,6 +38,9 @@ class Dataset:
     whole: bool = False
     """Of a `folder` with a size: whether random crops of training come from the full photograph, its shorter side `shorter`,
     instead of its middle square, which everything else uses [true on ImageNet]."""
+    cached: bool = True
+    """Of a `folder` with a size: whether images are decoded once, into data/; else they are from their files, which must stay,
+    whenever they are asked for [false in the authors' code]."""
     cmyk: bool = False
     """Of a `folder`: whether CMYK images become RGB as Pillow converts them, without a colour profile; else they are refused
     [true on ImageNet, which has some]."""
@@ -71,6 +74,8 @@ class Dataset:
              f"left out, or at least dataset.size, {self.size}, with the source folder")
         need(not self.whole or self.source == "folder" and self.size, "whole", self.whole,
              "false where the source is no folder, or size is 0")
+        need(self.cached or self.source == "folder" and self.size, "cached", self.cached,
+             "true where the source is no folder, or size is 0")
         need(self.train_images >= 0, "train_images", self.train_images, "0 or more")
         need(self.test_images >= 0, "test_images", self.test_images, "0 or more")
         need(self.unlabeled_images >= 0, "unlabeled_images", self.unlabeled_images, "0 or more")

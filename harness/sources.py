@@ -6,12 +6,13 @@ A new source is a function here, named in SOURCES, from `settings.Dataset` to `R
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from harness.errors import UserError
-from harness.image_files import middle, read_image, scaled
+from harness.image_files import middle, read_photograph, scaled
 
 SPLITS = ("train", "test")
 """Those that every data set has: clusters are found on the first, and scored on the second."""
@@ -23,8 +24,8 @@ PIECE = 1000  # images in memory at a time
 @dataclass(frozen=True)
 class Images:
     """The images of a split, read when asked for: `read` takes int64 [m] rows to uint8 [m, h, w, c]; shape is of them all; names
-    are those of their files, where there are such. Of photographs that are kept whole, `read_whole` takes rows to a list of uint8
-    [h, w, c], and the images are their middles."""
+    are those of their files, where there are such. Of photographs, `read_whole` takes rows to a list of uint8 [h, w, c], and the
+    images are their middles."""
 
     shape: tuple
     read: Callable
@@ -212,9 +213,8 @@ def _files(files, place, settings):
         if not file.is_file():
             raise UserError(f"{file} is no regular file; remove it or put an image there")
 
-    def photograph(file):
-        image = read_image(file, settings.channels, settings.cmyk)
-        return scaled(image, settings.shorter or settings.size) if settings.size else image
+    photograph = partial(read_photograph, channels=settings.channels, cmyk=settings.cmyk,
+                         shorter=settings.shorter or settings.size)
 
     def read(file):
         image = photograph(file)
@@ -236,4 +236,4 @@ def _files(files, place, settings):
         return images
 
     return Images((len(files), *shape), read_all, tuple(file.relative_to(settings.root).as_posix() for file in files),
-                  whole if settings.whole else None)
+                  whole if settings.whole or not settings.cached else None)

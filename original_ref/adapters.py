@@ -29,19 +29,20 @@ def put_in_cifar10(dataset):
     class Prepared(cifar.CIFAR10):
         def __init__(self, root=None, train=True, transform=None, download=False):
             split = "train" if train else "test"
-            images = dataset.images(split)
-            if train and dataset.facts.get("whole"):
-                self.data = Whole(dataset.photographs(split, whole=True))
-            else:
+            whole = train and dataset.facts.get("whole", False)
+            images = dataset.photographs(split, whole=True) if whole else dataset.images(split)
+            if isinstance(images, np.ndarray):
                 self.data = np.array(images[..., 0] if images.shape[3] == 1 else images)
+            else:
+                self.data = ReadOneByOne(images)
             self.targets = targets(dataset, split)
             self.classes, self.train, self.transform = list(dataset.classes) or ["none"], train, transform
 
     cifar.CIFAR10 = Prepared
 
 
-class Whole:
-    """Photographs in their form: gray ones without channels."""
+class ReadOneByOne:
+    """Photographs, or images that are decoded whenever they are asked for, in their form: gray ones without channels."""
 
     def __init__(self, photographs):
         self.photographs = photographs

@@ -4,7 +4,7 @@ import time
 
 from PIL import Image
 
-from harness.datasets import PreparedDataset
+from harness.prepared import PreparedDataset
 from harness.record import reason_not_run, write_not_run
 from harness.session import Session
 from original_ref import adapters, config

@@ -4,9 +4,9 @@ import numpy as np
 import torch
 
 from harness import weights
-from harness.datasets import PreparedDataset
 from harness.errors import UserError
 from harness.files import write_npz
+from harness.prepared import PreparedDataset
 from harness.session import Session
 from original_ref import config
 from original_ref.launch import Launch

@@ -3,8 +3,8 @@
 import torch
 
 from harness import weights
-from harness.datasets import PreparedDataset, read_neighbors
 from harness.files import existing, write_npy, write_npz
+from harness.prepared import PreparedDataset, read_neighbors
 from harness.prototypes import captioned_prototypes
 from harness.session import Session
 from original_ref import config

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 from harness import weights
-from harness.datasets import PreparedDataset
 from harness.files import existing, write_npz
+from harness.prepared import PreparedDataset
 from harness.prototypes import captioned_prototypes
 from harness.session import Session
 from original_ref import config

@@ -4,9 +4,9 @@ import json
 
 import torch
 
-from harness.datasets import SPLITS
 from harness.files import writing
 from harness.metrics import score
+from harness.sources import SPLITS
 
 
 class Watch:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import torch
 
-from harness.datasets import PreparedDataset
+from harness.prepared import PreparedDataset
 from harness.session import Session
 from reimpl.augment import make_augmentation
 from reimpl.operations import Kernels

@@ -6,11 +6,12 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from harness.datasets import SPLITS, PreparedDataset, need_images
 from harness.files import write_npz
 from harness.metrics import empty_clusters, score
+from harness.prepared import PreparedDataset, need_images
 from harness.record import score_metrics
 from harness.session import Session, derive_seed
+from harness.sources import SPLITS
 from harness.stages import PICKED
 from reimpl.augment import Normalize, make_augmentation
 from reimpl.networks import make_backbone

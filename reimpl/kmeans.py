@@ -8,17 +8,18 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-from harness.datasets import SPLITS, PreparedDataset, need_images
 from harness.errors import UserError
 from harness.files import checked, read_npz, write_npz
 from harness.metrics import empty_clusters, score
+from harness.prepared import PreparedDataset, need_images
 from harness.record import score_metrics
 from harness.session import Session, derive_seed
+from harness.sources import SPLITS
 
 
 def pixels(folder):
-    """uint8 [n, h * w * c] for train and test, memory-mapped."""
-    return [part.reshape(len(part), -1) for part in map(PreparedDataset(folder).images, SPLITS)]
+    """uint8 [n, h, w, c] for train and test, as PreparedDataset.images has them."""
+    return [*map(PreparedDataset(folder).images, SPLITS)]
 
 
 def embeddings(folder):
@@ -27,8 +28,10 @@ def embeddings(folder):
 
 
 def numbers(features):
-    """The features as float32: pixels in 0..1; of embeddings, what is not finite counts as zero."""
-    return features / np.float32(255) if features.dtype == np.uint8 else np.nan_to_num(features, posinf=0, neginf=0)
+    """The features as float32 [n, dim]: pixels in 0..1; of embeddings, what is not finite counts as zero."""
+    if features.dtype == np.uint8:
+        return features.reshape(len(features), -1) / np.float32(255)
+    return np.nan_to_num(features, posinf=0, neginf=0)
 
 
 def cluster(train, test, settings, seed, model=None):
@@ -41,8 +44,8 @@ def cluster(train, test, settings, seed, model=None):
         return KMeans(settings.clusters, n_init=settings.restarts, random_state=seed).fit(train).predict(test)
 
 
-FEATURES = {"pixels": (pixels, "uint8"), "embeddings": (embeddings, "float")}
-"""What is clustered: the function that reads it, and its type."""
+FEATURES = {"pixels": (pixels, "uint8", 3), "embeddings": (embeddings, "float", 1)}
+"""What is clustered: the function that reads it, its type, and how many axes there are of one image."""
 
 
 def run(cell, settings, inputs, out):
@@ -54,15 +57,16 @@ def run(cell, settings, inputs, out):
     kmeans = settings["kmeans"]
     session = Session(cell, inputs, settings)
     session.device = torch.device("cpu")  # scikit-learn knows no other
-    read, kind = FEATURES[cell.variant]
+    read, kind, axes = FEATURES[cell.variant]
     train, test = read(inputs["features"])
-    checked(train, f"{inputs['features']}: train {cell.variant}", kind, (dataset.counts["train"], None))
-    checked(test, f"{inputs['features']}: test {cell.variant}", kind, (dataset.counts["test"], train.shape[1]))
+    checked(train, f"{inputs['features']}: train {cell.variant}", kind, (dataset.counts["train"], *(None,) * axes))
+    checked(test, f"{inputs['features']}: test {cell.variant}", kind, (dataset.counts["test"], *train.shape[1:]))
     need_images("kmeans.clusters", kmeans.clusters, "train", len(train))
     seed = derive_seed(cell.stage, cell.seed) % 2**32
+    some = slice(None)
     if 0 < kmeans.train_images < len(train):
-        train = train[np.sort(np.random.default_rng(seed).choice(len(train), kmeans.train_images, replace=False))]
-    predictions = cluster(numbers(train), numbers(test), kmeans, seed)
+        some = np.sort(np.random.default_rng(seed).choice(len(train), kmeans.train_images, replace=False))
+    predictions = cluster(numbers(train[some]), numbers(test[:]), kmeans, seed)
     scores = score(dataset.labels("test"), predictions, len(dataset.classes), kmeans.clusters)
     write_npz(out / "predictions.npz", compressed=True, clusters=predictions.astype(np.uint16))
     session.record(out, score_metrics(scores), degenerate=empty_clusters(predictions, kmeans.clusters))

@@ -1,9 +1,10 @@
 """Step 1b: mine each image's nearest neighbors in the pretext task's embedding (slides, Step 1)."""
 
 from harness import weights
-from harness.datasets import SPLITS, PreparedDataset, need_images
 from harness.files import write_npz
+from harness.prepared import PreparedDataset, need_images
 from harness.session import Session
+from harness.sources import SPLITS
 from reimpl.augment import Normalize
 from reimpl.mining import mine, neighbor_accuracy
 from reimpl.networks import make_backbone, place

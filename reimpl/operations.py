@@ -6,7 +6,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from harness.datasets import PreparedDataset
+from harness.prepared import PreparedDataset
 from harness.session import Session
 from reimpl.networks import ClusteringModel, make_backbone, place, training_precision
 from reimpl.pretext import load_task

@@ -3,7 +3,7 @@
 import importlib
 
 from harness import processes, weights
-from harness.datasets import PreparedDataset
+from harness.prepared import PreparedDataset
 from harness.session import Session
 from reimpl.augment import Normalize, make_augmentation
 from reimpl.mining import mine, neighbor_accuracy

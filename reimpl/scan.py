@@ -5,8 +5,8 @@ import math
 import torch
 
 from harness import weights
-from harness.datasets import PreparedDataset, read_neighbors
 from harness.files import existing
+from harness.prepared import PreparedDataset, read_neighbors
 from harness.prototypes import captioned_prototypes
 from harness.record import score_metrics
 from harness.session import Session

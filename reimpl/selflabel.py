@@ -1,8 +1,8 @@
 """Step 2b: fine-tuning through self-labeling (slides, Step 2b)."""
 
 from harness import weights
-from harness.datasets import PreparedDataset
 from harness.files import existing
+from harness.prepared import PreparedDataset
 from harness.prototypes import captioned_prototypes
 from harness.record import score_metrics
 from harness.session import Session

@@ -18,10 +18,11 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import CenterCrop, Compose, PILToTensor, RandomResizedCrop, Resize
 
-from harness.datasets import PreparedDataset
 from harness.errors import UserError, guarded
 from harness.images import Streamed
 from harness.pipeline.resolve import sections_of
+from harness.prepared import PreparedDataset
+from harness.session import keep_freed_memory
 from harness.settings import Dataset
 
 ROUNDS, WORKERS, SCALE, RATIO = 3, 2, (0.2, 1.0), (3 / 4, 4 / 3)
@@ -32,11 +33,14 @@ def bench(dataset, batch, steps):
     settings = sections_of(dataset).read("dataset", Dataset)
     if settings.source != "folder":
         raise UserError(f"{dataset} comes from '{settings.source}'; what is measured is how photographs in a folder are read")
-    rows = torch.randperm(PreparedDataset(Path("data") / dataset).counts["train"])[: batch * steps].split(batch)
-    ways = {"prepared, read as they are asked for": lambda: prepared(Path("data") / dataset, rows)}
+    keep_freed_memory()  # as stages do
+    found = PreparedDataset(Path("data") / dataset)
+    rows = torch.randperm(found.counts["train"])[: batch * steps].split(batch)
+    read = "decoded" if found.decoding else "prepared, read"
+    ways = {f"{read} as they are asked for": lambda: prepared(found, rows)}
     for workers in (0, WORKERS):
         ways[f"ImageFolder and DataLoader, workers: {workers}"] = lambda workers=workers: photographs(settings, rows, workers)
-    rates = {way: [] for way in ways}
+    rates = {way: [] for way in ways}  # each time with the start of what reads them
     for _ in range(ROUNDS):
         for way, read in ways.items():
             began = time.monotonic()
@@ -46,14 +50,13 @@ def bench(dataset, batch, steps):
         print(f"{way:<45}{statistics.median(found):10.0f} images/s ({min(found):.0f} to {max(found):.0f})")
 
 
-def prepared(data, rows):
-    """Batches uint8 [b, c, h, w] of the training images, as a stage reads them that does not hold them in memory."""
-    dataset = PreparedDataset(data)
+def prepared(dataset, rows):
+    """Batches uint8 [b, c, h, w] of a PreparedDataset's training images, as a stage reads them that holds none in memory."""
     if whole := dataset.photographs("train", whole=dataset.facts.get("whole", False)):
         boxes = (torch.tensor([RandomResizedCrop.get_params(torch.empty(0, *size), SCALE, RATIO)
                                for size in whole.sizes[part].tolist()]) for part in rows)
         return (whole.crop(part, each, dataset.facts["shape"][0]) for part, each in zip(rows, boxes))
-    images = Streamed(dataset.stored("train"), torch.device("cpu"))
+    images = Streamed(dataset.reader("train"), torch.device("cpu"))
     return (images.read(part) for part in rows)
 
 

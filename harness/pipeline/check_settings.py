@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import cache
 
 from harness import tasks
-from harness.datasets import need_images, prepare
+from harness.datasets import prepare
 from harness.errors import UserError
 from harness.files import read_yaml
 from harness.params import (
@@ -24,6 +24,7 @@ from harness.params import (
     settings_file,
 )
 from harness.pipeline.resolve import sections_of
+from harness.prepared import need_images
 from harness.sections import read_augmentation, read_settings
 from harness.settings import SECTIONS, Dataset
 from harness.sources import DOWNLOADED, SPLITS, UNLABELED, find_source

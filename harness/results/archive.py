@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.datasets import Facts, read_predictions
 from harness.errors import UserError
 from harness.files import existing, read_json, read_npz, sha256, write_json, write_npz, writing
 from harness.params import clustering_seeds, pretext_seeds
 from harness.pipeline.cells import results, start_results
 from harness.pipeline.study import load_study, names
+from harness.prepared import Facts, read_predictions
 from harness.prototypes import prototypes
 from harness.record import FILE
 from harness.results.summary import gathered, summarise

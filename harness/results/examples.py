@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from harness.datasets import PreparedDataset, read_neighbors, read_predictions
 from harness.files import checked, read_json, read_npz
+from harness.prepared import PreparedDataset, read_neighbors, read_predictions
 from harness.prototypes import labels_of, prototypes, shown_prototypes
 from harness.record import FILE
 

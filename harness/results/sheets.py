@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from harness.datasets import PreparedDataset, read_predictions
 from harness.files import checked, read_npz, write_csv, write_json, writing
+from harness.prepared import PreparedDataset, read_predictions
 from harness.results.examples import joint
 from harness.results.verify import PREDICTIONS
 

@@ -25,12 +25,12 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from harness.datasets import PreparedDataset
 from harness.errors import UserError, guarded
 from harness.files import read_json, sha256, write_csv, write_json, write_npz
 from harness.params import looks
 from harness.pipeline.cells import once, results
 from harness.pipeline.study import load_study
+from harness.prepared import PreparedDataset
 from harness.record import FILE, nothing
 from harness.results.clusters import clusters
 from harness.results.examples import gallery

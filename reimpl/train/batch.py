@@ -39,8 +39,8 @@ class Batch:
 def draw_batch(task, indices, images, generator, photographs=None):
     """All that is random in a step on the images of int64 [b] `indices`, as draws.py has it; of the images, this process's share.
 
-    Views side by side that are of one augmentation are drawn, and made, together. Args: photographs: the images.Photographs that
-    the images are cropped from, where that is not themselves.
+    Views side by side that are of one augmentation are drawn, and made, together. Args: photographs: the images.Photographs or
+    decoded.Decoded that the images are cropped from, where that is not themselves.
     """
     drawn = task.draw(indices, generator)
     rows = drawn.pop("rows", None)

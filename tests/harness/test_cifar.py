@@ -10,6 +10,7 @@ import pytest
 
 from harness import datasets
 from harness.errors import UserError
+from harness.prepared import PreparedDataset
 from harness.settings import Dataset
 
 RGB = {"mean": (0.5, 0.5, 0.5), "std": (0.2, 0.2, 0.2)}
@@ -80,7 +81,7 @@ def test_cifar100_has_its_classes_or_its_superclasses(tmp_path, photos, monkeypa
 @pytest.mark.skipif("CIFAR10_PREPARED" not in os.environ, reason="CIFAR10_PREPARED names no prepared CIFAR-10")
 def test_the_whole_of_cifar10():
     """What is known of it: 5,000 and 1,000 images a class, the channels' means and deviations."""
-    data = datasets.PreparedDataset(os.environ["CIFAR10_PREPARED"])
+    data = PreparedDataset(os.environ["CIFAR10_PREPARED"])
     facts = json.loads((data.root / "dataset.json").read_text())
     assert facts["classes"] == ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
     assert np.bincount(data.labels("train")).tolist() == [5000] * 10 and np.bincount(data.labels("test")).tolist() == [1000] * 10

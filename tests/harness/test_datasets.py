@@ -13,17 +13,9 @@ from sklearn.datasets import load_digits
 from torchvision import transforms
 
 from harness import datasets, listing, sources
-from harness.datasets import (
-    PreparedDataset,
-    channel_statistics,
-    counted,
-    in_numbers,
-    need_images,
-    read_neighbors,
-    read_predictions,
-    some_of,
-)
+from harness.datasets import channel_statistics, counted, some_of
 from harness.errors import UserError
+from harness.prepared import PreparedDataset, in_numbers, need_images, read_neighbors, read_predictions
 from harness.record import Cell
 from harness.settings import Dataset
 from harness.sources import Raw

@@ -11,11 +11,11 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from harness import datasets
-from harness.datasets import PreparedDataset
 from harness.errors import UserError
 from harness.files import read_yaml
 from harness.params import data_set_settings, overlay
 from harness.pipeline.check_settings import of_sections
+from harness.prepared import PreparedDataset
 from harness.record import Cell
 from harness.sections import Sections, read_settings
 from harness.settings import Dataset

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from harness.files import read_npy, write_npy, write_npy_in_pieces
-from harness.images import Streamed
+from harness.images import Stored, Streamed
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def parts(tmp_path, photos):
 
 def test_rows_are_those_of_all_parts_one_after_another(parts):
     stored, photos = parts
-    streamed = Streamed(stored, torch.device("cpu"))
+    streamed = Streamed(Stored(stored), torch.device("cpu"))
     assert len(streamed) == 256 and streamed.shape == tuple(photos.shape)
     rows = torch.tensor([255, 0, 199, 200, 200, 7])
     assert torch.equal(streamed.read(rows), photos[rows])
@@ -34,7 +34,7 @@ def test_rows_are_those_of_all_parts_one_after_another(parts):
 
 def test_a_file_that_is_cut_is_no_image(parts):
     stored, _ = parts
-    streamed = Streamed(stored, torch.device("cpu"))
+    streamed = Streamed(Stored(stored), torch.device("cpu"))
     with open(stored[1].filename, "r+b") as file:
         file.truncate(stored[1].offset + stored[1].nbytes - 1)
     with pytest.raises(OSError, match="image 255 of 256 is not whole"):
@@ -46,7 +46,7 @@ def test_reading_takes_the_memory_of_what_is_read(tmp_path):
     """Of 256 MiB of pixels, all of which are read, only those at hand are the process's own. Half of them is far more than a
     batch's 4 MiB and its copies."""
     write_npy_in_pieces(tmp_path / "many.npy", (4096, 148, 148, 3), (np.full((256, 148, 148, 3), n, np.uint8) for n in range(16)))
-    streamed = Streamed([read_npy(tmp_path / "many.npy", memory_map=True)], torch.device("cpu"))
+    streamed = Streamed(Stored([read_npy(tmp_path / "many.npy", memory_map=True)]), torch.device("cpu"))
     streamed.read(torch.arange(64))
     before = resident()
     total = sum(int(streamed.read(rows).sum(dtype=torch.int64)) for rows in torch.arange(4096).split(64))

@@ -5,11 +5,11 @@ import pytest
 import yaml
 
 from harness import datasets, stages
-from harness.datasets import PreparedDataset
 from harness.errors import UserError
 from harness.files import read_json, read_npz, read_yaml
 from harness.params import data_set_settings, overlay
 from harness.pipeline.cells import Result
+from harness.prepared import PreparedDataset
 from harness.record import Cell
 from harness.results.examples import gallery
 from harness.sections import Sections, read_settings

@@ -1,6 +1,11 @@
-"""Crops of whole photographs, of different sizes: what torchvision makes of the files with Pillow, by the authors' transforms."""
+"""Crops of whole photographs, of different sizes: what torchvision makes of the files with Pillow, by the authors' transforms.
 
+Once of photographs that are kept decoded, in `kept`, and once of such that are decoded whenever they are asked for, in `decoded`.
+"""
+
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,9 +14,14 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 from torchvision.transforms import functional as F
 
-from harness import augmentations, datasets, settings
+from harness import augmentations, datasets, decoded, settings
 from harness.errors import UserError
+from harness.image_files import read_photograph
+from harness.images import Streamed
+from harness.prepared import PreparedDataset
 from harness.record import Cell, hashes
+from harness.session import Session
+from reimpl import kmeans
 from reimpl.augment import make_augmentation
 from reimpl.tasks.scan import Task
 from reimpl.train import batch
@@ -22,18 +32,29 @@ SIZES = ((64, 48), (33, 100), (40, 40), (90, 32), (32, 32), (70, 51), (200, 150)
 CROP = {"crop_scale": (0.2, 1.0), "flip": 0.5}
 
 
-def described(root):
-    return settings.Dataset("folder", mean=(0.0,) * 3, std=(1.0,) * 3, root=str(root), size=SIZE, shorter=SHORTER, whole=True)
+WAYS = ("kept", "decoded")
+
+
+def described(root, **others):
+    return settings.Dataset("folder", mean=(0.0,) * 3, std=(1.0,) * 3, root=str(root), size=SIZE, shorter=SHORTER,
+                            **{"whole": True, **others})
+
+
+def prepare(folder, name, **others):
+    """The prepared data set `folder`/`name` of the photographs in its raw/."""
+    (folder / name).mkdir()
+    datasets.run(Cell("reimpl", "dataset", "photos", ""), {"dataset": described(folder / "raw", **others)}, {}, folder / name)
+    return PreparedDataset(folder / name)
 
 
 def images_of(dataset):
     """uint8 [n, c, h, w], the training images."""
-    return torch.from_numpy(dataset.images("train").copy()).permute(0, 3, 1, 2)
+    return torch.from_numpy(dataset.images("train")[:].copy()).permute(0, 3, 1, 2)
 
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
-    """A folder of photographs of SIZES, and of them the prepared data set."""
+    """A folder of photographs of SIZES, and of them the prepared data sets."""
     folder = tmp_path_factory.mktemp("photographs")
     for split, photo in zip(("train", "test"), load_sample_images().images):
         for number, (width, height) in enumerate(SIZES):
@@ -41,8 +62,8 @@ def prepared(tmp_path_factory):
             file.parent.mkdir(parents=True, exist_ok=True)
             patch = photo[number : number + 2 * height, 7 * number : 7 * number + 2 * width]
             Image.fromarray(patch).resize((width, height)).save(file)
-    (folder / "data").mkdir()
-    datasets.run(Cell("reimpl", "dataset", "photos", ""), {"dataset": described(folder / "raw")}, {}, folder / "data")
+    for way in WAYS:
+        prepare(folder, way, cached=way == "kept")
     return folder
 
 
@@ -51,23 +72,26 @@ def opened(folder, dataset, split="train"):
     return [F.resize(Image.open(folder / "raw" / name).convert("RGB"), SHORTER) for name in dataset.files(split)]
 
 
-def test_photographs_are_those_of_the_files_and_images_their_middles(prepared):
+@pytest.mark.parametrize("way", WAYS)
+def test_photographs_are_those_of_the_files_and_images_their_middles(prepared, way):
     for joint, splits in ((False, ["train"]), (False, ["train", "test"]), (True, ["train"])):
-        dataset = datasets.PreparedDataset(prepared / "data", joint)
+        dataset = PreparedDataset(prepared / way, joint)
         photographs = dataset.photographs(*splits, whole=True)
         expected = [photo for split in splits for photo in opened(prepared, dataset, split)]
         assert len(photographs) == len(expected)
         for photo, theirs, size in zip((photographs[row] for row in range(len(expected))), expected, photographs.sizes.tolist()):
             assert np.array_equal(photo, np.asarray(theirs)) and size == [theirs.height, theirs.width]
-        images = np.concatenate([dataset.images(split) for split in splits])
+        images = [dataset.images(split)[row] for split in splits for row in range(dataset.counts[split])]
         assert all(np.array_equal(image, F.center_crop(photo, SIZE)) for image, photo in zip(images, expected))
+        assert np.array_equal(dataset.reader(*splits)[np.arange(len(expected))], images)
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("kind", ["none", "standard", "simclr", "strong"])
-def test_a_view_is_cropped_from_the_whole_photograph(prepared, kind):
+def test_a_view_is_cropped_from_the_whole_photograph(prepared, way, kind):
     """Of SCAN's two views, of which the second shows a neighbor. Without colours or operations, what else an augmentation does is
     to mirror the image, and to crop it once more would show."""
-    dataset = datasets.PreparedDataset(prepared / "data")
+    dataset = PreparedDataset(prepared / way)
     plain = {"jitter": 0.0, "brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0, "gray": 0.0}
     made = {"none": {}, "standard": CROP, "simclr": CROP | plain, "strong": {"flip": 0.5, "operations": 0, "cutout": 0}}[kind]
     augment = make_augmentation(augmentations.AUGMENTATIONS[kind](**made), described(""))
@@ -111,7 +135,7 @@ def scan():
 
 def test_processes_crop_what_one_would(prepared, monkeypatch):
     """Each the half of every view that is its own."""
-    dataset = datasets.PreparedDataset(prepared / "data")
+    dataset = PreparedDataset(prepared / "kept")
     photographs, images = dataset.photographs("train", whole=True), images_of(dataset)
     augment = make_augmentation(augmentations.Standard(**CROP), described(""))
     task = Task(scan(), [augment, augment], torch.stack([torch.arange(7), torch.arange(7).roll(1)], 1))
@@ -128,28 +152,30 @@ def test_processes_crop_what_one_would(prepared, monkeypatch):
 def test_a_data_set_that_was_prepared_otherwise_is_refused(prepared):
     """Its images would be cropped twice, or not at all."""
     with pytest.raises(UserError, match="was prepared with dataset.whole: make it again by `dvc repro dataset`"):
-        datasets.PreparedDataset(prepared / "data").photographs("train", whole=False)
+        PreparedDataset(prepared / "kept").photographs("train", whole=False)
 
 
 def test_training_images_that_are_looked_at_again_are_kept_once(tmp_path):
     for number, photo in enumerate(load_sample_images().images):
         (tmp_path / "raw/train").mkdir(parents=True, exist_ok=True)
         Image.fromarray(photo).save(tmp_path / f"raw/train/{number}.png")
-    (tmp_path / "data").mkdir()
-    datasets.run(Cell("reimpl", "dataset", "photos", ""), {"dataset": described(tmp_path / "raw")}, {}, tmp_path / "data")
-    assert not (tmp_path / "data/test_whole.bin").exists()
-    photographs = datasets.PreparedDataset(tmp_path / "data", joint=True).photographs("train", whole=True)
-    assert len(photographs) == 4 and all(np.array_equal(photographs[row], photographs[row + 2]) for row in (0, 1))
+    for way in WAYS:
+        dataset = prepare(tmp_path, way, cached=way == "kept")
+        assert {*tmp_path.glob("*/test_*")} == {tmp_path / f"{name}/test_files.json" for name in WAYS[: WAYS.index(way) + 1]}
+        assert np.array_equal(dataset.images("test")[:], dataset.images("train")[:])
+        photographs = PreparedDataset(tmp_path / way, joint=True).photographs("train", whole=True)
+        assert len(photographs) == 4 and all(np.array_equal(photographs[row], photographs[row + 2]) for row in (0, 1))
 
 
 def test_what_is_cropped_is_part_of_what_a_stage_depends_on(prepared):
-    assert {Path(file).name for file in hashes([prepared / "data"])} >= {"train_whole.bin", "train_sizes.npy", "train_images.npy"}
+    assert {Path(file).name for file in hashes([prepared / "kept"])} >= {"train_whole.bin", "train_sizes.npy", "train_images.npy"}
+    assert {Path(file).name for file in hashes([prepared / "decoded"])} >= {"train_sha256.npy", "train_sizes.npy"}
 
 
 def test_a_file_that_is_cut_short_is_named(prepared, tmp_path):
-    for file in (prepared / "data").iterdir():
+    for file in (prepared / "kept").iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    dataset = datasets.PreparedDataset(tmp_path)
+    dataset = PreparedDataset(tmp_path)
     photographs = dataset.photographs("train", whole=True)
     with open(tmp_path / "train_whole.bin", "r+b") as file:
         file.truncate((tmp_path / "train_whole.bin").stat().st_size - 1)
@@ -157,3 +183,49 @@ def test_a_file_that_is_cut_short_is_named(prepared, tmp_path):
         dataset.photographs("train", whole=True)
     with pytest.raises(OSError, match="photograph 6 of 7 is not whole"):
         photographs.crop(torch.tensor([0, 6]), torch.tensor([[0, 0, 9, 9], [0, 0, *photographs.sizes[6]]]), SIZE)
+
+
+@pytest.mark.parametrize("resident", [0, 4096])
+def test_middles_are_images_like_any(prepared, tmp_path, resident):
+    """Where no photograph is cropped: decoded as a stage asks for them, or once as it begins."""
+    (tmp_path / "raw").symlink_to(prepared / "raw")
+    dataset = prepare(tmp_path, "middles", whole=False, cached=False)
+    session = SimpleNamespace(device=torch.device("cpu"), execution=SimpleNamespace(resident_mib=resident))
+    kept = PreparedDataset(prepared / "kept")
+    images, expected = (Session.images(session, each, "train", "test") for each in (dataset, kept))
+    assert isinstance(images, Streamed) == (resident == 0) and tuple(images.shape) == tuple(expected.shape) == (14, 3, SIZE, SIZE)
+    assert torch.equal(images[3:12], expected[3:12])
+    assert dataset.facts == {**kept.facts, "whole": False}
+    assert {file.name.removeprefix("train_").removeprefix("test_") for file in (tmp_path / "middles").iterdir()} == {
+        "dataset.json", "decoding.json", "labels.npy", "files.json", "sizes.npy", "sha256.npy"}
+    train, test = (kmeans.numbers(part[:]) for part in kmeans.pixels(tmp_path / "middles"))
+    assert np.array_equal(np.concatenate([train, test]), expected[:].permute(0, 2, 3, 1).flatten(1).numpy() / np.float32(255))
+
+
+def test_to_decode_draws_no_random_number(prepared):
+    """The loader would, from the generator that all share."""
+    photographs, before = PreparedDataset(prepared / "decoded").photographs("train", whole=True), torch.get_rng_state()
+    photographs.crop(torch.arange(2), torch.tensor([[0, 0, 9, 9]] * 2), SIZE)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_photograph_is_decoded_once_for_all_its_crops(prepared, monkeypatch):
+    photographs, files = PreparedDataset(prepared / "decoded").photographs("train", whole=True), []
+    monkeypatch.setattr(decoded, "read_photograph", lambda file, **how: files.append(file) or read_photograph(file, **how))
+    photographs.decoder.__getitems__(([0, 0, 5, 5, 5], [[0, 0, 9, 9]] * 5, SIZE))
+    assert len(files) == 2
+
+
+def test_a_photograph_that_is_another_is_named(prepared, tmp_path):
+    """In one line, though a worker finds it; and the next batch comes as if nothing had been."""
+    shutil.copytree(prepared / "raw", tmp_path / "raw")
+    dataset = prepare(tmp_path, "decoded", cached=False)
+    photographs, boxes = dataset.photographs("train", whole=True), torch.tensor([[0, 0, 9, 9]] * 7)
+    changed, gone = (tmp_path / "raw" / name for name in dataset.files("train")[:2])
+    Image.new("RGB", (90, 40)).save(changed)
+    gone.unlink()
+    with pytest.raises(UserError, match=rf"{changed} is 72x32 pixels, and was \d+x\d+ when the data set was prepared: make it"):
+        photographs.crop(torch.arange(7), boxes, SIZE)
+    with pytest.raises(UserError, match=f"{gone} is not a whole image: .* No such file"):
+        photographs.crop(torch.tensor([1, 2]), boxes[:2], SIZE)
+    assert photographs.crop(torch.tensor([2, 3]), boxes[:2], SIZE).shape == (2, 3, SIZE, SIZE)

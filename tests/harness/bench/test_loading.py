@@ -11,6 +11,7 @@ from harness import datasets
 from harness.bench import loading
 from harness.errors import UserError
 from harness.pipeline.resolve import in_force, sections_of
+from harness.prepared import PreparedDataset
 from harness.record import Cell
 from harness.settings import Dataset
 
@@ -36,20 +37,21 @@ def folder(tmp_path, monkeypatch, photos):
 def test_both_ways_give_the_same_images(folder):
     rows = torch.randperm(48, generator=torch.Generator().manual_seed(0)).split(20)
     theirs = loading.photographs(sections_of("few").read("dataset", Dataset), rows, workers=0)
-    for found, expected in zip(loading.prepared(folder / "data/few", rows), theirs, strict=True):
+    for found, expected in zip(loading.prepared(PreparedDataset(folder / "data/few"), rows), theirs, strict=True):
         assert found.shape[1:] == (3, 24, 24) and torch.equal(found, expected)
 
 
+@pytest.mark.parametrize("cached", [False, True])
 @pytest.mark.parametrize("whole", [False, True])
-def test_each_way_has_its_line(folder, whole, capsys):
+def test_each_way_has_its_line(folder, whole, cached, capsys):
     """Whole photographs are cropped at random, both ways."""
     settings = json.loads((folder / "params/few.yaml").read_text())
-    (folder / "params/few.yaml").write_text(json.dumps({"dataset": settings["dataset"] | {"whole": whole, "shorter": 26}}))
+    (folder / "params/few.yaml").write_text(json.dumps({"dataset": settings["dataset"] | {"whole": whole, "cached": cached, "shorter": 26}}))
     cell = Cell("harness", "dataset", "few", "0")
     datasets.run(cell, in_force(cell), {}, folder / "data/few")
     loading.bench("few", batch=20, steps=2)
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 3 and all(re.fullmatch(r".+ [\d]+ images/s \(\d+ to \d+\)", line) for line in lines)
+    assert lines[0].startswith("prepared, read" if cached else "decoded") and len(lines) == 3 and all(re.fullmatch(r".+ [\d]+ images/s \(\d+ to \d+\)", line) for line in lines)
 
 
 def test_images_that_are_downloaded_are_refused(folder):

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from harness import datasets
-from harness.datasets import PreparedDataset
 from harness.pipeline.cells import Result
+from harness.prepared import PreparedDataset
 from harness.record import Cell
 from harness.results import sheets
 from harness.results.sheets import write_sheets
