@@ -122,7 +122,7 @@ def write_images(out, split, images, levels):
 
 
 def write_sizes(out, split, images, levels, root):
-    """What is kept of a split's Images that are to be decoded whenever they are asked for; they are looked at once, here."""
+    """The files of a split's Images that are to be decoded whenever they are asked for, and `levels` as `counted` has them."""
     sizes = []
     with open(os.devnull, "wb") as nowhere:
         for _ in counted(passed(images.photographs(), images.shape[1], nowhere, sizes), levels):

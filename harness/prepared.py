@@ -58,7 +58,7 @@ class Facts:
     again: bool = False
     """Whether the test images are the training images, looked at again."""
     whole: bool = False
-    """Whether the images are the middles of photographs that are stored as well."""
+    """Whether the images are the middles of photographs of which training crops are taken."""
     name: str = ""
     source: str = ""
     mean: tuple[float, ...] = ()
@@ -131,10 +131,11 @@ class PreparedDataset:
     def _decoded(self, splits):
         from harness.decoded import Decoded  # as above
 
-        root, names = self.decoding["root"], [name for split in splits for name in self.files(split)]
-        sizes = [self._read(part, SIZES, "int64", (2,)) for part in self._parts(splits)]
+        files = [Path(self.decoding["root"]) / name for split in splits for name in self.files(split)]
+        digests, sizes = (np.concatenate([self._read(part, *kind) for part in self._parts(splits)])
+                          for kind in ((SHA256, "uint8", (32,)), (SIZES, "int64", (2,))))
         how = {key: value for key, value in self.decoding.items() if key != "root"}
-        return Decoded([f"{root}/{name}" for name in names], np.concatenate(sizes), how)
+        return Decoded(files, digests, sizes, how)
 
     def _stored(self, split):
         """Its images, uint8 [n, h, w, c], memory-mapped, as a list of the parts."""
@@ -146,6 +147,10 @@ class PreparedDataset:
             raise UserError(f"{self.root / 'dataset.json'} has no {missing[0]} images, only {' and '.join(self.counts)}: make it "
                             "again by `dvc repro dataset`")
         return [part for split in splits for part in self.parts(split)]
+
+    def known_by(self, split):
+        """The file of a split whose hash says which images it has."""
+        return self.root / f"{self.parts(split)[0]}_{IMAGES if self.decoding is None else SHA256}"
 
     def labels(self, split):
         """int64 [n], or None where a part of the split has no labels. For evaluation only."""

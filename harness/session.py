@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from harness import processes, stages
+from harness import decoded, processes, stages  # noqa: F401  `decoded` is part of what makes a result; prepared.py imports it late
 from harness.errors import UserError
 from harness.images import Streamed
 from harness.params import execution

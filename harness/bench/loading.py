@@ -34,10 +34,9 @@ def bench(dataset, batch, steps):
     if settings.source != "folder":
         raise UserError(f"{dataset} comes from '{settings.source}'; what is measured is how photographs in a folder are read")
     keep_freed_memory()  # as stages do
-    found = PreparedDataset(Path("data") / dataset)
-    rows = torch.randperm(found.counts["train"])[: batch * steps].split(batch)
-    read = "decoded" if found.decoding else "prepared, read"
-    ways = {f"{read} as they are asked for": lambda: prepared(found, rows)}
+    ours = PreparedDataset(Path("data") / dataset)
+    rows = torch.randperm(ours.counts["train"])[: batch * steps].split(batch)
+    ways = {f"{'decoded' if ours.decoding else 'prepared, read'} as they are asked for": lambda: prepared(ours, rows)}
     for workers in (0, WORKERS):
         ways[f"ImageFolder and DataLoader, workers: {workers}"] = lambda workers=workers: photographs(settings, rows, workers)
     rates = {way: [] for way in ways}  # each time with the start of what reads them

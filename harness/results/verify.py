@@ -15,6 +15,7 @@ from harness.files import checked, read_json, read_npy, read_npz, sha256
 from harness.metrics import score
 from harness.params import lookup, settings_file
 from harness.pipeline.resolve import in_force
+from harness.prepared import PreparedDataset
 from harness.record import FILE, Cell
 from harness.settings import MEASURED, READ_FROM
 from harness.validation import build
@@ -175,7 +176,10 @@ def input_hash(record, name):
 
 def pictured(result, dataset):
     """Whether the images that are prepared here are those that a result's record was made of: a run's here are."""
-    images = Path("data") / dataset / "test_images.npy"
-    return images.exists() and (not result.kept or input_hash(read_json(result.folder / FILE), images.name) == sha256(images))
+    folder = Path("data") / dataset
+    if not (folder / FACTS).exists():
+        return False
+    file = PreparedDataset(folder).known_by("test")
+    return file.exists() and (not result.kept or input_hash(read_json(result.folder / FILE), file.name) == sha256(file))
 
 

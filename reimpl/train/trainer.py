@@ -32,7 +32,7 @@ class Trainer:
         training: a settings.Training.
         images: the training images, uint8 [n, c, h, w] on the device; labels: theirs, int64 [n], for a task that may see them.
         after_epoch: from an epoch's number, from 1 on, and `state`, which it may change, to further figures for the epoch's row.
-        photographs: the images.Photographs that crops come from, where that is not the images themselves.
+        photographs: the images.Photographs or decoded.Decoded that crops come from, where that is not the images themselves.
     """
 
     def __init__(self, session, task, model, training, images, after_epoch, labels=None, photographs=None):

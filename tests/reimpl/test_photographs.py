@@ -3,11 +3,17 @@
 Once of photographs that are kept decoded, in `kept`, and once of such that are decoded whenever they are asked for, in `decoded`.
 """
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from PIL import Image
@@ -83,7 +89,9 @@ def test_photographs_are_those_of_the_files_and_images_their_middles(prepared, w
             assert np.array_equal(photo, np.asarray(theirs)) and size == [theirs.height, theirs.width]
         images = [dataset.images(split)[row] for split in splits for row in range(dataset.counts[split])]
         assert all(np.array_equal(image, F.center_crop(photo, SIZE)) for image, photo in zip(images, expected))
-        assert np.array_equal(dataset.reader(*splits)[np.arange(len(expected))], images)
+        rows = np.arange(len(expected))
+        assert np.array_equal(dataset.reader(*splits)[rows], images)
+    assert np.array_equal(dataset.images("train")[rows[:12].reshape(3, 4)], np.reshape(images[:12], (3, 4, SIZE, SIZE, 3)))
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -222,10 +230,46 @@ def test_a_photograph_that_is_another_is_named(prepared, tmp_path):
     dataset = prepare(tmp_path, "decoded", cached=False)
     photographs, boxes = dataset.photographs("train", whole=True), torch.tensor([[0, 0, 9, 9]] * 7)
     changed, gone = (tmp_path / "raw" / name for name in dataset.files("train")[:2])
-    Image.new("RGB", (90, 40)).save(changed)
+    with Image.open(changed) as before:
+        size = before.size
+    Image.new("RGB", size).save(changed)
     gone.unlink()
-    with pytest.raises(UserError, match=rf"{changed} is 72x32 pixels, and was \d+x\d+ when the data set was prepared: make it"):
+    with pytest.raises(UserError, match=f"{changed} has changed since the data set was prepared: make the data set again"):
         photographs.crop(torch.arange(7), boxes, SIZE)
-    with pytest.raises(UserError, match=f"{gone} is not a whole image: .* No such file"):
+    with pytest.raises(UserError, match=rf"{gone} cannot be read any more \(No such file or directory\): put it back"):
         photographs.crop(torch.tensor([1, 2]), boxes[:2], SIZE)
     assert photographs.crop(torch.tensor([2, 3]), boxes[:2], SIZE).shape == (2, 3, SIZE, SIZE)
+
+
+def test_workers_leave_signals_to_the_stage(prepared):
+    """Those that a job's processes all get, when it is to save itself. One that is killed is an error of one line."""
+    photographs = PreparedDataset(prepared / "decoded").photographs("train", whole=True)
+    asked = torch.arange(7), torch.tensor([[0, 0, 9, 9]] * 7), SIZE
+    before, me = photographs.crop(*asked), psutil.Process()
+    for name in ("INT", "TERM", "USR1"):  # by another process than this, whose SIGTERM ends them
+        subprocess.run(["kill", f"-{name}", *(str(worker.pid) for worker in me.children())], check=True)
+    assert torch.equal(photographs.crop(*asked), before) and len(me.children()) == decoded.WORKERS
+    for worker in me.children():
+        worker.send_signal(signal.SIGSTOP)  # or it would have done its part
+    threading.Timer(0.5, lambda: [worker.kill() for worker in me.children()]).start()
+    with pytest.raises(UserError, match="a process that decodes images has died.*run the same command again"):
+        photographs.crop(*asked)
+
+
+def test_a_process_with_workers_ends(prepared):
+    """Soon, as a stage does when it has read images; nothing is left of it."""
+    code = ("import sys, torch; from harness.prepared import PreparedDataset; photographs = PreparedDataset(sys.argv[1])"
+            ".photographs('train', whole=True); photographs.crop(torch.arange(7), torch.tensor([[0, 0, 9, 9]] * 7), 8)")
+    run = subprocess.Popen([sys.executable, "-c", code, prepared / "decoded"], start_new_session=True)
+    assert run.wait(timeout=60) == 0
+    assert [process for process in psutil.process_iter() if os.getpgid(process.pid) == run.pid] == []
+
+
+def test_stored_images_are_known_by_a_file_that_is_there(prepared, tmp_path):
+    """By which a report tells whether those at hand are those of a record."""
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw/train").symlink_to(prepared / "raw/train/a")  # without labels, looked at again
+    for cached in (True, False):
+        again = prepare(tmp_path, f"again-{cached}", cached=cached)
+        for dataset in (again, PreparedDataset(prepared / WAYS[not cached])):
+            assert dataset.known_by("test").exists()
