@@ -8,6 +8,8 @@ import io
 import os
 import signal
 import threading
+import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from harness.image_files import middle, read_photograph, resampled
 from harness.images import CORES
 
 WORKERS = max(1, CORES // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))  # of each of the processes that train together here
+WAITED_FOR = hasattr(signal, "sigtimedwait")  # not on macOS
 AGAIN = "make the data set again by `dvc repro dataset`"
 
 
@@ -38,8 +41,8 @@ class Decoded:
         # The loader has a generator of its own, since it would else draw from the one that all share. It refers to nothing that
         # refers to it: where the garbage collector finds it, each worker takes five seconds to end.
         self.loader = DataLoader(self.decoder, batch_sampler=self.pieces, num_workers=WORKERS, collate_fn=lambda found: found,
-                                 worker_init_fn=begin_worker, persistent_workers=True, multiprocessing_context="fork",
-                                 generator=torch.Generator())
+                                 worker_init_fn=partial(begin_worker, os.getpid()), persistent_workers=True,
+                                 multiprocessing_context="fork", generator=torch.Generator())
 
     def __len__(self):
         return len(self.sizes)
@@ -97,19 +100,22 @@ class Decoder:
         return found
 
 
-def begin_worker(number):
-    """Where a signal is sent to all processes of a job, to save itself say, it is for the stage, which ends its workers."""
+def begin_worker(stage, number):
+    """Leave signals to the process `stage`, which ends its workers: those that a whole job gets tell it to save itself, say."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    if hasattr(signal, "sigwaitinfo"):  # on Linux
+    if WAITED_FOR:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        threading.Thread(target=end_with_stage, daemon=True).start()
+    threading.Thread(target=end_with, args=[stage], daemon=True).start()
 
 
-def end_with_stage():
-    """End the process by the SIGTERM of its parent, and by none of others."""
-    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
-        pass
+def end_with(stage):
+    """End this process by the SIGTERM of the process `stage`, and by none of others; or once that is gone. (The loader's own look
+    for that does not end a worker whose images nobody takes any more.)"""
+    while os.getppid() == stage:
+        told = signal.sigtimedwait({signal.SIGTERM}, 1) if WAITED_FOR else time.sleep(1)
+        if told and told.si_pid == stage:
+            break
     os._exit(0)
 
 

@@ -3,12 +3,14 @@
 Once of photographs that are kept decoded, in `kept`, and once of such that are decoded whenever they are asked for, in `decoded`.
 """
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -256,13 +258,34 @@ def test_workers_leave_signals_to_the_stage(prepared):
         photographs.crop(*asked)
 
 
-def test_a_process_with_workers_ends(prepared):
-    """Soon, as a stage does when it has read images; nothing is left of it."""
-    code = ("import sys, torch; from harness.prepared import PreparedDataset; photographs = PreparedDataset(sys.argv[1])"
-            ".photographs('train', whole=True); photographs.crop(torch.arange(7), torch.tensor([[0, 0, 9, 9]] * 7), 8)")
-    run = subprocess.Popen([sys.executable, "-c", code, prepared / "decoded"], start_new_session=True)
-    assert run.wait(timeout=60) == 0
-    assert [process for process in psutil.process_iter() if os.getpgid(process.pid) == run.pid] == []
+@pytest.mark.parametrize("end, code", [("pass", 0), ("time.sleep(1); os.kill(os.getpid(), 9)", -9)])
+def test_a_process_with_workers_ends(prepared, end, code):
+    """Soon, as a stage does when it has read images, or that is killed while it does; nothing is left of it."""
+    script = f"""
+import os, sys, time, torch
+from harness.prepared import PreparedDataset
+photographs = PreparedDataset(sys.argv[1]).photographs("train", whole=True)
+photographs.crop(torch.arange(7), torch.tensor([[0, 0, 9, 9]] * 7), 400)
+photographs.pieces[:] = [([0], [[0, 0, 9, 9]], 400)] * 4
+images = iter(photographs.loader)  # more than a pipe holds, and nobody takes them
+{end}
+"""
+    run = subprocess.Popen([sys.executable, "-c", script, prepared / "decoded"], start_new_session=True)
+    assert run.wait(timeout=60) == code
+    deadline = time.monotonic() + 20
+    while left := at_work(run.pid):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
+
+
+def at_work(group):
+    """The processes of a group."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):  # it has ended meanwhile
+            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
 
 
 def test_stored_images_are_known_by_a_file_that_is_there(prepared, tmp_path):
