@@ -247,13 +247,16 @@ def test_workers_leave_signals_to_the_stage(prepared):
     """Those that a job's processes all get, when it is to save itself. One that is killed is an error of one line."""
     photographs = PreparedDataset(prepared / "decoded").photographs("train", whole=True)
     asked = torch.arange(7), torch.tensor([[0, 0, 9, 9]] * 7), SIZE
-    before, me = photographs.crop(*asked), psutil.Process()
+    others = psutil.Process().children()
+    before = photographs.crop(*asked)
+    workers = [process for process in psutil.Process().children() if process not in others]
+    assert len(workers) == decoded.WORKERS
     for name in ("INT", "TERM", "USR1"):  # by another process than this, whose SIGTERM ends them
-        subprocess.run(["kill", f"-{name}", *(str(worker.pid) for worker in me.children())], check=True)
-    assert torch.equal(photographs.crop(*asked), before) and len(me.children()) == decoded.WORKERS
-    for worker in me.children():
+        subprocess.run(["kill", f"-{name}", *(str(worker.pid) for worker in workers)], check=True)
+    assert torch.equal(photographs.crop(*asked), before) and all(worker.is_running() for worker in workers)
+    for worker in workers:
         worker.send_signal(signal.SIGSTOP)  # or it would have done its part
-    threading.Timer(0.5, lambda: [worker.kill() for worker in me.children()]).start()
+    threading.Timer(0.5, lambda: [worker.kill() for worker in workers]).start()
     with pytest.raises(UserError, match="a process that decodes images has died.*run the same command again"):
         photographs.crop(*asked)
 
