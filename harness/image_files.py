@@ -39,7 +39,7 @@ def read_image(file, channels, cmyk=False):
 
 
 def read_photograph(file, channels, cmyk, shorter):
-    """The same as `scaled` has it, its shorter side `shorter` pixels; 0 leaves its size."""
+    """What read_image reads, its shorter side scaled to `shorter` pixels; 0 leaves its size. Args: file: a path, or open."""
     image = read_image(file, channels, cmyk)
     return scaled(image, shorter) if shorter else image
 

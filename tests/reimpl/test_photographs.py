@@ -24,10 +24,13 @@ from torchvision.transforms import functional as F
 
 from harness import augmentations, datasets, decoded, settings
 from harness.errors import UserError
+from harness.files import write_json
 from harness.image_files import read_photograph
 from harness.images import Streamed
+from harness.pipeline.cells import Result
 from harness.prepared import PreparedDataset
 from harness.record import Cell, hashes
+from harness.results.verify import pictured
 from harness.session import Session
 from reimpl import kmeans
 from reimpl.augment import make_augmentation
@@ -266,6 +269,7 @@ def test_a_process_with_workers_ends(prepared, end, code):
     """Soon, as a stage does when it has read images, or that is killed while it does; nothing is left of it."""
     script = f"""
 import os, sys, time, torch
+from harness.pipeline.cells import Result
 from harness.prepared import PreparedDataset
 photographs = PreparedDataset(sys.argv[1]).photographs("train", whole=True)
 photographs.crop(torch.arange(7), torch.tensor([[0, 0, 9, 9]] * 7), 400)
@@ -291,11 +295,20 @@ def at_work(group):
     return found
 
 
-def test_stored_images_are_known_by_a_file_that_is_there(prepared, tmp_path):
-    """By which a report tells whether those at hand are those of a record."""
+@pytest.mark.parametrize("cached", [True, False])
+@pytest.mark.parametrize("labelled", [True, False])
+def test_a_report_has_pictures_of_the_images_that_a_record_is_of(prepared, tmp_path, monkeypatch, cached, labelled):
+    """However they are stored; those without labels are looked at again. A kept record tells them by a hash."""
     (tmp_path / "raw").mkdir()
-    (tmp_path / "raw/train").symlink_to(prepared / "raw/train/a")  # without labels, looked at again
-    for cached in (True, False):
-        again = prepare(tmp_path, f"again-{cached}", cached=cached)
-        for dataset in (again, PreparedDataset(prepared / WAYS[not cached])):
-            assert dataset.known_by("test").exists()
+    for split in ("train", "test")[: 1 + labelled]:
+        (tmp_path / "raw" / split).symlink_to(prepared / "raw" / split / ("" if labelled else "a"))
+    (tmp_path / "data").mkdir()
+    prepare(tmp_path, "data/d", cached=cached)
+    monkeypatch.chdir(tmp_path)
+    record = {"cell": {"dataset": "d"}, "evidence": {"inputs": hashes([Path("data/d")])}}
+    write_json(tmp_path / "kept/metrics.json", record)
+    ran, kept = (Result("scan", "0-0", tmp_path / "kept", kept=kept) for kept in (False, True))
+    assert pictured(ran, "d") and pictured(kept, "d")
+    record["evidence"]["inputs"] = dict.fromkeys(record["evidence"]["inputs"], "0")
+    write_json(tmp_path / "kept/metrics.json", record)
+    assert pictured(ran, "d") and not pictured(kept, "d")
