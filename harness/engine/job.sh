@@ -4,6 +4,7 @@ folder=$1
 shift
 rm -f "$folder/code" "$folder"/node.*
 export SCAN_JOB="$folder"
+export TORCH_CPP_LOG_LEVEL="${TORCH_CPP_LOG_LEVEL:-ERROR}" # else an agent whose first node has ended prints the stack of its warning
 echo "job $SLURM_JOB_ID on $SLURMD_NODENAME"
 trap '' USR1 # which a stage that does not train, and so has nothing to save, inherits
 "$@" &
