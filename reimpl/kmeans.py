@@ -37,11 +37,15 @@ def numbers(features):
 def cluster(train, test, settings, seed, model=None):
     """int [n]: the cluster of each row of `test`, by the centres of `train`, both float32 [n, dim].
 
+    Unless it is `test`, `train` is centered in place and back, since a copy of it may be all the memory there is: its last bits
+    are lost.
+
     Args: settings: has `clusters` and `restarts`, as a settings.KMeans.
     """
     with threadpool_limits(1), warnings.catch_warnings():  # more threads would add their sums in the order in which they end
         warnings.simplefilter("ignore", ConvergenceWarning)  # of fewer different images than clusters: empty ones are recorded
-        return KMeans(settings.clusters, n_init=settings.restarts, random_state=seed).fit(train).predict(test)
+        means = KMeans(settings.clusters, n_init=settings.restarts, random_state=seed, copy_x=train is test)
+        return means.fit(train).predict(test)
 
 
 FEATURES = {"pixels": (pixels, "uint8", 3), "embeddings": (embeddings, "float", 1)}

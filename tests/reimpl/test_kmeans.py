@@ -38,7 +38,7 @@ class Lab:
         class Kept(scikit):
             def fit(self, features):
                 kept.append(self)
-                self.seen = features
+                self.seen = features.copy()  # which fit may change in its last bits
                 return super().fit(features)
 
         monkeypatch.setattr(reimpl.kmeans, "KMeans", Kept)
