@@ -126,7 +126,8 @@ def of_arms(name, study, counts):
                 task = study.variant(STAGES["pretext"], implementation, arm)
                 if task not in sections.base["pretext"] and task == study.start["pretext"]:
                     continue  # of_references says so
-                for message in check_settings.of_sections(sections, [task], implementation, counts):
+                methods = sections.changes.get("baseline", {})
+                for message in check_settings.of_sections(sections, [task], methods, implementation, counts):
                     yield f"{where}{message.partition(where)[2] or f': {message}'}"
 
 

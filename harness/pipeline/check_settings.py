@@ -91,7 +91,7 @@ def of_data_set(name):
     problems.read(matters, name)
     for kind in problems.read(sections.mapping, "augmentation") or ():
         problems.read(read_augmentation, kind, sections, f"augmentation.{kind}")
-    problems += of_sections(sections, problems.read(sections.mapping, "pretext") or ())
+    problems += of_sections(sections, problems.read(sections.mapping, "pretext") or (), sections.base.get("baseline", {}))
     return list(dict.fromkeys(problems))
 
 
@@ -143,13 +143,12 @@ def images_of(name):
     return {split: count or len(there[split]) for split, count in asked.items()}
 
 
-def of_sections(sections, tasks, implementation="reimpl", counts=None):
+def of_sections(sections, tasks, methods=(), implementation="reimpl", counts=None):
     """What is wrong with the Sections of a data set, or of an arm of an implementation.
 
-    Args: tasks: its pretext tasks; counts: images by split, 0 where that is not known.
+    Args: tasks: its pretext tasks; methods: those of the table that it runs; counts: images by split, 0 where that is not known.
     """
-    problems, found = Problems(), {}
-    picked = {"pretext": tasks, "baseline": {**sections.base.get("baseline", {}), **sections.changes.get("baseline", {})}}
+    problems, found, picked = Problems(), {}, {"pretext": tasks, "baseline": methods}
     for stage in PIPELINE:
         for task in picked.get(stage.picks("reimpl"), ("",)):
             settings = problems.read(read_settings, sections, stage, "reimpl", task) or {}

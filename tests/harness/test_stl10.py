@@ -138,11 +138,11 @@ def test_what_the_check_asks_of_100_training_images_is_not_asked_of_the_pretext_
     """Its batches of 512 come from those without labels, too, whose number may be unknown."""
     sections = Sections(SETTINGS, "stl10")
     counts = {"train": 100, "test": 8000}
-    asked = [{problem.partition(" is ")[0] for problem in of_sections(sections, ["simclr"], counts=found)}
+    methods = sections.base["baseline"]
+    asked = [{problem.partition(" is ")[0] for problem in of_sections(sections, ["simclr"], methods, counts=found)}
              for found in (counts, {**counts, "unlabeled": 0})]
     later = {"scan.training.batch_size", "selflabel.training.batch_size", "neighbors.train"}
-    later |= {f"baseline.{method}.training.batch_size" for method, settings in sections.base["baseline"].items()
-              if "training" in settings}
+    later |= {f"baseline.{method}.training.batch_size" for method, settings in methods.items() if "training" in settings}
     assert asked == [{"pretext.simclr.training.batch_size", *later}, later]
 
 

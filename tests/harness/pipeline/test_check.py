@@ -207,6 +207,16 @@ def test_the_images_of_what_is_run_are_looked_at(photographs, change, says):
     assert says is None or problems[0].partition(": ")[2].startswith(says)
 
 
+def test_a_method_of_the_table_that_is_not_run_may_need_more_images_than_there_are(photographs):
+    settings = yaml.safe_load((photographs / "params/photos.yaml").read_text())
+    settings["baseline"]["iic"]["training"]["batch_size"] = 161
+    rewritten(photographs / "params/photos.yaml", baseline=settings["baseline"])
+    check.check_run()
+    problems = check.all_problems()  # of its arm, and of IIC on both splits
+    assert problems and all(problem.startswith("studies/methods/study.yaml, ") for problem in problems)
+    assert "iic: baseline.iic.training.batch_size is 161, but there are only 160 training images" in problems[0]
+
+
 @pytest.mark.parametrize("task, change, says", [
     ("rotation", {"turns": 4}, "pretext.rotation: unknown setting 'turns'; known are training, augmentation, evaluate_every"),
     ("rotation", {"evaluate_every": 0}, "pretext.rotation: evaluate_every is 0, and should be at least 1"),
