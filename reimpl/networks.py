@@ -3,6 +3,7 @@
 Parameter names are those of the reference, so that weights can be carried over either way.
 """
 
+import math
 from collections import deque
 
 import torch
@@ -185,6 +186,8 @@ def place(model, session):
 
 
 @torch.no_grad()
-def in_batches(function, images, batch_size=1024):
-    """`function` over uint8 images [n, c, h, w] in batches; its outputs concatenated."""
+def in_batches(function, images, pixels=2**20):
+    """`function` over uint8 images [n, c, h, w] in batches of at most 1,024 and of so many pixels, since a network's maps are the
+    larger the larger its images are; its outputs concatenated."""
+    batch_size = max(1, min(1024, pixels // math.prod(images.shape[2:])))
     return torch.cat([function(images[start : start + batch_size]) for start in range(0, len(images), batch_size)])

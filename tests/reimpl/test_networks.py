@@ -68,4 +68,14 @@ def test_keeping_a_head_keeps_that_head(photos):
 
 
 def test_in_batches_is_the_whole(photos):
-    assert torch.equal(in_batches(lambda batch: batch.float().mean((1, 2, 3)), photos, 100), photos.float().mean((1, 2, 3)))
+    sizes = []
+
+    def mean(batch):
+        sizes.append(len(batch))
+        return batch.float().mean((1, 2, 3))
+
+    assert torch.equal(in_batches(mean, photos, 100 * 32 * 32), photos.float().mean((1, 2, 3)))
+    assert set(sizes[:-1]) == {100} and sum(sizes) == len(photos)
+    sizes.clear()
+    in_batches(mean, photos[:3], 1)  # one at least
+    assert sizes == [1, 1, 1]

@@ -12,7 +12,7 @@ from reimpl.tasks.selflabel import Task
 
 def test_each_image_is_assigned_to_its_likeliest_cluster(photos, monkeypatch):
     """Batch by batch, the last one smaller; in evaluation mode, also of a network that was in training mode."""
-    monkeypatch.setattr(networks.in_batches, "__defaults__", (10,))
+    monkeypatch.setattr(networks.in_batches, "__defaults__", (10 * photos[0, 0].numel(),))
     torch.manual_seed(0)
     model, normalize = ClusteringModel(ResNet(3, 8, (1,)), 5, heads=2).train(), Normalize([0.5] * 3, [0.2] * 3)
     found = assigned(Task(None, (), clusters=5), model, photos[:44], normalize)
