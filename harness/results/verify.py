@@ -1,7 +1,7 @@
 """Kept records: what has run elsewhere and lies in the repository under records/ (its README.md says how), and when it counts.
 
-A kept record counts where its files are those that were kept, its evidence is whole, its settings are those of params/ and
-study.yaml as they are today, and its scores are those of the kept predictions against the kept labels.
+A kept record counts where its files are those that were kept, its evidence is whole, its settings and those of the steps before
+it are those of params/ and study.yaml as they are today, and its scores are those of the kept predictions and labels.
 """
 
 import re
@@ -68,7 +68,7 @@ def problems(folder):
         record = read_json(file)
         cell = Cell(**record["cell"])
         found = [*misplaced(cell, folder), *without_evidence(record["evidence"]), *other_settings(cell, record["settings"]),
-                 *other_scores(record, folder)]
+                 *other_steps(record), *other_scores(record, folder)]
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         found = [f"is no record ({type(error).__name__}: {error}); {AGAIN}"]
     except UserError as error:
@@ -131,6 +131,16 @@ def other_settings(cell, settings):
             if key not in READ_FROM and value != MEASURED:  # which its images decide
                 where = f"{settings_file(cell.dataset)}{f' with studies/{cell.study}/study.yaml' if cell.study else ''}"
                 yield f"{key} was {before}, and by {where} it is {value} today; {AGAIN}, or set it back"
+
+
+def other_steps(record):
+    """A sentence on each kept record of a step which it was made from, and whose settings are others today, or those of a step
+    before that."""
+    for folder in sorted({kept_folder(Path(name).parent) for name in record["evidence"]["inputs"] if RUNS in Path(name).parents}):
+        if (folder / FILE).exists():
+            before = read_json(folder / FILE)
+            if any(other_settings(Cell(**before["cell"]), before["settings"])) or any(other_steps(before)):
+                yield f"was made from {folder}, whose settings were others than today's; {AGAIN}, too"
 
 
 def differences(today, before, prefix):

@@ -16,6 +16,7 @@ from harness.results.archive import reduced, write_sums
 from tests.pipeline.conftest import ROOT
 
 SCAN = "records/digits/main/reimpl/default/0-0/scan"
+SELFLABEL = "records/digits/main/reimpl/default/0-0/selflabel"
 KMEANS = "records/digits/kmeans/pixels/0"
 ELSEWHERE = {"processor": "p", "cores": 8, "threads": 1, "device": "cuda", "accelerator": "NVIDIA H200"}
 
@@ -160,6 +161,8 @@ def arm(project):
     (setting("augmentation", "strong", "cutout", value=2), SCAN, "augmentation.cutout was 3, and by params/digits.yaml"),
     (setting("kmeans", "restarts", value=3), KMEANS, "kmeans.restarts was 1, and by params/digits.yaml it is 3 today"),
     (arm, SCAN, "scan.num_neighbors was 10, and by params/digits.yaml with studies/main/study.yaml it is 3 today"),
+    (setting("scan", "entropy_weight", value=4.0), SELFLABEL, "was made from .*/scan, whose settings were others than"),
+    (setting("pretext", "simclr", "temperature", value=0.5), SELFLABEL, "was made from .*/0-0/scan, whose settings were others"),
     (rewritten(metrics__acc=0.9999), SCAN, "metrics.json: acc is 0.9999, and .*predictions.npz against .*labels.npy gives 0."),
     (lambda project: (project.folder / KMEANS / "predictions.npz").unlink() or rewritten(metrics__nmi=0.9999)(project, KMEANS),
      KMEANS, "nmi is 0.9999, and its confusion matrix gives 0."),
