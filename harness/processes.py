@@ -89,13 +89,13 @@ def any_of(flag):
 
 def _summed(tensor):
     tensor = tensor.clone(memory_format=torch.contiguous_format)
-    with _all():
+    with _reaching_all():
         distributed.all_reduce(tensor)
     return tensor
 
 
 @contextlib.contextmanager
-def _all():
+def _reaching_all():
     """Do what needs all processes. Where one has died the others end, each with a line in place of a stack; torchrun's agent says
     which it was and what it died of (launch.py)."""
     try:
@@ -108,7 +108,7 @@ class _Gathered(Function):
     @staticmethod
     def forward(ctx, own):
         parts = [torch.empty_like(own, memory_format=torch.contiguous_format) for _ in range(count())]
-        with _all():
+        with _reaching_all():
             distributed.all_gather(parts, own.contiguous())
         return torch.cat(parts)
 
