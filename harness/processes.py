@@ -89,27 +89,15 @@ def any_of(flag):
 
 def _summed(tensor):
     tensor = tensor.clone(memory_format=torch.contiguous_format)
-    with _reaching_all():
-        distributed.all_reduce(tensor)
+    distributed.all_reduce(tensor)
     return tensor
-
-
-@contextlib.contextmanager
-def _reaching_all():
-    """Do what needs all processes. Where one has died the others end, each with a line in place of a stack; torchrun's agent says
-    which it was and what it died of (launch.py)."""
-    try:
-        yield
-    except RuntimeError as error:
-        raise SystemExit(f"error: a process that trains along cannot be reached: {str(error).partition('. ')[0]}") from None
 
 
 class _Gathered(Function):
     @staticmethod
     def forward(ctx, own):
         parts = [torch.empty_like(own, memory_format=torch.contiguous_format) for _ in range(count())]
-        with _reaching_all():
-            distributed.all_gather(parts, own.contiguous())
+        distributed.all_gather(parts, own.contiguous())
         return torch.cat(parts)
 
     @staticmethod
