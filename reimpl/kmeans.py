@@ -37,8 +37,8 @@ def numbers(features):
 def cluster(train, test, settings, seed, model=None):
     """int [n]: the cluster of each row of `test`, by the centres of `train`, both float32 [n, dim].
 
-    Unless it is `test`, `train` is centered in place and back, since a copy of it may be all the memory there is: its last bits
-    are lost.
+    `train` is written to, unless it is `test`: it is centered in place and then moved back, since there may be no memory for a
+    copy, and loses its last bits.
 
     Args: settings: has `clusters` and `restarts`, as a settings.KMeans.
     """

@@ -181,4 +181,6 @@ def asked_for(found, counts):
         trained = [asked for asked in trained if not asked[0].startswith("pretext.")]
     asked = [*trained, ("kmeans.clusters", found["kmeans"].clusters, "train", 0)]
     asked += [(f"neighbors.{split}", getattr(found["neighbors"], split), split, 1) for split in SPLITS]
+    if found["dataset"].joint and all(counts.get(split) for split in SPLITS):  # then both splits are learned from
+        counts = {**counts, "train": sum(counts[split] for split in SPLITS)}
     return [(key, value, split, counts[split], spare) for key, value, split, spare in asked if counts.get(split)]

@@ -1,6 +1,6 @@
 """Kept records: what has run elsewhere and lies in the repository under records/ (its README.md says how), and when it counts.
 
-A kept record counts where its files are those that were kept, its evidence is whole, its settings and those of the steps before
+A kept record counts where its files are those that were kept, its evidence is whole, its settings and those of kept steps before
 it are those of params/ and study.yaml as they are today, and its scores are those of the kept predictions and labels.
 """
 
@@ -134,13 +134,19 @@ def other_settings(cell, settings):
 
 
 def other_steps(record):
-    """A sentence on each kept record of a step which it was made from, and whose settings are others today, or those of a step
-    before that."""
-    for folder in sorted({kept_folder(Path(name).parent) for name in record["evidence"]["inputs"] if RUNS in Path(name).parents}):
-        if (folder / FILE).exists():
-            before = read_json(folder / FILE)
-            if any(other_settings(Cell(**before["cell"]), before["settings"])) or any(other_steps(before)):
-                yield f"was made from {folder}, whose settings were others than today's; {AGAIN}, too"
+    """A sentence on each setting that is another one today in the kept records of the steps before."""
+    for folder in sorted(steps_before(record)):
+        before = read_json(folder / FILE)
+        for message in other_settings(Cell(**before["cell"]), before["settings"]):
+            yield f"was made from {folder}, whose {message}"
+
+
+def steps_before(record):
+    """The folders of the kept records of all steps that a record was made from, one after another."""
+    places = [Path(name).parent for name in record["evidence"]["inputs"]]
+    found = {kept_folder(place) for place in places if RUNS in place.parents and len(place.parts) > 3}
+    found = {folder for folder in found if (folder / FILE).exists()}
+    return found.union(*(steps_before(read_json(folder / FILE)) for folder in found))
 
 
 def differences(today, before, prefix):

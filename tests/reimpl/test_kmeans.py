@@ -2,6 +2,7 @@
 
 import json
 from itertools import permutations
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -133,6 +134,16 @@ def test_centres_of_some_of_the_training_images_are_theirs_alone(lab):
                      for fitted in (some, others))
     assert len(first) == len(second) == 40 and first != second
     assert_lloyds(some, some.seen)
+
+
+def test_what_is_clustered_is_centered_in_place_unless_it_is_needed_again(lab):
+    """A copy would not fit where pixels fill the memory; features that are assigned to their own clusters stay as they are."""
+    features = lab.images[TRAIN].reshape(-1, 64).astype(np.float32) / 255
+    lab.run()
+    assert not lab.fitted[-1].copy_x
+    before = features.copy()
+    clusters = reimpl.kmeans.cluster(features, features, SimpleNamespace(clusters=CLUSTERS, restarts=1), 0)
+    assert (features == before).all() and (clusters == lab.fitted[-1].labels_).all()
 
 
 def test_what_is_not_finite_counts_as_zero(lab):

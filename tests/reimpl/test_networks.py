@@ -79,3 +79,7 @@ def test_in_batches_is_the_whole(photos):
     sizes.clear()
     in_batches(mean, photos[:3], 1)  # one at least
     assert sizes == [1, 1, 1]
+    for side, expected in {12: [1024, 76], 32: [1024, 76], 64: [256, 256, 256, 256, 76]}.items():
+        sizes.clear()
+        in_batches(mean, torch.zeros(1100, 1, side, side, dtype=torch.uint8))
+        assert sizes == expected
