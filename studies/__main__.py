@@ -91,13 +91,13 @@ def duration(text):
 
 def current(chosen):
     """`chosen`, once there are these studies and arms, every pipeline is what its study.yaml says, and the settings are right."""
+    check_run()
     for path in outdated():
         raise UserError(f"{path} is not what study.yaml beside it says: `python -m studies write` brings it up to date")
     for study, _, arm in (one.partition("/") for one in chosen):
         known([study])
         if arm:
             load_study(study).group(*arm.partition("/")[::2])
-    check_run(chosen)
     return chosen
 
 

@@ -32,16 +32,11 @@ def check():
     print(f"{len(names())} studies are right: {', '.join(names())}; and so are the settings")
 
 
-def check_run(chosen=()):
-    """Raise UserError for the first thing that is wrong with params.yaml, the settings of the data set that is run, or those of
-    the arms that are. Args: chosen: each `<study>` or `<study>/<implementation>/<arm>`; all, where empty."""
+def check_run():
+    """Raise UserError for the first thing that is wrong with params.yaml or the settings of the data set that is run. An arm
+    whose own settings are wrong fails when its turn comes, and the others run."""
     for file, message in check_settings.all_problems([dataset_name()]):
         raise UserError(located(file, message))
-    counts = check_settings.images_of(dataset_name())
-    for one in chosen or names():
-        name, _, arm = one.partition("/")
-        for message in of_arms(name, load_study(name), counts, arm):
-            raise UserError(located(study_file(name), message))
 
 
 def all_problems():
@@ -122,14 +117,11 @@ def of_references(name, study, studies):
         yield f"axis is '{study.axis}', which is no setting; it should be as in scan.num_neighbors"
 
 
-def of_arms(name, study, counts, only=""):
-    """Problems of the settings that arms change, on the data set of params.yaml. Args: counts: its images by split; only:
-    `<implementation>/<arm>`, or all of them where empty."""
+def of_arms(name, study, counts):
+    """Problems of the settings that arms change, on the data set of params.yaml. Args: counts: its images by split."""
     for implementation, groups in study.arms.items():
         for group, arms in groups.items():
             for arm in arms or {}:
-                if only not in ("", f"{implementation}/{arm}"):
-                    continue
                 where = f"arms.{implementation}.{group}.{arm}"
                 sections = sections_of(dataset_name(), name, implementation, arm, study)
                 task = study.variant(STAGES["pretext"], implementation, arm)

@@ -211,13 +211,10 @@ def test_a_method_of_the_table_that_is_not_run_may_need_more_images_than_there_a
     settings = yaml.safe_load((photographs / "params/photos.yaml").read_text())
     settings["baseline"]["iic"]["training"]["batch_size"] = 161
     rewritten(photographs / "params/photos.yaml", baseline=settings["baseline"])
-    check.check_run(["main", "methods/reimpl/dec"])
+    check.check_run()
     (problem,) = check.all_problems()  # and none of IIC on both splits
     assert problem.startswith("studies/methods/study.yaml, ")
     assert "iic: baseline.iic.training.batch_size is 161, but there are only 160 training images" in problem
-    for chosen in ([], ["methods"], ["main", "methods/reimpl/iic"]):
-        with pytest.raises(UserError, match="iic: baseline.iic.training.batch_size is 161"):
-            check.check_run(chosen)
 
 
 @pytest.mark.parametrize("task, change, says", [
