@@ -139,13 +139,16 @@ def step_by_step(summary):
 
 
 def variances(summary):
-    """(step, Variance) where pretext seeds have several clustering seeds each: how the variance of ACC, in points, divides."""
+    """(step, Variance) where pretext seeds have several clustering seeds each: how the variance of ACC, in points, divides. Of a
+    pretext seed those runs count that started from the same weights, as most of them did."""
     found = []
     for arm in summary.arms():
+        weights = summary.weights(arm)
         for stage in summary.study.stages():
-            groups = {}
+            alike = {}
             for seed, value in summary.percent(arm.step(stage), "acc").items():
-                groups.setdefault(seed.split("-")[0], []).append(value)
+                alike.setdefault((seed.split("-")[0], weights.get(seed)), []).append(value)
+            groups = {pretext_seed: values for (pretext_seed, _), values in sorted(alike.items(), key=lambda one: len(one[1]))}
             if len(groups) > 1 and min(map(len, groups.values())) > 1:
                 found.append((title(stage), variance_shares(groups), spread([v for values in groups.values() for v in values])))
     return found

@@ -95,6 +95,12 @@ class Summary:
         """The paths of the step's records."""
         return [cell["path"] for cell in self.cells(step)]
 
+    def weights(self, arm):
+        """The hashes of the weights that each SCAN of an arm started from, by seed. Those of one pretext seed are not all alike
+        where they were made on processors that round otherwise."""
+        return {cell["seed"]: tuple(digest for file, digest in sorted(cell["record"]["evidence"]["inputs"].items())
+                                    if file.endswith("/model.pt")) for cell in self.cells(arm.step("scan"))}
+
     def kept(self, step):
         """Which of the step's records were kept from elsewhere, as text; empty where none was."""
         cells = self.cells(step)

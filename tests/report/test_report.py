@@ -224,6 +224,10 @@ def test_variance_is_divided_where_pretext_seeds_have_several_clustering_seeds()
     assert step == "SCAN" and (found.groups, found.per_group) == (2, 2)
     assert (found.within, found.between, found.share) == pytest.approx((100, 150, 0.6))
     assert everything.n == 4 and everything.mean == pytest.approx(30)
+    other = {**made.EVIDENCE, "inputs": {"runs/d/pretext/simclr/1/model.pt": "2"}}
+    apart = made.cells({"reimpl/default/scan": {"1-2": 0.9}}, evidence=other)
+    ((_, again, _),) = variances(made.summary("seeds", study, [*made.cells({"reimpl/default/scan": acc}), *apart]))
+    assert again == found  # without the run that started from other weights than the others of its pretext seed
     for seeds in (("0-0", "1-0"), ("0-0", "0-1"), ("0-0", "0-1", "1-0")):  # one each; one pretext seed; a single one among them
         few = {"reimpl/default/scan": {seed: acc[seed] for seed in seeds}}
         assert variances(made.summary("seeds", study, made.cells(few))) == []
