@@ -148,8 +148,9 @@ def variances(summary):
             alike = {}
             for seed, value in summary.percent(arm.step(stage), "acc").items():
                 alike.setdefault((seed.split("-")[0], weights.get(seed)), []).append(value)
-            groups = {pretext_seed: values for (pretext_seed, _), values in sorted(alike.items(), key=lambda one: len(one[1]))}
-            if len(groups) > 1 and min(map(len, groups.values())) > 1:
+            groups = {pretext_seed: values for (pretext_seed, _), values in sorted(alike.items(), key=lambda one: len(one[1]))
+                      if len(values) > 1}
+            if len(groups) > 1:
                 found.append((title(stage), variance_shares(groups), spread([v for values in groups.values() for v in values])))
     return found
 

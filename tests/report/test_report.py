@@ -228,6 +228,8 @@ def test_variance_is_divided_where_pretext_seeds_have_several_clustering_seeds()
     apart = made.cells({"reimpl/default/scan": {"1-2": 0.9}}, evidence=other)
     ((_, again, _),) = variances(made.summary("seeds", study, [*made.cells({"reimpl/default/scan": acc}), *apart]))
     assert again == found  # without the run that started from other weights than the others of its pretext seed
+    alone = made.cells({"reimpl/default/scan": {**acc, "2-0": 0.9}})
+    assert variances(made.summary("seeds", study, alone))[0][1] == found  # and without a pretext seed of one run
     for seeds in (("0-0", "1-0"), ("0-0", "0-1"), ("0-0", "0-1", "1-0")):  # one each; one pretext seed; a single one among them
         few = {"reimpl/default/scan": {seed: acc[seed] for seed in seeds}}
         assert variances(made.summary("seeds", study, made.cells(few))) == []
