@@ -91,7 +91,7 @@ def of_data_set(name):
     problems.read(matters, name)
     for kind in problems.read(sections.mapping, "augmentation") or ():
         problems.read(read_augmentation, kind, sections, f"augmentation.{kind}")
-    problems += of_sections(sections, problems.read(sections.mapping, "pretext") or (), sections.base.get("baseline", {}))
+    problems += of_sections(sections, problems.read(sections.mapping, "pretext") or (), sections.base.get("baseline") or {})
     return list(dict.fromkeys(problems))
 
 
