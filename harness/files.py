@@ -26,6 +26,8 @@ import yaml
 
 from harness.errors import UserError
 
+ROW = 250  # characters of what write_json writes on one line
+
 
 @contextmanager
 def writing(path):
@@ -75,9 +77,24 @@ def existing(path, made_by):
 
 
 def write_json(path, value):
-    """Numbers that are not finite, which JSON does not know, become null."""
+    """A row of a matrix, or an epoch of a curve, takes one line, for eyes and diffs.
+
+    Numbers that are not finite, which JSON does not know, become null.
+    """
     with writing(path) as temporary:
-        temporary.write_text(json.dumps(_finite(value), indent=1, allow_nan=False) + "\n")
+        temporary.write_text(_lines(_finite(value)) + "\n")
+
+
+def _lines(value, indent=""):
+    held = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    line = json.dumps(value, allow_nan=False)
+    if len(line) <= ROW and not any(isinstance(item, (dict, list)) for item in held) or not held:
+        return line
+    inner = indent + " "
+    rows = [f"{json.dumps(str(key))}: {_lines(value[key], inner)}" for key in value] if isinstance(value, dict) else [
+        _lines(item, inner) for item in value]
+    start, end = "{}" if isinstance(value, dict) else "[]"
+    return start + "".join(f"\n{inner}{row}," for row in rows).removesuffix(",") + f"\n{indent}{end}"
 
 
 def _finite(value):

@@ -25,6 +25,15 @@ def test_numbers_that_are_not_finite_become_null(tmp_path):
     assert json.loads((tmp_path / "a.json").read_text()) == {"loss": None, "list": [1.5, None], "n": 3}
 
 
+def test_a_matrix_has_a_line_for_each_row_and_a_long_one_for_each_number(tmp_path):
+    value = {"match": {"rows": [[1, 2], [3, 4]], 5: {}}, "none": [], "name": "Größe, \"x\": [1]", "long": list(range(100))}
+    write_json(tmp_path / "a.json", value)
+    text = (tmp_path / "a.json").read_text()
+    assert read_json(tmp_path / "a.json") == json.loads(json.dumps(value))
+    assert '{\n "match": {\n  "rows": [\n   [1, 2],\n   [3, 4]\n  ],\n  "5": {}\n },\n "none": [],\n' in text
+    assert ' "long": [\n  0,\n  1,\n' in text and text.endswith("  99\n ]\n}\n")
+
+
 def test_npz_comes_back_as_it_was(tmp_path):
     array = np.arange(6, dtype=np.int64).reshape(2, 3)
     write_npz(tmp_path / "a.npz", train=array)
