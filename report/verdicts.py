@@ -130,7 +130,7 @@ def judge(claim, after, before=None, matters=1.0, confusions=None, dataset="", n
     if len(units) == 1:
         return Finding(f"{shown} over {len(runs)} clustering runs on one pretext seed, which is one observation: it holds for "
                        "these pretext weights, and says nothing of others", ours=ours, n=1)
-    found = estimate(values, _image_error(keys, after, before))
+    found = estimate(values, claim.value_error or _image_error(keys, after, before))
     low, high = found.interval()
     counted = f"{len(units)} seeds" + (f" ({len(runs)} runs)" if len(runs) > len(units) else "")
     reason = f"{shown} [{low:z.1f}, {high:z.1f}] over {counted}" + (f", {higher(values)}" if claim.kind == "above" else "")
@@ -139,8 +139,9 @@ def judge(claim, after, before=None, matters=1.0, confusions=None, dataset="", n
     margin, target = claim.margin or matters, claim.value if claim.kind == "equal" else 0.0
     two = claim.kind == "above" and claim.than
     better = improvement([[list(by_unit(side.percent).values()) for side in (after, before)]]) if two else None
+    limit = "the published figure is too rough" if claim.value_error else _too_few(after)
     return Finding(reason, UNDECIDED, ours, len(units), found, _tests(claim, found, target, margin),
-                   (claim.kind, found, target, margin, after.distinct), improvement=better)
+                   (claim.kind, found, target, margin, limit), improvement=better)
 
 
 def over_looks(found, looks):
@@ -176,7 +177,7 @@ def _decided(finding, corrected_ps, claims):
     return Verdict(UNDECIDED, f"{finding.reason}; that it is {what}: {numbers}; {forecast}", finding, p, after)
 
 
-def _statement(word, kind, found, target, margin, images):
+def _statement(word, kind, found, target, margin, limit):
     """What the test of a word is to show of the mean."""
     about = f"{target:.1f} ± {margin:.1f}" if kind == "equal" else f"± {margin:.1f}"
     if kind == "above":
@@ -208,7 +209,11 @@ def _image_error(keys, after, before):
     return 100 * shares_error(shares, [side.distinct for side in sides])
 
 
-def _forecast(kind, found, target, margin, images, level):
+def _too_few(side):
+    return f"{side.distinct:,} test images are too few"
+
+
+def _forecast(kind, found, target, margin, limit, level):
     """How many seeds would decide it with a chance of 80 %, at mean and spread as they are; or what keeps any number from it."""
     off = abs(found.mean - target)
     ways = [(seeds_to_equate(off, margin, found.std, found.image_error, level), margin - off)] if off < margin else []
@@ -220,7 +225,7 @@ def _forecast(kind, found, target, margin, images, level):
         return f"at this mean and spread {min(needed)} seeds would decide it with a chance of 80 %"
     still = Estimate(0.0, 0.0, 2, found.image_error).half_width(1 - level)
     if ways and all(distance <= still for _, distance in ways):
-        return f"{images} test images cannot tell, whatever the number of seeds"
+        return f"at this mean {limit}, whatever the number of seeds"
     return f"at this mean and spread more than {MOST} seeds would be needed"
 
 
@@ -240,7 +245,7 @@ def _varies(after, before, ours):
     if n < FEWEST_SPREADS:
         return Finding(f"{reason}; a decision takes at least {FEWEST_SPREADS}", ours=ours, n=n, estimate=found)
     tests = (("supported" if mean > 0 else "contradicted", float(found.p_differs())),)
-    return Finding(reason, UNDECIDED, ours, n, found, tests, ("above", found, 0.0, 0.0, after.images))
+    return Finding(reason, UNDECIDED, ours, n, found, tests, ("above", found, 0.0, 0.0, _too_few(after)))
 
 
 def _collapses(confusions, not_run):

@@ -43,6 +43,8 @@ class Claim:
     """The figure of `than`, where it is not that of `of`; then both may be one step."""
     value: float = 0.0
     """In percent: the published mean, for `equal`, or what is exceeded, for `above`. 0 is none."""
+    value_error: float = 0.0
+    """Standard error of `value` in points, for `equal`; 0 where it is not known."""
     margin: float = 0.0
     """In points: how far off still counts as equal or same, or as no difference where kind is above. 0: what matters."""
     about: tuple[str, ...] = ()
@@ -73,6 +75,8 @@ class Claim:
             need(self.value, "value", self.value, f"the published mean in percent {where}")
         elif self.kind != "above":
             need(not self.value, "value", self.value, f"left out {where}")
+        need(self.value_error == 0 or self.kind == "equal" and self.value_error > 0, "value_error", self.value_error,
+             "in points above 0, where kind is equal, or left out")
         need(self.than_figure in ("", *FIGURES), "than_figure", repr(self.than_figure), f"one of {', '.join(FIGURES)}")
         need(self.than or not self.than_figure, "than_figure", repr(self.than_figure), "left out where there is no `than`")
         need((self.than, self.than_figure or self.figure) != (self.of, self.figure), "than", repr(self.than),

@@ -134,6 +134,25 @@ def test_the_error_of_the_images_is_in_the_interval(rng, rates, n):
     assert max(wrong, wide) <= at_most(0.05, draws) and naive > 0.1
 
 
+@pytest.mark.parametrize("share, prototypes", [(share, few) for share in (0.78, 0.9, 0.97) for few in (33, 69)])
+def test_shares_of_few_images_are_told_from_those_of_many_as_often_as_the_level_says(rng, rates, share, prototypes):
+    """Prototypes that are right as often as 2,000 images are; also at a level that is corrected for 50 claims. With the variance
+    of each by itself, that is exceeded many times over."""
+    draws = 10 * DRAWS
+    few, many = (rng.binomial(images, share, draws) / images for images in (prototypes, 2000))
+    pairs = np.stack([few, many], 1)
+    kinds, where = np.unique(pairs, axis=0, return_inverse=True)
+    error = np.array([shares_error(kind, [prototypes, 2000]) for kind in kinds])[where.ravel()]
+    alone = np.sqrt(few * (1 - few) / prototypes + many * (1 - many) / 2000 + 1 / (prototypes + 2) ** 2)
+    for level in (0.05, 0.001):
+        wrong, naive = ((np.abs(few - many) > stats.norm.isf(level / 2) * each).mean() for each in (error, alone))
+        case = f"{prototypes} prototypes, {share:.0%} right"
+        rates(f"shares of prototypes and of 2,000 images, at a level of {level:.1%}", case, wrong)
+        rates(f"the same with each share's own variance, {level:.1%} (not done)", case, naive)
+        assert wrong <= at_most(level, draws)
+    assert naive > 0.003 or share > 0.9 or prototypes > 33
+
+
 PAGE = np.array([0.0] * 10 + [4.0, -4.0] * 5 + [12.0] * 5 + [1.5] * 5)
 """True differences of a page of 30 claims; 4 is what matters. False: any direction for 0, no difference for 4 and beyond."""
 

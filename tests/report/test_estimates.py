@@ -91,7 +91,8 @@ def test_images_that_differ_alike_in_each_unit_count_in_full_and_chance_alone_ha
 
 def test_the_error_from_shares_alone_is_the_binomial_one():
     assert shares_error([0.9], 100) == pytest.approx((0.09 / 100 + 1 / 102**2) ** 0.5)
-    assert shares_error([0.9, 0.5], 100) == pytest.approx((0.34 / 100 + 1 / 102**2) ** 0.5)
+    assert shares_error([0.9, 0.5], 100) == pytest.approx((0.42 / 100 + 1 / 102**2) ** 0.5)  # 0.7 together: 2 * 0.7 * 0.3
+    assert shares_error([1.0, 0.5], [10, 30]) == pytest.approx((0.625 * 0.375 * (1 / 10 + 1 / 30) + 1 / 12**2) ** 0.5)
 
 
 def test_p_of_one_test_each_are_corrected_as_by_holm():

@@ -1,5 +1,7 @@
 """Verdicts on claims: words and sentences by hand, for numbers whose intervals and p scipy gives."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -57,6 +59,7 @@ def test_a_claim_is_read_as_settings_are():
     ({"kind": "equal", "margin": 1.0}, "value is 0.0, and should be the published mean"),
     ({"kind": "equal", "value": 87.6, "margin": -1.0}, "margin is -1.0, and should be above 0, or left out"),
     ({"kind": "equal", "value": 87.6, "margin": 1.0, "than": "x"}, "than is 'x', and should be left out where kind is equal"),
+    ({"kind": "above", "value": 80.0, "value_error": 0.1}, "value_error is 0.1, and should be in points above 0, where"),
     ({"kind": "varies"}, "than is '', and should be a step where kind is varies"),
     ({"kind": "varies", "than": "x", "margin": 1.0}, "margin is 1.0, and should be left out where kind is varies"),
     ({"kind": "same", "margin": 1.0}, "than is '', and should be a step where kind is same"),
@@ -130,7 +133,18 @@ def test_equal_runs_leave_the_error_of_the_images():
     verdict = found(ABOVE, by_seed(80.0, 80.0, 80.0), by_seed(80.0, 80.0, 80.0), images=360)
     assert verdict.word == "undecided" and verdict.reason == (  # 1 is 0.335 errors: sf of it is 0.37
         "+0.0 points [-5.9, 5.9] over 3 seeds, higher in 0 of 3, equal in 3; that it is within ± 1.0: p = 0.37; "
-        "360 test images cannot tell, whatever the number of seeds")
+        "at this mean 360 test images are too few, whatever the number of seeds")
+
+
+def test_a_published_figure_has_the_error_of_its_own_runs_and_not_that_of_the_same_test_images_drawn_anew():
+    """87.6 +- 0.4 over ten runs: 0.126. Ours adds t of 9 degrees of freedom times 0.4 / sqrt(10)."""
+    claim = Claim(kind="equal", value=87.6, value_error=0.126, **COMMON)
+    verdict = found(claim, standard(10, 87.5, 0.4), images=1000)
+    half = np.hypot(stats.t.isf(0.025, 9) * 0.4 / 10**0.5, stats.norm.isf(0.025) * 0.126)
+    assert verdict.finding.estimate.half_width() == pytest.approx(half) and verdict.word == "supported"
+    assert found(replace(claim, value_error=0.0), standard(10, 87.5, 0.4), images=1000).word == "undecided"
+    rough = found(replace(claim, value_error=0.9), standard(10, 87.5, 0.4), images=1000)
+    assert rough.word == "undecided" and rough.reason.endswith("the published figure is too rough, whatever the number of seeds")
 
 
 def test_images_are_paired_where_it_is_known_which_are_right():
