@@ -69,7 +69,7 @@ def study_section(summary, claims, facts, out):
     return {
         "name": summary.name, "study": summary.study, "tables": tables, "drawings": drawings,
         "claims": [one for one in claims if one.study == summary.name],
-        "degenerate": degenerate(summary), "merges": merging(summary, facts["classes"]),
+        "degenerate": degenerate(summary), "merges": merging(summary, facts["classes"]), "apart": apart(summary),
         "headlines": headlines(tables[0]) if summary.name == "main" else [], "steps": step_by_step(summary),
         "not_run": reasons_not_run(summary), "variances": variances(summary),
         "settings": settings_in_force(cells) if summary.name == "main" else [],
@@ -104,6 +104,23 @@ def merging(summary, classes):
     found = {step: merges(summary.confusions(step).values(), classes) for step in dict.fromkeys(
         cell["step"] for cell in ran(summary))}
     return [(label(summary, step), sentence) for step, sentence in found.items() if sentence]
+
+
+def inputs(cell):
+    """{file: SHA-256} of what a run read."""
+    return cell["record"]["evidence"]["inputs"]
+
+
+def apart(summary):
+    """(how many, of how many) runs read other files than the default's run of the same seed and stage did under the same names:
+    weights of another processor, which rounds otherwise."""
+    default, told = summary.baseline(), []
+    for arm in summary.arms() if default else ():
+        for stage in summary.study.stages() if arm != default else ():
+            read = {cell["seed"]: inputs(cell) for cell in summary.cells(default.step(stage))}
+            told += [any(read[cell["seed"]].get(file, digest) != digest for file, digest in inputs(cell).items())
+                     for cell in summary.cells(arm.step(stage)) if cell["seed"] in read]
+    return sum(told), len(told)
 
 
 def reasons_not_run(summary):

@@ -15,7 +15,7 @@ from report import figures, panels
 from report.details import most_confused, study_drawings, summed_confusion
 from report.drawings import differences
 from report.latex import latex
-from report.page import effects, evidence, step_by_step, variances
+from report.page import apart, effects, evidence, step_by_step, variances
 from report.statistics import spread
 from report.summaries import Arm
 from report.tables import IMPLEMENTATIONS, SCORES, Entry, Row, Table, clustering_table, measured, neighbor_table, write_table
@@ -213,6 +213,20 @@ def test_the_effects_are_those_of_the_study_divergences_alone():
     assert set(found) == {"own", "other"}
     ((step, change, interval),) = found["own"]
     assert step == "SCAN" and change.mean == pytest.approx(10) and change.n == 3 and interval[0] < 0 < interval[1]
+
+
+def test_runs_that_read_other_files_than_the_default_under_the_same_names_are_counted():
+    """Of three of the arm `own`, one started from other weights; `other` has its own, and one seed that the default has not."""
+    def runs(step, read):
+        return [made.cell(step, seed, made.scores(0.5), evidence={**made.EVIDENCE, "inputs": one}) for seed, one in read.items()]
+
+    default = {seed: {"pretext/model.pt": seed, "images.npy": "i"} for seed in ("0-0", "1-0", "2-0")}
+    own = {**default, "1-0": {"pretext/model.pt": "elsewhere", "images.npy": "i"}}
+    other = {"0-0": {"own/model.pt": "x", "images.npy": "i"}, "9-0": {"pretext/model.pt": "y"}}
+    study = reading().study
+    found = [*runs("reimpl/default/scan", default), *runs("reimpl/own/scan", own), *runs("reimpl/other/scan", other)]
+    assert apart(made.summary("reading", study, found)) == (1, 4)
+    assert apart(reading()) == (0, 5) and apart(made.summary("s", made.study({"a": {"scan": {}}}), [])) == (0, 0)
 
 
 def test_variance_is_divided_where_pretext_seeds_have_several_clustering_seeds():
