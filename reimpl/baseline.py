@@ -34,7 +34,7 @@ def run(cell, settings, inputs, out):
         trained = Trained(method.Task, settings, session, dataset, images)
         model, features, finish = trained.model, trained.features, trained.trainer.finish
     else:
-        model, features, finish = None, (lambda part: part.flatten(1).float() / 255), session.record
+        model, features, finish = None, (lambda part: part[:].flatten(1).float() / 255), session.record
     if hasattr(method, "cluster"):
         arrays = [torch.nan_to_num(features(part), posinf=0, neginf=0).cpu().numpy() for part in images]
         with threadpool_limits(1):  # more threads would add their sums in the order in which they end

@@ -139,7 +139,7 @@ class Task(BaseTask):
     def before_epoch(self, model, images, generator):
         s, epoch = self.settings, model.epoch.item()
         if epoch == 0:
-            labels = chains(graph(images.flatten(1).cpu().numpy() / np.float32(255), s.neighbors)[1])
+            labels = chains(graph(images[:].flatten(1).cpu().numpy() / np.float32(255), s.neighbors)[1])
             model.labels.copy_(torch.from_numpy(labels))
         elif epoch % s.every == 0:
             labels = model.labels.cpu().numpy()

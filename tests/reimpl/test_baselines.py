@@ -41,7 +41,6 @@ def lab(tmp_path, monkeypatch):
     write_json(data / "dataset.json", {"name": "tiny", "source": "digits", "shape": [8, 8, 1], "classes": list("0123"),
                                        "images": {"train": 128, "test": 64}})
     execution = {"device": "cpu", "threads": 1, "tracking": "disabled", "checkpoint_seconds": 0}
-    write_json(tmp_path / "params.yaml", {"pretext_seeds": [0], "clustering_seeds": [0], "execution": execution})
     params = json.loads(json.dumps(PARAMS)) | {"network": {"width": 8, "blocks": [1, 1]}}
     for settings in params["baseline"].values():
         settings["clusters"] = 4
@@ -50,7 +49,9 @@ def lab(tmp_path, monkeypatch):
             settings.update({name: 2 for name in settings if name.endswith("_epochs")})
     write_json(tmp_path / "params/tiny.yaml", params)
 
-    def run(method, **changes):
+    def run(method, resident_mib=256, **changes):
+        write_json(tmp_path / "params.yaml", {"pretext_seeds": [0], "clustering_seeds": [0],
+                                              "execution": execution | {"resident_mib": resident_mib}})
         write_json(tmp_path / "params/tiny.yaml", params | {"baseline": {method: params["baseline"][method] | changes}})
         cell = Cell("reimpl", "baseline", "tiny", "0", variant=method)
         reimpl.baseline.run(cell, in_force(cell), {"data": data}, tmp_path / "out")
@@ -73,6 +74,13 @@ def test_a_baseline_sees_no_labels_unless_it_is_named_among_those_that_may(lab, 
     again, after = lab(method)
     same = all(np.array_equal(before[name], after[name]) for name in before)
     assert same != (method in MAY_SEE_LABELS) and (not same or again["curves"] == record["curves"])
+
+
+@pytest.mark.parametrize("method", tasks.known("baseline"))
+def test_a_baseline_makes_the_same_of_images_that_stay_in_their_files(lab, method):
+    record, before = lab(method)
+    again, after = lab(method, resident_mib=0)
+    assert again["curves"] == record["curves"] and all(np.array_equal(before[name], after[name]) for name in before)
 
 
 def test_with_its_labels_the_supervised_one_learns_the_digits(lab):
