@@ -15,7 +15,7 @@ from harness.pipeline.cells import results
 from harness.pipeline.confounded import notes
 from harness.pipeline.pipeline import outdated
 from harness.pipeline.resolve import sections_of
-from harness.pipeline.study import FILE, METRICS, load_study, names
+from harness.pipeline.study import FILE, load_study, names
 from harness.settings import SECTIONS, Pretext
 from harness.stages import STAGES, shared_steps
 
@@ -109,12 +109,9 @@ def of_references(name, study, studies):
             step = getattr(claim, key)
             if step and step not in steps:
                 yield f"claims.{index}.{key} is '{step}', which the study has not; it has {', '.join(sorted(steps))}"
-    for score in study.scores:
-        if score not in METRICS:
-            yield f"scores has '{score}'; there are {', '.join(METRICS)}"
     stage, _, key = study.axis.partition(".")
-    if study.axis and key not in SECTIONS.get(stage, Pretext).__annotations__:
-        yield f"axis is '{study.axis}', which is no setting; it should be as in scan.num_neighbors"
+    if study.axis and SECTIONS.get(stage, Pretext).__annotations__.get(key) not in (int, float):
+        yield f"axis is '{study.axis}', which is no setting with a number; it should be as in scan.num_neighbors"
 
 
 def of_arms(name, study, counts):

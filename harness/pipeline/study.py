@@ -12,7 +12,9 @@ from harness.validation import NAME, build, check_name, need
 KINDS = ("above", "equal", "same", "varies", "collapses")
 JOINT = ("whole", "baseline")
 """The groups whose arms may change the split (Dataset.joint), since they start from the images."""
-METRICS = ("acc", "acc_many_to_one", "acc_reference", "nmi", "ari", "train_accuracy", "test_accuracy")
+SCORES = ("acc", "acc_many_to_one", "acc_reference", "nmi", "ari")
+"""The figures of a clustering, in percent, that a study's table may show."""
+METRICS = (*SCORES, "train_accuracy", "test_accuracy")
 """The figures of records that are shown in percent."""
 SHARES = ("acc", "acc_many_to_one", "acc_reference", "train_accuracy", "test_accuracy")
 """Figures that are shares of images: of those alone it is known how much the draw of the test images adds to their error."""
@@ -85,7 +87,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Published figures of one step, in percent: of each metric a mean, or a mean and a deviation."""
+    """Published figures of one step, in percent: of each metric a mean, or a mean and a deviation, or None."""
 
     source: str
     dataset: str
@@ -93,20 +95,20 @@ class Figures:
     """As in Claim; or the stage alone, where they are of no arm."""
     n: int = 0
     """How many runs they are the mean of; 0 where that is not known."""
-    acc: tuple[float, ...] = ()
-    acc_many_to_one: tuple[float, ...] = ()
-    acc_reference: tuple[float, ...] = ()
-    nmi: tuple[float, ...] = ()
-    ari: tuple[float, ...] = ()
-    train_accuracy: tuple[float, ...] = ()
-    test_accuracy: tuple[float, ...] = ()
+    acc: tuple[float, ...] = None
+    acc_many_to_one: tuple[float, ...] = None
+    acc_reference: tuple[float, ...] = None
+    nmi: tuple[float, ...] = None
+    ari: tuple[float, ...] = None
+    train_accuracy: tuple[float, ...] = None
+    test_accuracy: tuple[float, ...] = None
 
     def __post_init__(self):
         need(self.n >= 0, "n", self.n, "how many runs, or left out")
         for key in METRICS:
             figure = getattr(self, key)
-            need(len(figure) <= 2 and all(-100 <= value <= 100 for value in figure), key, list(figure),
-                 "a mean in percent, or a mean and a deviation")
+            need(figure is None or 1 <= len(figure) <= 2 and all(-100 <= value <= 100 for value in figure), key,
+                 list(figure or ()), "a mean in percent, or a mean and a deviation")
 
 
 START = {"pretext": "simclr", "scan": "main/reimpl/default"}
@@ -130,7 +132,7 @@ class Study:
     labels: dict[str, str] = field(default_factory=dict)
     """Arm -> what the report calls it; left out, its name, with spaces for underscores."""
     scores: tuple[str, ...] = ("acc", "nmi", "ari")
-    """The figures of its table."""
+    """The figures of its table, of SCORES; acc is one, since drawings show it."""
     axis: str = ""
     """The setting that the arms vary, such as scan.num_neighbors, where they make a curve."""
     clustering_seeds: tuple[int, ...] = ()
@@ -142,6 +144,8 @@ class Study:
     """The smallest difference that matters here, in points, where a claim has no margin of its own. 0: the data set's."""
 
     def __post_init__(self):
+        need("acc" in self.scores and {*self.scores} <= {*SCORES}, "scores", list(self.scores),
+             f"acc and any others of {', '.join(SCORES)}")
         need(0 <= self.matters < 100, "matters", self.matters, "a number of points, or left out for what matters on the data set")
 
     def has(self, implementation, group):

@@ -87,6 +87,10 @@ def test_the_studies_are_right(project, capsys):
      "claims.1.of is 'reimpl/w6/scan', which the study has not; it has reimpl/w0/scan, "),
     ("overclustering", "reads: {once: main/reimpl/default}", "reads: {once: main/reimpl/defaul}",
      "reads.once is 'main/reimpl/defaul', which is no arm; it should be <study>/<implementation>/<arm> of another study"),
+    ("num_neighbors", "axis: scan.num_neighbors", "axis: scan.augmentation",
+     "axis is 'scan.augmentation', which is no setting with a number; it should be as in scan.num_neighbors"),
+    ("num_neighbors", "axis: scan.num_neighbors", "axis: scan.neighbors",
+     "axis is 'scan.neighbors', which is no setting with a number; it should be as in scan.num_neighbors"),
     ("seeds", "clustering_seeds: [1, 2,", "clustering_seeds: [1, 1,", "clustering_seeds holds 1 twice; a seed counts once"),
 ])
 def test_what_is_wrong_is_named_with_its_line(project, study, old, new, says):

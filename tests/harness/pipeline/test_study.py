@@ -78,6 +78,12 @@ def arms(**groups):
     ({"published": [{**FIGURE, "acc": 81.8}]}, ": published.0.acc is 81.8, and should be a list"),
     ({"published": [{**FIGURE, "acc": [1, 2, 3]}]},
      ": published.0: acc is [1.0, 2.0, 3.0], and should be a mean in percent, or a mean and a deviation"),
+    ({"published": [{**FIGURE, "acc": []}]},
+     ": published.0: acc is [], and should be a mean in percent, or a mean and a deviation"),
+    ({"scores": ["nmi"]},
+     ": scores is ['nmi'], and should be acc and any others of acc, acc_many_to_one, acc_reference, nmi, ari"),
+    ({"scores": ["acc", "train_accuracy"]}, ": scores is ['acc', 'train_accuracy'], and should be acc and any others of acc, "
+     "acc_many_to_one, acc_reference, nmi, ari"),
     ({"published": [{**FIGURE, "acc": [float("nan")]}]}, ".published.0.acc.0 is nan, and should be a finite number"),
     ({"published": [{**FIGURE, "accc": [1]}]}, ": published.0: unknown setting 'accc'; did you mean 'acc'?"),
     ({"clustering_seeds": []}, ": clustering_seeds is [], and should be a list of whole numbers"),
