@@ -77,7 +77,7 @@ def changed(study, step):
     if step.count("/") != 2:
         return None
     implementation, arm, _ = step.split("/")
-    return next((arms[arm] for arms in study.arms.get(implementation, {}).values() if arm in (arms or {})), None)
+    return next((changes for one, _, name, changes in study.each_arm() if (one, name) == (implementation, arm)), None)
 
 
 def here(summary, step, metrics, joint):

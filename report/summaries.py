@@ -110,8 +110,7 @@ class Summary:
 
     def arms(self):
         """Every Arm, those read from other studies first."""
-        own = [(implementation, name, stages) for implementation, groups in self.study.arms.items()
-               for arms in groups.values() for name, stages in (arms or {}).items()]
+        own = [(implementation, name, stages) for implementation, _, name, stages in self.study.each_arm()]
         own_names = {(implementation, name) for implementation, name, _ in own}
         read = [(target.split("/")[1], name, {}) for name, target in self.study.reads.items()]
         return [Arm(implementation, name, tuple(flat(stages)), self.study.labels.get(name, ""))

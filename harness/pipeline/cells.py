@@ -61,12 +61,10 @@ def results(study, name, dataset, seeds=None):
         implementation = target.split("/")[1]
         found += [Result(f"{implementation}/{arm}/{stage}", seed, root / "studies" / target / seed / stage)
                   for stage in study.stages() if stage in run for seed in (alone if STAGES[stage].seeds == "pretext" else both)]
-    for implementation, groups in study.arms.items():
-        for group, arms in groups.items():
-            own_root = root / "studies" / name / implementation
-            found += [Result(f"{implementation}/{arm}/{stage.name}", seed, own_root / arm / seed / stage.name)
-                      for arm in arms or {} for stage in study.run(implementation, group)
-                      for seed in (alone if stage.seeds == "pretext" else own)]
+    for implementation, group, arm, _ in study.each_arm():
+        found += [Result(f"{implementation}/{arm}/{stage.name}", seed,
+                         root / "studies" / name / implementation / arm / seed / stage.name)
+                  for stage in study.run(implementation, group) for seed in (alone if stage.seeds == "pretext" else own)]
     steps = [result.step for result in found]
     return sorted(found if seeds else once(found), key=lambda result: steps.index(result.step))
 

@@ -116,17 +116,15 @@ def of_references(name, study, studies):
 
 def of_arms(name, study, counts):
     """Problems of the settings that arms change, on the data set of params.yaml. Args: counts: its images by split."""
-    for implementation, groups in study.arms.items():
-        for group, arms in groups.items():
-            for arm in arms or {}:
-                where = f"arms.{implementation}.{group}.{arm}"
-                sections = sections_of(dataset_name(), name, implementation, arm, study)
-                task = study.variant(STAGES["pretext"], implementation, arm)
-                if task not in sections.base["pretext"] and task == study.start["pretext"]:
-                    continue  # of_references says so
-                methods = sections.changes.get("baseline", {})
-                for message in check_settings.of_sections(sections, [task], methods, implementation, counts):
-                    yield f"{where}{message.partition(where)[2] or f': {message}'}"
+    for implementation, group, arm, _ in study.each_arm():
+        where = f"arms.{implementation}.{group}.{arm}"
+        sections = sections_of(dataset_name(), name, implementation, arm, study)
+        task = study.variant(STAGES["pretext"], implementation, arm)
+        if task not in sections.base["pretext"] and task == study.start["pretext"]:
+            continue  # of_references says so
+        methods = sections.changes.get("baseline", {})
+        for message in check_settings.of_sections(sections, [task], methods, implementation, counts):
+            yield f"{where}{message.partition(where)[2] or f': {message}'}"
 
 
 def of_twins(studies):
@@ -136,17 +134,15 @@ def of_twins(studies):
         study = studies[name]
         clustering = study.clustering_seeds or clustering_seeds()
         seeds = [f"{pretext}-{seed}" for pretext in pretext_seeds() for seed in clustering]
-        for implementation, groups in study.arms.items():
-            for group, arms in groups.items():
-                for arm in arms or {}:
-                    key = identity(studies, name, implementation, group, arm)
-                    for seed in seeds:
-                        other = seen.setdefault((key, seed), f"{name}/{implementation}/{arm}")
-                        if other != f"{name}/{implementation}/{arm}":
-                            yield name, (f"arms.{implementation}.{group}.{arm} is the same cell as {other}; "
-                                         + ("leave one of them out" if other.startswith(f"{name}/") else
-                                            "keep it in one study, and name it under reads in the other"))
-                            break
+        for implementation, group, arm, _ in study.each_arm():
+            key = identity(studies, name, implementation, group, arm)
+            for seed in seeds:
+                other = seen.setdefault((key, seed), f"{name}/{implementation}/{arm}")
+                if other != f"{name}/{implementation}/{arm}":
+                    yield name, (f"arms.{implementation}.{group}.{arm} is the same cell as {other}; "
+                                 + ("leave one of them out" if other.startswith(f"{name}/") else
+                                    "keep it in one study, and name it under reads in the other"))
+                    break
 
 
 def identity(studies, name, implementation, group, arm):

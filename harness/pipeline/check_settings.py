@@ -117,8 +117,8 @@ def of_variants(studies):
 
     No arm of such a study runs there. Weights that are imported are of one data set, and no other needs them.
     """
-    named = {(section, name) for study in studies for groups in study.arms.values() for arms in groups.values()
-             for changes in (arms or {}).values() for section in PICKED for name in changes.get(section) or ()} - {IMPORTED}
+    named = {(section, name) for study in studies for *_, changes in study.each_arm()
+             for section in PICKED for name in changes.get(section) or ()} - {IMPORTED}
 
     def lacking(dataset):
         problems, sections = Problems(), sections_of(dataset)

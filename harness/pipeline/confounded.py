@@ -35,7 +35,7 @@ def notes(studies):
 def arm_settings(study, implementation, arm, stages, studies):
     """All that tells an arm from others in some stages: {dotted name: value} of what it starts from and what it changes; None for
     an arm that is not known."""
-    groups = {group: arms[arm] for group, arms in study.arms.get(implementation, {}).items() if arm in (arms or {})}
+    groups = {group: changes for one, group, name, changes in study.each_arm() if (one, name) == (implementation, arm)}
     if not groups and arm in study.reads:
         name, implementation, arm = study.reads[arm].split("/")
         return arm_settings(studies[name], implementation, arm, stages, studies) if name in studies else None

@@ -63,13 +63,11 @@ def shared(dataset):
 def of_arms(name, dataset):
     """The settings of each stage of each arm of a study, by the name of their file."""
     study, found = load_study(name), {}
-    for implementation, groups in study.arms.items():
-        for group, arms in groups.items():
-            for arm in arms or {}:
-                sections = sections_of(dataset, name, implementation, arm, study)
-                found |= {f"{implementation}/{arm}/{stage.name}":
-                          cut(sections, stage, implementation, study.variant(stage, implementation, arm))
-                          for stage in study.run(implementation, group)}
+    for implementation, group, arm, _ in study.each_arm():
+        sections = sections_of(dataset, name, implementation, arm, study)
+        found |= {f"{implementation}/{arm}/{stage.name}":
+                  cut(sections, stage, implementation, study.variant(stage, implementation, arm))
+                  for stage in study.run(implementation, group)}
     return found
 
 

@@ -154,29 +154,32 @@ class Study:
 
     def has_arms(self):
         """Whether there are any: else the study reads what others run."""
-        return any(arms for groups in self.arms.values() for arms in groups.values())
+        return bool(self.each_arm())
+
+    def each_arm(self):
+        """(implementation, group, arm, what it changes, as `arms` has it) of every arm, in a list, in the order of study.yaml."""
+        return [(implementation, group, arm, changes) for implementation, groups in self.arms.items()
+                for group, arms in groups.items() for arm, changes in arms.items()]
 
     def group(self, implementation, arm):
         """The group that an arm stands in. Raises UserError where there is no such arm."""
-        groups = self.arms.get(implementation, {})
-        found = next((group for group, arms in groups.items() if arm in (arms or {})), None)
-        if found is None:
-            known = ", ".join(name for arms in groups.values() for name in arms or {})
+        groups = {name: group for one, group, name, _ in self.each_arm() if one == implementation}
+        if arm not in groups:
             if implementation not in IMPLEMENTATIONS:
                 asked = "/".join(filter(None, (implementation, arm)))
                 raise UserError(f"'{asked}' is no arm of the study “{self.title}”: name it with its implementation, "
                                 f"{' or '.join(f'{one}/ARM' for one in IMPLEMENTATIONS)}")
-            raise UserError(f"the study “{self.title}” has no arm '{arm}' of {implementation}; it has {known or 'none'}")
-        return found
+            known = ", ".join(groups) or "none"
+            raise UserError(f"the study “{self.title}” has no arm '{arm}' of {implementation}; it has {known}")
+        return groups[arm]
 
     def unchanged(self):
         """The arms that change no setting, as <implementation>/<arm>."""
-        return [f"{implementation}/{arm}" for implementation, groups in self.arms.items() for arms in groups.values()
-                for arm, changes in (arms or {}).items() if not any(changes.values())]
+        return [f"{implementation}/{arm}" for implementation, _, arm, changes in self.each_arm() if not any(changes.values())]
 
     def run(self, implementation, group):
         """The Stages that the arms of a group run anew."""
-        arms = self.arms.get(implementation, {}).get(group) or {}
+        arms = self.arms.get(implementation, {}).get(group, {})
         return [stage for stage in of_group(group)
                 if arms and not stage.optional or any(stage.name in changes for changes in arms.values())]
 
@@ -222,11 +225,12 @@ def load_study(name):
         check_name(arm, f"{file}: reads: the name of an arm")
     for index, figures in enumerate(study.published):
         build(Figures, figures, f"{file}: published.{index}")
-    for implementation, groups in study.arms.items():
+    for implementation in study.arms:
         if implementation not in IMPLEMENTATIONS:
             raise UserError(f"{file}: arms.{implementation} is unknown; known are {', '.join(IMPLEMENTATIONS)}")
-        check_groups(groups, f"{file}: arms.{implementation}")
-    arms = {arm for groups in study.arms.values() for group in (groups or {}).values() for arm in group or {}} | set(study.reads)
+    study = replace(study, arms={implementation: checked_groups(groups, f"{file}: arms.{implementation}")
+                                 for implementation, groups in study.arms.items()})
+    arms = {arm for _, _, arm, _ in study.each_arm()} | set(study.reads)
     for arm in study.labels:
         if arm not in arms:
             raise UserError(f"{file}: labels has '{arm}', which is no arm; the arms are {', '.join(sorted(arms))}")
@@ -236,21 +240,24 @@ def load_study(name):
     return study
 
 
-def check_groups(groups, where):
-    """Raise UserError unless an implementation's arms stand in groups that there are, each arm once and with its stages."""
-    group_of = {}
-    for group, arms in mapping_of("groups of arms", groups, where).items():
+def checked_groups(groups, where):
+    """An implementation's arms by group; where all of them are left out, an empty mapping. Raises UserError unless they stand in
+    groups that there are, each arm once and with its stages."""
+    found, group_of = {}, {}
+    for group, given in mapping_of("groups of arms", groups, where).items():
         lookup(GROUPS, group, f"{where}.{group} is unknown; the list of groups")
-        for arm, changes in mapping_of("arms", arms, f"{where}.{group}").items():
+        found[group] = arms = mapping_of("arms", given, f"{where}.{group}")
+        for arm, changes in arms.items():
             check_name(arm, f"{where}.{group}: the name of an arm")
             if arm in group_of:
                 raise UserError(f"{where} has the arm '{arm}' in the groups {group_of[arm]} and {group}")
             group_of[arm] = group
             check_arm(group, changes, f"{where}.{group}.{arm}")
         for stage in (stage.name for stage in of_group(group) if stage.optional):
-            without = [arm for arm, changes in (arms or {}).items() if stage not in changes]
+            without = [arm for arm, changes in arms.items() if stage not in changes]
             if without and len(without) < len(arms):
                 raise UserError(f"{where}.{group}.{without[0]} has no '{stage}'; all arms of the group name it, or none")
+    return found
 
 
 def check_arm(group, changes, where):

@@ -68,7 +68,7 @@ def test_spread_by_hand():
 
 
 def test_arms_are_those_read_and_then_those_of_each_group():
-    arms = {"reimpl": {"whole": {"w": {"pretext": {"simclr": {"dim": 8}}, "scan": {}, "selflabel": {}}}, "clustering": None,
+    arms = {"reimpl": {"whole": {"w": {"pretext": {"simclr": {"dim": 8}}, "scan": {}, "selflabel": {}}}, "clustering": {},
                        "selflabel": {"s": {"selflabel": {"threshold": 0.5}}}},
             "original_ref": {"clustering": {"r": {"scan": {}, "selflabel": {}}}}}
     summary = made.summary("x", made.study(arms, reads={"r": "main/reimpl/default"}), [])

@@ -23,7 +23,7 @@ def test_the_cells_of_each_group_by_hand(write):
     """In the order of study.yaml, step by step, each with its seeds."""
     write(RIGHT)
     study = Study(title="t", question="q", shared=("kmeans/pixels",), arms={
-        "reimpl": {"whole": {"w": {"pretext": {}, **BOTH}}, "scan": {"s": {"scan": {}}}, "selflabel": None},
+        "reimpl": {"whole": {"w": {"pretext": {}, **BOTH}}, "scan": {"s": {"scan": {}}}, "selflabel": {}},
         "original_ref": {"clustering": {"a": BOTH}}})
     pairs = ("0-0", "0-3", "10-0", "10-3")
     assert found(study) == [

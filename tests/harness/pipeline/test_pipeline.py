@@ -138,7 +138,7 @@ def test_what_dvc_shows_of_a_study_lies_in_its_summary():
 
 
 def test_a_study_that_runs_nothing_of_its_own_is_a_summary():
-    for arms in ({}, {"reimpl": {}}, {"reimpl": {"clustering": None, "scan": {}}}):
+    for arms in ({}, {"reimpl": {}}, {"reimpl": {"clustering": {}, "scan": {}}}):
         found = rendered("s", study(arms=arms, reads={"default": "main/reimpl/default"}))["stages"]
         assert list(found) == ["summary"] and found["summary"]["deps"][4:] == ["runs/D/studies/main/reimpl/default"]
 

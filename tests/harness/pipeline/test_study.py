@@ -21,6 +21,14 @@ def test_a_study_is_read_with_what_it_leaves_out(write):
     assert study.claims == (Claim(**CLAIM),) and study.published == (FIGURE,) and study.clustering_seeds == ()
 
 
+def test_where_all_arms_are_left_out_there_are_none(write):
+    """YAML reads a key with nothing after it as none."""
+    write("title: t\nquestion: q\narms:\n  reimpl:\n    scan:\n    clustering: {a: {scan: {}, selflabel: {}}}\n  original_ref:\n")
+    assert load_study("s").each_arm() == [("reimpl", "clustering", "a", BOTH)] and not load_study("s").has("reimpl", "scan")
+    write("title: t\nquestion: q\narms:\n  reimpl:\n", "none")
+    assert not load_study("none").has_arms() and set(pipeline.stages("none", load_study("none"))) == {"summary"}
+
+
 def test_studies_are_the_folders_with_a_study(write, tmp_path):
     write(RIGHT, "two")
     write(RIGHT, "one")
@@ -131,7 +139,7 @@ def test_a_study_that_is_not_there_is_named(write):
 
 
 @pytest.mark.parametrize("groups, stages", [
-    ({}, []), ({"scan": {"a": {}}}, ["scan"]), ({"selflabel": {"a": {}}}, ["selflabel"]), ({"scan": {}, "selflabel": None}, []),
+    ({}, []), ({"scan": {"a": {}}}, ["scan"]), ({"selflabel": {"a": {}}}, ["selflabel"]), ({"scan": {}, "selflabel": {}}, []),
     ({"selflabel": {"a": {}}, "scan": {"b": {}}}, ["scan", "selflabel"]), ({"whole": {"a": {}}}, ["scan", "selflabel"]),
 ])
 def test_a_study_is_about_the_stages_that_its_arms_run(groups, stages):
