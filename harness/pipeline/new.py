@@ -1,15 +1,15 @@
 """A new study: a folder with a study.yaml to be edited, and the pipeline that follows from it."""
 
-import re
 from pathlib import Path
 
 from harness.errors import UserError
 from harness.files import writing
 from harness.pipeline.pipeline import write
 from harness.pipeline.study import FILE
+from harness.validation import check_name
 
 TEMPLATE = """\
-title: {title}
+title: "{title}"
 question: What does it change to draw neighbors from fewer candidates?
 
 # What the arms are compared with: an arm of another study, which is not run again.
@@ -40,8 +40,7 @@ claims:
 
 def new(name):
     """Make studies/<name>. Raises UserError where the name will not do or is taken."""
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise UserError(f"'{name}' should be small letters, digits and underscores, beginning with a letter")
+    check_name(name, "the name of the study")
     folder = Path("studies") / name
     if folder.exists() or folder.with_suffix(".py").exists():
         raise UserError(f"{folder} is there already; choose another name")

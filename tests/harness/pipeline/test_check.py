@@ -267,9 +267,17 @@ def test_a_new_study_is_right_at_once(project, capsys):
     assert "few_neighbors" in capsys.readouterr().out
     stages = yaml.safe_load((project / "studies/few_neighbors/dvc.yaml").read_text())["stages"]
     assert set(stages) == {"settings", "scan", "selflabel", "summary"}
-    for name, says in {"few_neighbors": "is there already", "Few": "should be small", "../x": "should be small"}.items():
+    for name, says in {"few_neighbors": "is there already", "Few": "should be small", "../x": "should be small",
+                       "x" * 65: "64 at most"}.items():
         with pytest.raises(UserError, match=says):
             new.new(name)
+    assert not (project / "studies" / ("x" * 65)).exists()
+
+
+@pytest.mark.parametrize("name", ["null", "on", "no"])
+def test_a_new_study_may_be_called_what_yaml_reads_as_no_text(project, name):
+    new.new(name)
+    assert load_study(name).title == name.capitalize() and not check.all_problems()
 
 
 def test_a_sweep_has_every_cell_of_the_study_once(project):
