@@ -3,7 +3,6 @@
 import importlib
 
 import numpy as np
-import torch
 from threadpoolctl import threadpool_limits
 
 from harness.files import write_npz
@@ -14,6 +13,7 @@ from harness.session import Session, derive_seed
 from harness.sources import SPLITS
 from harness.stages import PICKED
 from reimpl.augment import Normalize, make_augmentation
+from reimpl.kmeans import finite
 from reimpl.networks import make_backbone
 from reimpl.predict import embed_all, predict
 from reimpl.train.task import make_network, training_labels
@@ -36,7 +36,7 @@ def run(cell, settings, inputs, out):
     else:
         model, features, finish = None, (lambda part: part[:].flatten(1).float() / 255), session.record
     if hasattr(method, "cluster"):
-        arrays = [torch.nan_to_num(features(part), posinf=0, neginf=0).cpu().numpy() for part in images]
+        arrays = [finite(features(part)) for part in images]
         with threadpool_limits(1):  # more threads would add their sums in the order in which they end
             clusters = method.cluster(*arrays, baseline, derive_seed(cell.stage, cell.seed) % 2**32, model)
         write_npz(out / "predictions.npz", compressed=True, clusters=clusters.astype(np.uint16))

@@ -34,18 +34,36 @@ def numbers(features):
     return np.nan_to_num(features, posinf=0, neginf=0)
 
 
+def finite(features):
+    """What a network makes of images, float32 [n, dim], as NumPy; what is not finite counts as zero, and the loss tells of it."""
+    return torch.nan_to_num(features, posinf=0, neginf=0).cpu().numpy()
+
+
+def fitted(features, settings, seed, copy_x=True):
+    """scikit-learn's k-means of float32 [n, dim].
+
+    Args: settings: has `clusters` and `restarts`, as a settings.KMeans; copy_x: whether the features stay as they are.
+    """
+    with threadpool_limits(1), warnings.catch_warnings():  # more threads would add their sums in the order in which they end
+        warnings.simplefilter("ignore", ConvergenceWarning)  # of fewer different images than clusters: empty ones are recorded
+        return KMeans(settings.clusters, n_init=settings.restarts, random_state=seed, copy_x=copy_x).fit(features)
+
+
+def centres(features, settings, generator):
+    """The centres, float32 [clusters, dim], of what a network makes of images, float32 [n, dim]. Args: settings: as in fitted."""
+    seed = torch.randint(2**31, (), generator=generator).item()
+    return torch.from_numpy(fitted(finite(features), settings, seed).cluster_centers_)
+
+
 def cluster(train, test, settings, seed, model=None):
     """int [n]: the cluster of each row of `test`, by the centres of `train`, both float32 [n, dim].
 
     `train` is written to, unless it is `test`: it is centered in place and then moved back, since there may be no memory for a
     copy, and loses its last bits.
 
-    Args: settings: has `clusters` and `restarts`, as a settings.KMeans.
+    Args: settings: as in fitted.
     """
-    with threadpool_limits(1), warnings.catch_warnings():  # more threads would add their sums in the order in which they end
-        warnings.simplefilter("ignore", ConvergenceWarning)  # of fewer different images than clusters: empty ones are recorded
-        means = KMeans(settings.clusters, n_init=settings.restarts, random_state=seed, copy_x=train is test)
-        return means.fit(train).predict(test)
+    return fitted(train, settings, seed, copy_x=train is test).predict(test)
 
 
 FEATURES = {"pixels": (pixels, "uint8", 3), "embeddings": (embeddings, "float", 1)}

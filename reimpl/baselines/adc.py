@@ -11,11 +11,10 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from sklearn.cluster import KMeans
-from threadpoolctl import threadpool_limits
 from torch import nn
 
 from harness import settings
+from reimpl.kmeans import centres
 from reimpl.predict import embed_all
 from reimpl.train.task import Task as BaseTask
 
@@ -84,11 +83,8 @@ class Task(BaseTask):
     @torch.no_grad()
     def before_epoch(self, model, images, generator):
         if model.epoch.item() == self.settings.warm_up_epochs:
-            embedded = embed_all(self, model, images, self.views[0].normalize).cpu().numpy()
-            seed = torch.randint(2**31, (), generator=generator).item()
-            with threadpool_limits(1):
-                found = KMeans(self.settings.clusters, n_init=self.settings.restarts, random_state=seed).fit(embedded)
-            model.centroids.copy_(torch.from_numpy(found.cluster_centers_))
+            embedded = embed_all(self, model, images, self.views[0].normalize)
+            model.centroids.copy_(centres(embedded, self.settings, generator))
             model.clustering.fill_(True)
         model.epoch.add_(1)
 

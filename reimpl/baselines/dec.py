@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from sklearn.cluster import KMeans
-from threadpoolctl import threadpool_limits
 from torch import nn
 
 from harness import settings
 from reimpl.baselines import autoencoder
+from reimpl.kmeans import centres
 from reimpl.predict import embed_all
 
 
@@ -61,16 +60,10 @@ class Task(autoencoder.Reconstruction):
         if epoch >= self.settings.reconstruction_epochs:
             codes = embed_all(self, model, images, self.views[0].normalize)
             if epoch == self.settings.reconstruction_epochs:
-                model.centres.copy_(self.first_centres(codes, generator))
+                model.centres.copy_(centres(codes, self.settings, generator))
                 model.clustering.fill_(True)
             model.target.copy_(target(assignment(codes, model.centres)))
         model.epoch.add_(1)
-
-    def first_centres(self, codes, generator):
-        seed = torch.randint(2**31, (), generator=generator).item()
-        with threadpool_limits(1):
-            found = KMeans(self.settings.clusters, n_init=self.settings.restarts, random_state=seed).fit(codes.cpu().numpy())
-        return torch.from_numpy(found.cluster_centers_)
 
     def loss(self, model, batch, progress):
         """The mean square of the reconstruction, and then KL(p || q) of equation 2, a mean over images."""

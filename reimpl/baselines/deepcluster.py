@@ -42,7 +42,8 @@ class Settings(settings.TrainedBaseline):
 def unit(train, *others):
     """Features float32 [n, dim], whitened by the first of them and then of unit length, as a list."""
     parts = [part.astype(np.float64) for part in (train, *others)]  # in float32, what spreads least is lost
-    whiten = PCA(min(COMPONENTS, *train.shape), whiten=True, svd_solver="covariance_eigh").fit(parts[0])
+    with np.errstate(invalid="ignore"):  # of features that are all alike, shares of no variance
+        whiten = PCA(min(COMPONENTS, *train.shape), whiten=True, svd_solver="covariance_eigh").fit(parts[0])
     return [normalize(whiten.transform(part)).astype(np.float32) for part in parts]
 
 
@@ -74,7 +75,7 @@ class Task(BaseTask):
     @torch.no_grad()
     def before_epoch(self, model, images, generator):
         if model.epoch.item() % self.settings.every == 0:
-            (features,) = unit(embed_all(self, model, images, self.views[0].normalize).cpu().numpy())
+            (features,) = unit(kmeans.finite(embed_all(self, model, images, self.views[0].normalize)))
             seed = torch.randint(2**31, (), generator=generator).item()
             wanted = replace(self.settings, clusters=self.sought, restarts=1)
             labels = torch.from_numpy(kmeans.cluster(features, features, wanted, seed)).to(torch.int64)

@@ -22,6 +22,7 @@ from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from torch import nn
 
 from harness import settings
+from reimpl.kmeans import finite
 from reimpl.predict import embed_all
 from reimpl.train.task import Task as BaseTask
 
@@ -143,7 +144,7 @@ class Task(BaseTask):
             model.labels.copy_(torch.from_numpy(labels))
         elif epoch % s.every == 0:
             labels = model.labels.cpu().numpy()
-            features = torch.nan_to_num(embed_all(self, model, images, self.views[0].normalize)).cpu().numpy()
+            features = finite(embed_all(self, model, images, self.views[0].normalize))
             left = max(s.clusters, math.ceil((1 - s.unrolled) * (labels.max() + 1)))
             model.labels.copy_(torch.from_numpy(merge(graph(features, s.neighbors)[0], labels, left)))
         model.epoch.add_(1)

@@ -83,6 +83,15 @@ def test_a_baseline_makes_the_same_of_images_that_stay_in_their_files(lab, metho
     assert again["curves"] == record["curves"] and all(np.array_equal(before[name], after[name]) for name in before)
 
 
+@pytest.mark.parametrize("method, changes", [
+    ("adc", {"warm_up_epochs": 1}), ("dec", {"reconstruction_epochs": 1}), ("deepcluster", {"every": 1}), ("jule", {"every": 1})])
+def test_a_baseline_that_diverges_before_it_clusters_is_recorded(lab, method, changes):
+    """The only step of the first epoch: its loss is finite, and the weights are beyond all numbers afterwards."""
+    training = {"epochs": 3, "batch_size": 128, "optimizer": {"kind": "adam", "lr": 1e38, "weight_decay": 0.0}}
+    record, _ = lab(method, training=training, **changes)
+    assert record["degenerate"][-1] == "the loss is not finite from epoch 2 on; training stopped there"
+
+
 def test_with_its_labels_the_supervised_one_learns_the_digits(lab):
     record, _ = lab("supervised", training={"epochs": 12, "batch_size": 32, "optimizer": {
         "kind": "adam", "lr": 0.01, "weight_decay": 0.0}}, augmentation="none")
