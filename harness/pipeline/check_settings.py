@@ -89,6 +89,8 @@ def of_data_set(name):
         if key not in known:
             problems.append(f"{sections.file}: unknown section '{key}'; known are {', '.join(known)}")
     problems.read(matters, name)
+    if (problems.read(sections.mapping, "dataset") or {}).get("joint"):  # k-means and the authors' code have the training images
+        problems.append(f"{sections.file}: dataset.joint is set for all that runs; leave it out, since an arm alone may set it")
     for kind in problems.read(sections.mapping, "augmentation") or ():
         problems.read(read_augmentation, kind, sections, f"augmentation.{kind}")
     problems += of_sections(sections, problems.read(sections.mapping, "pretext") or (), sections.base.get("baseline") or {})

@@ -114,6 +114,8 @@ def test_what_is_wrong_is_named_with_its_line(project, study, old, new, says):
     ("params.yaml", "checkpoint_seconds: 15", "checkpoint_seconds: .inf", "execution.checkpoint_seconds is inf, and should be a"),
     ("params.yaml", "execution:", "executon: {}\nexecution:", "unknown setting 'executon'; known are dataset, pretext_seeds,"),
     ("params/digits.yaml", "mean: [0.306]", "mean: [.nan]", "dataset.mean.0 is nan, and should be a finite number"),
+    ("params/digits.yaml", "mean: [0.306]", "joint: true\n  mean: [0.306]",
+     "dataset.joint is set for all that runs; leave it out, since an arm alone may set it"),
     ("params/digits.yaml", "lr: 0.2", "lr: .inf", "pretext.simclr.training.optimizer.lr is inf, and should be a finite number"),
     ("params/digits.yaml", "temperature: 1.0", "temperature: .nan", "pretext.simclr.temperature is nan, and should be a finite"),
     ("params/digits.yaml", "augmentation: {simclr: *simclr}", "augmentation: {simclr: {<<: *simclr, hue: 3}}",
