@@ -145,12 +145,12 @@ def judge(claim, after, before=None, matters=1.0, confusions=None, dataset="", n
 
 
 def over_looks(found, looks):
-    """The Finding of the last look at a claim, with p over all looks so far (report/sequential.py).
+    """The Finding of the last look at a claim, with p over all looks so far (report/sequential.py) that had seeds for a test.
 
     Args: found: the Finding of each look so far; looks: how many there are in all.
     """
     tests = []
-    for at_looks in zip(*(finding.tests for finding in found)):
+    for at_looks in zip(*(finding.tests for finding in found if finding.tests)):
         ps = [p for _, p in at_looks]
         word, _ = at_looks[ps.index(min(ps))]
         tests.append((word, spent(ps, looks)))

@@ -9,7 +9,7 @@ from scipy import stats
 from harness.errors import UserError
 from harness.pipeline.study import Claim
 from harness.validation import build
-from report.verdicts import Side, decide, judge
+from report.verdicts import Side, decide, judge, over_looks
 
 COMMON = {"text": "t", "source": "s", "of": "reimpl/default/selflabel"}
 ABOVE = Claim(kind="above", than="reimpl/default/scan", **COMMON)
@@ -296,6 +296,15 @@ def test_few_seeds_do_not_show_how_runs_vary(seeds, reason):
     verdict = found(VARIES, by_seed(*WIDE[:seeds]), by_seed(*NARROW))
     assert (verdict.word, verdict.finding.n, verdict.finding.tests) == ("undecided", seeds, ())
     assert verdict.reason.endswith(reason)
+
+
+def test_a_look_at_too_few_seeds_for_a_test_has_its_share_of_the_level_and_no_other_part():
+    narrow = Side(by_seed(*NARROW), images=IMAGES)
+    looks = [judge(VARIES, Side(by_seed(*WIDE[:seeds]), images=IMAGES), narrow) for seeds in (3, 6)]
+    levene = stats.levene(WIDE, NARROW, center="median")
+    (test,) = over_looks(looks, 3).tests
+    assert test == ("supported", pytest.approx(3 * 2 * stats.t.sf(levene.statistic**0.5, 5), rel=1e-6))
+    assert over_looks(looks[:1], 3).tests == () and decide([over_looks(looks[:1], 3)])[0].word == "undecided"
 
 
 ONE_CLUSTER, GOOD = [[30, 0, 0], [30, 0, 0], [30, 0, 0]], [[30, 0, 0], [0, 30, 0], [0, 0, 30]]
