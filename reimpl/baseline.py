@@ -27,7 +27,8 @@ def run(cell, settings, inputs, out):
     """
     dataset, baseline = PreparedDataset(inputs["data"], settings["dataset"].joint), settings["baseline"]
     method = importlib.import_module(f"{PICKED['baseline']}.{cell.variant}")
-    need_images(f"baseline.{cell.variant}.clusters", baseline.clusters, "train", dataset.counts["train"])
+    for key in ("clusters", "neighbors"):
+        need_images(f"baseline.{cell.variant}.{key}", getattr(baseline, key, 0), "train", dataset.counts["train"])
     session = Session(cell, inputs, settings)
     images = [session.images(dataset, split) for split in SPLITS]
     if hasattr(method, "Task"):

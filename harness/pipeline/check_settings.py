@@ -182,6 +182,8 @@ def asked_for(found, counts):
     if UNLABELED in counts:  # then the pretext tasks have more images than are counted as those of training
         trained = [asked for asked in trained if not asked[0].startswith("pretext.")]
     asked = [*trained, ("kmeans.clusters", found["kmeans"].clusters, "train", 0)]
+    asked += [(f"{key}.neighbors", settings.neighbors, "train", 0) for key, settings in found.items()
+              if hasattr(settings, "neighbors")]
     asked += [(f"neighbors.{split}", getattr(found["neighbors"], split), split, 1) for split in SPLITS]
     if found["dataset"].joint and all(counts.get(split) for split in SPLITS):  # then both splits are learned from
         counts = {**counts, "train": sum(counts[split] for split in SPLITS)}

@@ -26,7 +26,7 @@ def gallery(dataset, found):
         if result.step.startswith("neighbors/") or result.step.endswith("/neighbors"):
             split = PreparedDataset(dataset.root, joint(result))
             mined, _ = read_neighbors(result.folder / "neighbors.npz", split)
-            queries = np.random.default_rng(0).choice(len(mined), QUERIES, replace=False)
+            queries = np.random.default_rng(0).choice(len(mined), min(QUERIES, len(mined)), replace=False)
             rows = mined[queries, : 1 + NEIGHBORS]
             arrays[f"{result.step}/images"] = split.images("train")[rows]
             arrays[f"{result.step}/labels"] = labels_of(split, "train", rows)

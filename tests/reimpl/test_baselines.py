@@ -92,6 +92,13 @@ def test_a_baseline_that_diverges_before_it_clusters_is_recorded(lab, method, ch
     assert record["degenerate"][-1] == "the loss is not finite from epoch 2 on; training stopped there"
 
 
+@pytest.mark.parametrize("method", ["spectral", "jule"])
+def test_a_baseline_that_asks_for_more_neighbors_than_images_is_refused_in_a_line(lab, method):
+    lab(method, neighbors=128)
+    with pytest.raises(UserError, match=f"baseline.{method}.neighbors is 129, but there are only 128 training images; it should"):
+        lab(method, neighbors=129)
+
+
 def test_with_its_labels_the_supervised_one_learns_the_digits(lab):
     record, _ = lab("supervised", training={"epochs": 12, "batch_size": 32, "optimizer": {
         "kind": "adam", "lr": 0.01, "weight_decay": 0.0}}, augmentation="none")

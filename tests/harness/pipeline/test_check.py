@@ -87,6 +87,8 @@ def test_the_studies_are_right(project, capsys):
      "claims.1.of is 'reimpl/w6/scan', which the study has not; it has reimpl/w0/scan, "),
     ("overclustering", "reads: {once: main/reimpl/default}", "reads: {once: main/reimpl/defaul}",
      "reads.once is 'main/reimpl/defaul', which is no arm; it should be <study>/<implementation>/<arm> of another study"),
+    ("methods", "spectral: {baseline: {spectral: {}}}", "spectral: {baseline: {spectral: {neighbors: 1438}}}",
+     "arms.reimpl.baseline.spectral: baseline.spectral.neighbors is 1438, but there are only 1437 training images"),
     ("num_neighbors", "axis: scan.num_neighbors", "axis: scan.augmentation",
      "axis is 'scan.augmentation', which is no setting with a number; it should be as in scan.num_neighbors"),
     ("num_neighbors", "axis: scan.num_neighbors", "axis: scan.neighbors",
