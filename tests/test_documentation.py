@@ -1,5 +1,6 @@
 """What the documentation names is there."""
 
+import ast
 import json
 import re
 from dataclasses import fields
@@ -26,6 +27,30 @@ def test_every_file_of_code_and_every_link_leads_somewhere(page):
     assert files or links
     assert [file for file in files if not (ROOT / file).exists()] == []
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def imported(file):
+    """The dotted names that a file imports, those in its functions among them."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            start = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            yield from (start + alias.name for alias in node.names)
+
+
+def test_each_layer_has_a_row_and_imports_only_from_the_rows_below_it():
+    rows = re.findall(r"^\| (`\w+/.*?`) \|", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    layers = {folder: place for place, row in enumerate(rows) for folder in re.findall(r"`([\w/]+)/`", row)}
+    packages = [file.parent for pattern in ("*", "harness/*") for file in ROOT.glob(f"{pattern}/__init__.py")]
+    assert {package.relative_to(ROOT).as_posix() for package in packages} - {"tests"} == {*layers}
+
+    def layer(path):
+        """The innermost folder of the table that a path lies in; None of another library's."""
+        return max((folder for folder in layers if f"{path}/".startswith(f"{folder}/")), key=len, default=None)
+
+    pairs = {(layer(file.relative_to(ROOT).as_posix()), layer(name.replace(".", "/")))
+             for package in packages if package.name != "tests" for file in package.rglob("*.py") for name in imported(file)}
+    assert len(pairs) > 20
+    assert {(own, other) for own, other in pairs if other not in (None, own) and layers[other] <= layers[own]} == set()
 
 
 def test_every_word_and_every_kind_of_claim_is_explained():
