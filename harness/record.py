@@ -4,12 +4,13 @@ A record holds the figures, the curves per epoch, the settings in force, the see
 hardware, wall time, peak memory, and the hash of each input. Reports read records and nothing else.
 """
 
+import hashlib
 import os
 import platform
 import resource
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -49,6 +50,11 @@ class Cell:
     def __str__(self):
         parts = (self.study, self.implementation, self.arm, self.stage, self.variant, f"seed {self.seed}")
         return "/".join(part for part in parts if part)
+
+    @property
+    def key(self):
+        """How the files that it goes on from are called under checkpoints/, before a dash and what they depend on."""
+        return f"{self.stage}-{hashlib.sha256('/'.join(map(str, astuple(self))).encode()).hexdigest()[:12]}"
 
 
 def write_record(out, cell, *, settings, metrics, curves, degenerate, inputs, seconds, device, threads, processes=1,

@@ -5,7 +5,6 @@ on from its own checkpoint there; the folder is removed once the stage has writt
 """
 
 import contextlib
-import hashlib
 import os
 import runpy
 import shutil
@@ -67,8 +66,7 @@ class Launch:
         self.gpu = session.device.type == "cuda"
         session.trained_in = "float32"  # with TF32 where torch allows it by itself: they set neither
         self.identity = session.identity()
-        cell = hashlib.sha256(str(session.cell).encode()).hexdigest()[:12]
-        name = f"original_ref-{session.cell.stage}-{cell}"
+        name = f"original_ref-{session.cell.key}"
         self.root = (CHECKPOINTS / f"{name}-{self.identity[:24]}").absolute()
         for stale in CHECKPOINTS.glob(f"{name}-*"):
             if stale.absolute() != self.root:  # of other settings, inputs or code: nothing will ever go on from it

@@ -5,7 +5,6 @@ remembered from one process to the next but what lies in the job's folder and in
 """
 
 import contextlib
-import hashlib
 import re
 import threading
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from harness.engine import programs
 from harness.engine.programs import NoAnswer, Refused
 from harness.errors import GO_ON
 from harness.record import Cell
+from harness.stages import STAGES
 
 LOSSES = 3  # times that a job may be lost in a row, with its node say
 MISSED = 3  # looks at the queue without a job that was in it, until it counts as lost
@@ -229,11 +229,9 @@ def end(one, failed=None):
 def saved(task):
     """When a task's checkpoint was written last, 0 where it has none: a file of the rewrite's, of the authors' code a folder."""
     options = dict(zip(task.arguments[1::2], task.arguments[2::2]))
-    variant = next(filter(None, (options.get(f"--{name}") for name in ("task", "on", "method"))), "")
-    cell = Cell(task.implementation, task.stage, *(options.get(f"--{name}", "") for name in ("dataset", "seed", "study", "arm")),
-                variant)
-    files = [file / "rows.json" if file.is_dir() else file for file in Path("checkpoints").glob(
-        f"*{task.stage}-{hashlib.sha256(str(cell).encode()).hexdigest()[:12]}-*")]
+    named = ("dataset", "seed", "study", "arm", STAGES[task.stage].option)
+    cell = Cell(task.implementation, task.stage, *(options.get(f"--{name}", "") for name in named))
+    files = [file / "rows.json" if file.is_dir() else file for file in Path("checkpoints").glob(f"*{cell.key}-*")]
     return max((file.stat().st_mtime for file in files if file.exists()), default=0.0)
 
 

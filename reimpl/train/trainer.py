@@ -4,7 +4,6 @@ A stage killed at any moment and run again goes on from its last checkpoint, and
 random draw comes from the session's generator, which the checkpoint holds.
 """
 
-import hashlib
 import math
 import sys
 import time
@@ -51,9 +50,8 @@ class Trainer:
         self.step = make_step(self.optimizer, self._loss, partial(task.after_step, self.model), session)
         self.curves, self.state = [], {}
         self.identity = session.identity()
-        cell = hashlib.sha256(str(session.cell).encode()).hexdigest()[:12]
-        self.file = CHECKPOINTS / f"{session.cell.stage}-{cell}-{self.identity[:24]}.pt"
-        for stale in CHECKPOINTS.glob(f"{session.cell.stage}-{cell}-*.pt"):
+        self.file = CHECKPOINTS / f"{session.cell.key}-{self.identity[:24]}.pt"
+        for stale in CHECKPOINTS.glob(f"{session.cell.key}-*.pt"):
             if stale != self.file:  # of other settings, inputs or code: nothing will ever go on from it
                 stale.unlink(missing_ok=True)
 

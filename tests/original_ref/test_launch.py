@@ -1,5 +1,6 @@
 """Launching a script: what becomes of one that ends itself. The script is made up here; the authors' code is not needed."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -45,7 +46,8 @@ def started(tmp_path, monkeypatch):
         identity=lambda: "0" * 64, made_from=lambda: "0" * 64, execution=SimpleNamespace(tracking="disabled"))
     dataset = SimpleNamespace(facts={"images": {"train": 8}, "shape": [8, 8, 1]})
 
-    def start(message):
+    def start(message, of="digits"):
+        session.cell = replace(session.cell, dataset=of)
         (tmp_path / "script.py").write_text(SCRIPT.format(last=2, message=message))
         one = launch.Launch(session, dataset, Training(4, 4, Optimizer("adam", 0.1, 0.0)))
         return one, lambda: one.run("script.py", {"epochs": 4}, None, None)
@@ -60,6 +62,13 @@ def test_a_script_that_ends_itself_goes_on_to_its_end_with_the_epochs_that_it_ha
     assert one.ended == [f"the authors' script.py ended itself in epoch 3, since {reason} ({message}.); it is scored by "
                          "what it had after epoch 2"]
     assert (one.root / "log.txt").read_text().endswith("evaluated after 2\n")
+
+
+def test_a_script_on_another_data_set_leaves_the_folder_of_one_that_may_be_at_work(started):
+    one, _ = started("")
+    one.root.mkdir(parents=True)
+    other, _ = started("", of="cifar10")
+    assert one.root.exists() and one.root != other.root
 
 
 def test_any_other_error_is_a_failure(started):

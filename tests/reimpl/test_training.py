@@ -78,6 +78,21 @@ def test_an_epochs_means_are_over_its_images(tmp_path, monkeypatch):
     assert row["loss"] == pytest.approx(2.4) and row["images"] == pytest.approx((4 * 4 + 4 * 4 + 2 * 2) / 10)
 
 
+def test_a_checkpoint_of_another_data_set_stays_and_one_of_other_settings_of_the_cell_goes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text("execution: {device: cpu, threads: 1, tracking: disabled, checkpoint_seconds: 60}")
+
+    def begun(dataset, settings=()):
+        return trainer(Cell("reimpl", "scan", dataset, 0), Training(1, 4, training().optimizer), 8, None, settings)
+
+    one = begun("a")
+    one._save()
+    begun("b")
+    assert one.file.exists()
+    begun("a", {"scan": training()})
+    assert not one.file.exists()
+
+
 @pytest.mark.parametrize("settings", [Optimizer("adam", 0.1, 0.1), Optimizer("sgd", 0.1, 0.1, 0.9)], ids=["adam", "sgd"])
 @pytest.mark.parametrize("learned_from", [(True, False, True), (False, True, True)], ids=["then", "at-first"])
 def test_a_batch_with_nothing_to_learn_from_leaves_every_weight_as_it_was(tmp_path, monkeypatch, settings, learned_from):

@@ -1,6 +1,5 @@
 """What becomes of a job by what squeue says of it, with Slurm's programs replaced: each state, without a wait for it."""
 
-import hashlib
 import threading
 import time
 from dataclasses import replace
@@ -15,7 +14,7 @@ from harness.engine.queue import Queue, Watched
 from harness.engine.task import Task
 from harness.errors import UserError
 from harness.files import write_json
-from harness.record import AVAILABILITY
+from harness.record import AVAILABILITY, Cell
 from harness.resources import Cluster
 
 TASK = Task("reimpl", ("scan", "--dataset", "d", "--seed", "0-0", "--out", "runs/scan"), "scan-aaaaaaaa-bbbbbbbbbbbb")
@@ -117,11 +116,21 @@ def test_a_time_limit_after_a_checkpoint_goes_on(place, monkeypatch):
 
 
 def test_the_checkpoint_is_that_of_the_tasks_own_cell(place):
-    Path("checkpoints/scan-000000000000-x.pt").touch()
-    right = hashlib.sha256(b"reimpl/scan/seed 0-0").hexdigest()[:12]  # as reimpl/train/trainer.py names it
+    own, of_another_data_set = (Path("checkpoints", f"{Cell('reimpl', 'scan', name, '0-0').key}-x.pt") for name in ("d", "e"))
+    of_another_data_set.touch()
     assert queue.saved(TASK) == 0
-    Path("checkpoints", f"scan-{right}-y.pt").touch()
-    assert queue.saved(TASK) == Path("checkpoints", f"scan-{right}-y.pt").stat().st_mtime
+    own.touch()
+    assert queue.saved(TASK) == own.stat().st_mtime
+
+
+@pytest.mark.parametrize("stage, option", [("pretext", "task"), ("kmeans", "on"), ("baseline", "method")])
+def test_the_checkpoint_is_that_of_what_the_stage_runs_as(place, stage, option):
+    asked = replace(TASK, arguments=(stage, "--dataset", "d", "--seed", "0", f"--{option}", "this", "--out", "runs/one"))
+    files = {name: Path("checkpoints", f"{Cell('reimpl', stage, 'd', '0', variant=name).key}-x.pt") for name in ("this", "that")}
+    files["that"].touch()
+    assert queue.saved(asked) == 0
+    files["this"].touch()
+    assert queue.saved(asked) > 0
 
 
 def test_a_job_that_is_lost_again_and_again_is_named(place):
