@@ -27,12 +27,14 @@ from harness.results.verify import (
     kept_folder,
     kept_folders,
     located,
+    mistakes,
     problems,
     ran_here,
     seeds_under,
     sums,
 )
 from harness.settings import READ_FROM
+from harness.stages import STAGES
 from harness.validation import build
 
 
@@ -45,8 +47,8 @@ def keep(studies, dataset):
     chosen = {name: load_study(name) for name in studies or names()}
     found = {result.folder for name, study in chosen.items() for result in
              (*results(study, name, dataset, seeds(dataset)), *start_results(study, dataset, seeds(dataset)))}
-    folders = sorted(folder for folder in found if ran_here(folder))
-    if not folders:
+    of_stage = {folder: read_json(folder / FILE)["cell"]["stage"] for folder in sorted(found) if ran_here(folder)}
+    if not of_stage:
         raise UserError(f"{RUNS / dataset} has no record of {', '.join(studies) or 'any study'}: `dvc repro` makes them")
     existing(data / FACTS, "dvc repro dataset")
     for made in (data / name for name in (FACTS, LABELS) if (data / name).exists()):
@@ -56,19 +58,11 @@ def keep(studies, dataset):
         elif not alike(kept, made):
             raise UserError(f"{made} is not that of the records in {root}: remove that folder to keep others")
     wrong = []
-    with tempfile.TemporaryDirectory() as temporary:
-        before = shutil.copytree(root, Path(temporary) / "before")
-        for folder in folders:
-            keep_one(folder, kept_folder(folder))
+    try:
+        for folder in sorted(of_stage, key=lambda folder: [*STAGES].index(of_stage[folder])):  # after what it was made from
+            wrong += keep_one(folder, kept_folder(folder))
+    finally:
         write_sums(root)
-        for folder in folders:
-            kept = kept_folder(folder)
-            if messages := problems(kept):
-                wrong += messages
-                shutil.rmtree(kept)
-                if (old := before / kept.relative_to(root)).exists():
-                    shutil.copytree(old, kept)
-    write_sums(root)
     print(f"{root}: {len(kept_folders(dataset))} records, {sum(file.stat().st_size for file in sums(root)) / 2**20:.1f} MiB")
     complain(wrong, "not kept")
 
@@ -82,13 +76,27 @@ def alike(kept, made):
 
 
 def keep_one(folder, kept):
-    """Copy a record without the folder that images were read from, and of the predictions what the summary needs."""
-    shutil.rmtree(kept, ignore_errors=True)
-    write_json(kept / FILE, anywhere(read_json(folder / FILE)))
-    if (folder / PREDICTIONS).exists():
-        found = read_npz(folder / PREDICTIONS)
-        kept_part = found if "clusters" in found else reduced(*read_predictions(folder / PREDICTIONS))
-        write_npz(kept / PREDICTIONS, compressed=True, **kept_part)
+    """Copy a record without the folder that images were read from, and of the predictions what the summary needs.
+
+    Where it would not count, what was kept stays. Returns what is wrong, as a list of sentences.
+    """
+    with tempfile.TemporaryDirectory(prefix=".", dir=RECORDS) as temporary:
+        new, old = Path(temporary) / "new", Path(temporary) / "old"
+        write_json(new / FILE, anywhere(read_json(folder / FILE)))
+        if (folder / PREDICTIONS).exists():
+            try:
+                found = read_npz(folder / PREDICTIONS)
+                kept_part = found if "clusters" in found else reduced(*read_predictions(folder / PREDICTIONS))
+            except UserError as error:
+                return [str(error)]
+            write_npz(new / PREDICTIONS, compressed=True, **kept_part)
+        if wrong := mistakes(new, kept):
+            return wrong
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        if kept.exists():
+            kept.rename(old)
+        new.rename(kept)
+    return []
 
 
 def anywhere(record):

@@ -60,20 +60,23 @@ def seeds_under(folder):
 
 def problems(folder):
     """What is wrong with a kept record, each as `<file>: <what differs, and the mend>`; an empty list where it counts."""
-    file, root = folder / FILE, RECORDS / folder.relative_to(RECORDS).parts[0]
+    root = RECORDS / folder.relative_to(RECORDS).parts[0]
     changed = [*altered(root, [root / FACTS, root / LABELS]), *altered(root, folder.iterdir(), folder)]
-    if changed:  # nothing that it says can be trusted
-        return changed
+    return changed or mistakes(folder, folder)  # of a file that is another one nothing can be trusted
+
+
+def mistakes(folder, place):
+    """What is wrong with what a record in `folder` says that is kept in the folder `place`, or is to be; as `problems`."""
     try:
-        record = read_json(file)
+        record = read_json(folder / FILE)
         cell = Cell(**record["cell"])
-        found = [*misplaced(cell, folder), *without_evidence(record["evidence"]), *other_settings(cell, record["settings"]),
+        found = [*misplaced(cell, place), *without_evidence(record["evidence"]), *other_settings(cell, record["settings"]),
                  *other_steps(record), *other_scores(record, folder)]
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         found = [f"is no record ({type(error).__name__}: {error}); {AGAIN}"]
     except UserError as error:
         found = [f"{error}; set that right, or remove the record"]
-    return [f"{file}: {message}" for message in found]
+    return [f"{place / FILE}: {message}" for message in found]
 
 
 def sums(root):
@@ -172,8 +175,8 @@ def other_scores(record, folder):
     if labelled and (folder / PREDICTIONS).exists():
         labels, (predictions,) = read_npy(root / LABELS), read_npz(folder / PREDICTIONS, "clusters")
         checked(labels, root / LABELS, "int64", (None,), below=len(counts))
-        checked(predictions, f"{folder / PREDICTIONS}: clusters", "uint", labels.shape, below=counts.shape[1])
-        by = f"{folder / PREDICTIONS} against {root / LABELS}"
+        checked(predictions, f"{PREDICTIONS}: clusters", "uint", labels.shape, below=counts.shape[1])
+        by = f"{PREDICTIONS} against {root / LABELS}"
     else:
         labels, predictions = (np.repeat(index, counts.ravel()) for index in np.indices(counts.shape).reshape(2, -1))
         by = "its confusion matrix"

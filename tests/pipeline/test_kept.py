@@ -233,6 +233,11 @@ def test_a_record_that_would_not_count_is_not_kept_and_replaces_none(project):
     kept = project.bytes("records/digits/**/*.*")
     file.write_text(json.dumps(record))
     assert project.run("studies", "keep", "main", check=False).returncode == 2 and project.bytes("records/digits/**/*.*") == kept
+    file.write_text(right)
+    (file.parent / "predictions.npz").write_bytes(b"cut short")
+    done = project.run("studies", "keep", "main", check=False)
+    assert done.returncode == 2 and "predictions.npz cannot be read" in done.stdout
+    assert project.bytes("records/digits/**/*.*") == kept
 
 
 def test_where_images_were_read_from_is_neither_kept_nor_asked_for(away, clone, monkeypatch):
