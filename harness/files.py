@@ -81,8 +81,7 @@ def write_json(path, value):
 
     Numbers that are not finite, which JSON does not know, become null.
     """
-    with writing(path) as temporary:
-        temporary.write_text(_lines(_finite(value)) + "\n")
+    write_text(path, _lines(_finite(value)) + "\n")
 
 
 def _lines(value, indent=""):
@@ -111,6 +110,12 @@ def read_json(path):
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not valid JSON ({_first_line(error)}): remove it and make it again") from None
+
+
+def write_text(path, text):
+    """In UTF-8, whatever the machine's own encoding is; what is not UTF-8 in the name of a file is written as it stands there."""
+    with writing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
 
 
 def read_text(path):
@@ -239,10 +244,11 @@ def checked(array, where, dtype, shape, least=0, below=None):
 
 def write_csv(path, columns, rows):
     """Rows are mappings; each holds exactly `columns`."""
-    with writing(path) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    file = io.StringIO(newline="")
+    writer = csv.DictWriter(file, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, file.getvalue())
 
 
 def read_csv(path):

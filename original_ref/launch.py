@@ -18,7 +18,7 @@ import yaml
 
 from harness import weights
 from harness.errors import UserError
-from harness.files import read_json, sha256, writing
+from harness.files import read_json, sha256, write_text
 from harness.metrics import degeneracies, empty_clusters, score
 from harness.progress import Progress
 from harness.record import FILE, reason_not_run, score_metrics, write_not_run
@@ -139,7 +139,7 @@ class Launch:
             adapters.put_in_augmentations(augmentation)
             seeds.put_in()
             watch.put_in()
-            with open(log, "a") as file, contextlib.redirect_stdout(file):
+            with open(log, "a", encoding="utf-8") as file, contextlib.redirect_stdout(file):
                 try:
                     runpy.run_path(str(checkout / script), run_name="__main__")
                 except (ValueError, RuntimeError) as error:
@@ -150,7 +150,7 @@ class Launch:
                     self._go_back(configuration, watch)
                     runpy.run_path(str(checkout / script), run_name="__main__")
         except Exception as error:
-            with open(log, "a") as file:
+            with open(log, "a", encoding="utf-8") as file:
                 traceback.print_exc(file=file)
             text = str(error).splitlines()[0] if str(error) else ""
             raise UserError(f"the authors' {script} stopped ({type(error).__name__}: {text}); its log is {log}") from None
@@ -166,8 +166,7 @@ class Launch:
         self._write_yaml("experiment.yml", {**configuration, "epochs": len(watch.rows)})
 
     def _write_yaml(self, name, value):
-        with writing(self.root / name) as temporary:
-            temporary.write_text(yaml.safe_dump(value))
+        write_text(self.root / name, yaml.safe_dump(value))
         return str(self.root / name)
 
     def finish(self, out, files, watch, metrics, degenerate=(), prototypes=()):

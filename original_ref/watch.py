@@ -4,7 +4,7 @@ import json
 
 import torch
 
-from harness.files import writing
+from harness.files import write_text
 from harness.metrics import score
 from harness.sources import SPLITS
 
@@ -99,8 +99,7 @@ class Watch:
             calls = max(self.steps, 1)
             self.row |= {name: float(value) / calls for name, value in self.sums.items()}
             self.rows.append(self.row)
-            with writing(self.file) as temporary:
-                temporary.write_text(json.dumps(self.rows))
+            write_text(self.file, json.dumps(self.rows))
             self.progress.epoch(self.row)
             self.tracker.log(self.row)
             self.row = None

@@ -4,7 +4,7 @@ import os
 from itertools import groupby
 from pathlib import Path
 
-from harness.files import read_yaml, writing
+from harness.files import read_yaml, write_text
 from harness.stages import BASELINES, SCORED, STAGES, title
 from report.abstract import abstract, stage_of
 from report.answer import answer
@@ -63,8 +63,7 @@ def study_section(summary, claims, facts, out):
         write_table(table, out / "tables")
     drawings = study_drawings(summary, facts["classes"], tables[0])
     for name, svg in (file for drawing in drawings for file in drawing.files):
-        with writing(out / "figures" / f"{name}.svg") as temporary:
-            temporary.write_text(svg)
+        write_text(out / "figures" / f"{name}.svg", svg)
     cells = ran(summary)
     return {
         "name": summary.name, "study": summary.study, "tables": tables, "drawings": drawings,

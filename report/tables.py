@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from harness.files import write_csv, writing
+from harness.files import write_csv, write_text
 from harness.stages import BASELINES, SCORED, made_from, title
 from report.latex import latex
 from report.statistics import bootstrap_interval, by_unit, spread, t_interval
@@ -173,8 +173,7 @@ def write_table(table, folder):
         for row in table.rows for key, heading in table.metrics.items() for entry in [row.entries[key]]
     ]
     write_csv(folder / f"{table.name}.csv", columns, lines)
-    with writing(folder / f"{table.name}.tex") as temporary:
-        temporary.write_text(latex(table, f"{folder.parent.name}-{table.name}"))
+    write_text(folder / f"{table.name}.tex", latex(table, f"{folder.parent.name}-{table.name}"))
 
 
 def _ends(name, interval):

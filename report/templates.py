@@ -6,7 +6,7 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup, escape
 
-from harness.files import writing
+from harness.files import write_text
 
 HERE = Path(__file__).parent
 
@@ -18,9 +18,7 @@ def write_page(template, file, **values):
     environment.filters["breakable"] = breakable
     environment.globals |= {"verdict": verdict, "style": Markup((HERE / "style.css").read_text()),
                             "script": Markup((HERE / "page.js").read_text())}
-    page = environment.get_template(template).render(values)
-    with writing(file) as temporary:
-        temporary.write_text(page)
+    write_text(file, environment.get_template(template).render(values))
 
 
 def breakable(text):

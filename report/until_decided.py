@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from harness.errors import UserError
-from harness.files import writing
+from harness.files import read_text, write_text
 from harness.params import PARAMS, pretext_seeds
 from report.claims import judge_all
 from report.power import chance_to_differ, chance_to_equate
@@ -68,10 +68,9 @@ def hope(kind, found, target, margin, images, n, level):
 
 def write_params(**values):
     """Set lists of params.yaml that stand on a line of their own, and leave all else as it is."""
-    text = PARAMS.read_text()
+    text = read_text(PARAMS)
     for key, value in values.items():
         text, times = re.subn(rf"(?m)^{key}: *\[.*?\]", f"{key}: {list(value)}", text)
         if times != 1:
             raise UserError(f"{PARAMS} should have `{key}: [...]` on one line, so that it can be set")
-    with writing(PARAMS) as temporary:
-        temporary.write_text(text)
+    write_text(PARAMS, text)

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from harness.files import writing
+from harness.files import write_text
 from harness.progress import Progress
 
 
@@ -19,8 +19,7 @@ def watch(file):
     def step(self, images, loss):
         if not file.exists():
             loss.item()  # on a GPU, wait for it
-            with writing(file) as temporary:
-                temporary.write_text(repr(time.time()))
+            write_text(file, repr(time.time()))
         theirs(self, images, loss)
 
     Progress.step = step

@@ -15,7 +15,7 @@ import sqlite3
 from pathlib import Path
 
 from harness.errors import UserError
-from harness.files import writer, writing
+from harness.files import read_text, write_json, write_text, writer
 
 PAGES = 2**16  # bytes, a few of a database's pages
 WRITTEN = ("runs/**", "data/*", "checkpoints", "report/output/**")  # by the project's own processes
@@ -97,8 +97,7 @@ def mend_list(file):
     read = {path: [reader for reader in readers if is_dvc(reader["pid"])] for path, readers in found["read"].items()}
     at_work = {"read": {path: readers for path, readers in read.items() if readers},
                "write": {path: writer for path, writer in found["write"].items() if is_dvc(writer["pid"])}}
-    with writing(file) as temporary:
-        temporary.write_text(json.dumps(at_work))
+    write_json(file, at_work)
 
 
 def is_dvc(process):
@@ -127,7 +126,6 @@ def do_without_git():
         SCM(".")
     except SCMError:
         if not settings.exists():
-            with writing(settings) as temporary:
-                temporary.write_text("[core]\n    no_scm = true\n")
-        elif "no_scm" not in settings.read_text():
+            write_text(settings, "[core]\n    no_scm = true\n")
+        elif "no_scm" not in read_text(settings):
             raise UserError("there is no git here: `dvc config --local core.no_scm true` lets DVC do without") from None

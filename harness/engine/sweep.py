@@ -6,7 +6,7 @@ import yaml
 
 from harness.engine.plan import upstream
 from harness.engine.run import bring
-from harness.files import read_json, writing
+from harness.files import read_json, write_text
 from harness.params import clustering_seeds, dataset_name, pretext_seeds
 from harness.pipeline.pipeline import dvc_name
 from harness.pipeline.study import load_study
@@ -19,7 +19,7 @@ def sweep(name):
     study, dataset = load_study(name), dataset_name()
     out = Path("runs") / dataset / "sweeps" / f"{name}.yaml"
     clustering = study.clustering_seeds or clustering_seeds()
-    text = yaml.safe_dump({
+    write_text(out, yaml.safe_dump({
         "project": PROJECT, "name": f"{dataset}/{name}", "method": "grid", "program": "studies",
         "command": ["${env}", "${interpreter}", "-m", "${program}", "cell", "${args}"],
         "parameters": {
@@ -28,9 +28,7 @@ def sweep(name):
                                for names in groups.values() for arm in names or {}]},
             "seed": {"values": [f"{pretext}-{seed}" for pretext in pretext_seeds() for seed in clustering]},
         },
-    }, sort_keys=False)
-    with writing(out) as temporary:
-        temporary.write_text(text)
+    }, sort_keys=False))
     print(f"{out}: `wandb sweep {out}` registers it, and `wandb agent` as often as wanted runs its cells")
 
 

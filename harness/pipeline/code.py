@@ -61,7 +61,7 @@ def module_file(module, root):
 
 def imported(file, root):
     """Names of modules that a source file imports, wherever in the file it does."""
-    for node in ast.walk(ast.parse((root / file).read_text())):
+    for node in ast.walk(ast.parse((root / file).read_bytes())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from harness.files import writing
+from harness.files import read_text, write_text
 from harness.pipeline.study import START, load_study, names
 from harness.stages import GROUPS, IMPLEMENTATIONS
 
@@ -20,15 +20,14 @@ def write():
     """Bring every dvc.yaml up to date. Returns the paths of those that were not."""
     stale = outdated()
     for path, text in stale.items():
-        with writing(path) as temporary:
-            temporary.write_text(text)
+        write_text(path, text)
     return list(stale)
 
 
 def outdated():
     """Text by path of each dvc.yaml that is not what it should be. Raises UserError for a study.yaml that is wrong."""
     texts = {Path("studies") / name / "dvc.yaml": render(name, load_study(name)) for name in names()}
-    return {path: text for path, text in texts.items() if not path.exists() or path.read_text() != text}
+    return {path: text for path, text in texts.items() if not path.exists() or read_text(path) != text}
 
 
 def render(name, study):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.errors import UserError
-from harness.files import existing, read_json, read_npz, sha256, write_json, write_npz, writing
+from harness.files import existing, read_json, read_npz, sha256, write_json, write_npz, write_text, writing
 from harness.params import clustering_seeds, pretext_seeds
 from harness.pipeline.cells import results, start_results
 from harness.pipeline.study import load_study, names
@@ -122,8 +122,7 @@ def copy(source, target):
 def write_sums(root):
     """Write SHA256SUMS, a line for each file under `root`, by path."""
     files = sorted(file for file in root.rglob("*") if file.is_file() and file.name != SUMS)
-    with writing(root / SUMS) as temporary:
-        temporary.write_text("".join(f"{sha256(file)}  {file.relative_to(root)}\n" for file in files))
+    write_text(root / SUMS, "".join(f"{sha256(file)}  {file.relative_to(root)}\n" for file in files))
 
 
 def records(datasets):

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.errors import UserError
-from harness.files import checked, read_json, read_npy, read_npz, sha256
+from harness.files import checked, read_json, read_npy, read_npz, read_text, sha256
 from harness.metrics import score
 from harness.params import lookup, settings_file
 from harness.pipeline.resolve import in_force
@@ -82,7 +82,7 @@ def mistakes(folder, place):
 def sums(root):
     """sha256 by path under `root`, of every file that was kept of a data set. Raises UserError for a line that is none."""
     found = {}
-    for number, line in enumerate((root / SUMS).read_text().splitlines() if (root / SUMS).exists() else [], 1):
+    for number, line in enumerate(read_text(root / SUMS).splitlines() if (root / SUMS).exists() else [], 1):
         match = re.fullmatch(r"([0-9a-f]{64})  (\S.*)", line)
         if not match:
             raise UserError(f"{root / SUMS}, line {number}: should be a SHA-256, two spaces and a path; `git checkout` it")

@@ -1,6 +1,10 @@
 """Files are written whole or not at all, and read without unpickling."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +13,8 @@ import torch
 from harness import weights
 from harness.errors import UserError
 from harness.files import checked, read_csv, read_json, read_npy, read_npz, read_yaml, write_json, write_npz, writing
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -109,6 +115,23 @@ def test_text_that_is_not_utf_8_is_named_with_its_line_and_what_is_no_file_is_na
         read(tmp_path / "a/b")
     with pytest.raises(UserError, match="b is missing"):
         read(tmp_path / "b")
+
+
+def test_text_is_utf_8_whatever_the_machines_encoding_is_and_names_that_are_not_keep_their_bytes(tmp_path):
+    """Written by a Python that takes the machine's text for ASCII; the name is one in Latin-1."""
+    program = """if True:
+        import locale, os, sys
+        from harness.files import write_csv, write_json, write_text
+        assert locale.getencoding() not in ("UTF-8", "utf-8")
+        write_text("a.txt", "\\u00b1 1")
+        write_csv("a.csv", ("file", "gap"), [{"file": os.fsdecode(b"caf\\xe9.png"), "gap": "\\u00b1"}])
+        write_json("a.json", [os.fsdecode(b"caf\\xe9.png")])
+    """
+    ascii_only = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env={**os.environ, **ascii_only}, check=True)
+    assert (tmp_path / "a.txt").read_bytes() == b"\xc2\xb1 1"
+    assert (tmp_path / "a.csv").read_bytes() == b"file,gap\ncaf\xe9.png,\xc2\xb1\n"
+    assert read_json(tmp_path / "a.json") == [os.fsdecode(b"caf\xe9.png")]
 
 
 def test_an_array_that_is_a_folder_is_named(tmp_path):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 
 import numpy as np
 import pytest
@@ -42,6 +43,18 @@ def result(folder, stage, probabilities, seed="0-0", joint=False, **others):
 def rows(out):
     with open(out / ARM / "clusters.csv", newline="") as file:
         return [tuple(row.values()) for row in csv.DictReader(file)]
+
+
+def test_an_image_whose_name_is_not_utf_8_is_listed_by_the_bytes_of_its_name(tmp_path, photos):
+    for split in ("train", "test"):
+        (tmp_path / "images" / split).mkdir(parents=True)
+        for index, name in enumerate((b"a.png", b"caf\xe9.png")):
+            Image.fromarray(photos[index].permute(1, 2, 0).numpy()).save(tmp_path / "images" / split / os.fsdecode(name))
+    datasets.run(CELL, {"dataset": Dataset("folder", "measured", "measured", str(tmp_path / "images"))}, {}, tmp_path / "data")
+    dataset = PreparedDataset(tmp_path / "data")
+    write_sheets(dataset, [result(tmp_path, "selflabel", [[0.8, 0.2], [0.6, 0.4]])], [ARM], tmp_path / "out")
+    assert (tmp_path / "out" / ARM / "clusters.csv").read_bytes().splitlines()[1:] == [
+        b"test/a.png,test,0,0.8000", b"test/caf\xe9.png,test,0,0.6000"]
 
 
 LEARNED = {"train_clusters": np.array([2, 0, 0, 2], np.uint16), "train_confidence": np.array([0.5, 0.75, 0.9, 0.5], np.float32)}
