@@ -65,8 +65,8 @@ def remove_partial():
     import psutil
 
     for file in (found for place in WRITTEN for found in Path().glob(f"{place}/.*.partial")):
-        process = int(file.suffixes[-2].removeprefix("."))
-        if file.name.endswith(writer(process)) and not psutil.pid_exists(process):
+        *_, process, _ = file.name.split(".")  # of a file from elsewhere this is something else
+        if process.isdecimal() and file.name.endswith(writer(process)) and not psutil.pid_exists(int(process)):
             file.unlink(missing_ok=True)
 
 
