@@ -4,7 +4,7 @@ import json
 
 import torch
 
-from harness.files import write_text
+from harness.files import read_json, write_text
 from harness.metrics import score
 from harness.sources import SPLITS
 
@@ -106,7 +106,7 @@ class Watch:
 
 
 def read_rows(file):
-    return json.loads(file.read_text()) if file.exists() else []
+    return read_json(file) if file.exists() else []
 
 
 def scores_row(labels, classes, predictions):

@@ -1,10 +1,10 @@
 """Which jobs there are, which are to run, and how long they take by what earlier records say. It knows no backend."""
 
-import json
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.files import read_json
 from harness.record import FILE
 from harness.results.verify import RUNS, kept_folder
 from harness.stages import GROUPS
@@ -106,7 +106,7 @@ def seconds(jobs):
 def _seconds(job):
     files = [job.record] if job.is_cell else []
     files += [kept_folder(file.parent) / FILE for file in files if file.is_relative_to(RUNS)]
-    found = (json.loads(file.read_text())["evidence"].get("seconds") for file in files if file.exists())
+    found = (read_json(file)["evidence"].get("seconds") for file in files if file.exists())
     return next((value for value in found if value is not None), None)
 
 

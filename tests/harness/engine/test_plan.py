@@ -9,6 +9,7 @@ import pytest
 
 from harness.engine import slurm
 from harness.engine.plan import UNKNOWN, Job, clock, of_studies, pending, seconds, tell, upstream
+from harness.errors import UserError
 from harness.resources import Cluster
 
 MAIN, OTHER = "studies/main/dvc.yaml:", "studies/other/dvc.yaml:"
@@ -138,6 +139,13 @@ def test_what_never_ran_here_takes_as_long_as_its_kept_record_or_as_its_stage_in
               "studies/u/dvc.yaml:scan@y": "runs/d/studies/u/y/scan/metrics.json"}
     jobs = timed | {name: Job(name, frozenset(), (out,), True) for name, out in others.items()}
     assert [seconds(jobs)[name] for name in others] == [7, 7, 20] and seconds(jobs)["original_scan@b"] == 90
+
+
+def test_a_record_in_which_git_left_a_conflict_is_named(timed):
+    written("records/d/refused/metrics.json", {"seconds": 90.0})
+    Path("records/d/refused/metrics.json").write_text('<<<<<<< HEAD\n{"seconds": 90.0}\n')
+    with pytest.raises(UserError, match="records/d/refused/metrics.json is not valid JSON"):
+        seconds(timed)
 
 
 def test_the_plan_has_a_line_for_each_kind_and_a_sum(timed, capsys):
