@@ -6,6 +6,7 @@ import yaml
 
 from harness.engine.plan import upstream
 from harness.engine.run import bring
+from harness.errors import UserError
 from harness.files import read_json, write_text
 from harness.params import clustering_seeds, dataset_name, pretext_seeds
 from harness.pipeline.pipeline import dvc_name
@@ -18,7 +19,6 @@ def sweep(name):
     """Write the file for `wandb sweep`."""
     study, dataset = load_study(name), dataset_name()
     out = Path("runs") / dataset / "sweeps" / f"{name}.yaml"
-    clustering = study.clustering_seeds or clustering_seeds()
     write_text(out, yaml.safe_dump({
         "project": PROJECT, "name": f"{dataset}/{name}", "method": "grid", "program": "studies",
         "command": ["${env}", "${interpreter}", "-m", "${program}", "cell", "${args}"],
@@ -26,19 +26,30 @@ def sweep(name):
             "study": {"value": name},
             "arm": {"values": [f"{implementation}/{arm}" for implementation, groups in study.arms.items()
                                for names in groups.values() for arm in names or {}]},
-            "seed": {"values": [f"{pretext}-{seed}" for pretext in pretext_seeds() for seed in clustering]},
+            "seed": {"values": seeds_of(study)},
         },
     }, sort_keys=False))
     print(f"{out}: `wandb sweep {out}` registers it, and `wandb agent` as often as wanted runs its cells")
 
 
+def seeds_of(study):
+    """Those of the cells of a Study, as `<pretext seed>-<clustering seed>`."""
+    return [f"{pretext}-{seed}" for pretext in pretext_seeds() for seed in study.clustering_seeds or clustering_seeds()]
+
+
 def run_cell(name, arm, seed):
-    """Run one cell, with all that it needs, and log its figures to the W&B run of the sweep's agent."""
+    """Run one cell, with all that it needs, and log its figures to the W&B run of the sweep's agent.
+
+    Raises UserError for an arm or a seed that the study does not have, and as bring does.
+    """
     import wandb
 
     implementation, _, arm = arm.partition("/")
     study = load_study(name)
     group = study.group(implementation, arm)
+    if seed not in (known := seeds_of(study)):
+        raise UserError(f"the study {name} has no seed {seed} by params.yaml, but {', '.join(known)}: add it there, or make the "
+                        "sweep anew")
     seeds = {"pretext": seed.split("-")[0], "clustering": seed}
     wanted = [f"studies/{name}/dvc.yaml:{dvc_name(stage, implementation, group, study.variant(stage, implementation, arm))}@"
               f"{arm}-{seeds[stage.seeds]}" for stage in study.run(implementation, group)]

@@ -303,7 +303,17 @@ def test_a_cell_of_a_sweep_is_the_stages_of_its_arm_at_its_seeds(project, monkey
     chosen, jobs = Mock(), defaultdict(lambda: Job("", frozenset(), (), False))
     monkeypatch.setattr(sweep, "bring", lambda choose, at_once: chosen(choose(jobs)))
     monkeypatch.setitem(sys.modules, "wandb", Mock())
+    params = (project / "params.yaml").read_text()
+    (project / "params.yaml").write_text(params.replace("clustering_seeds: [0]", "clustering_seeds: [0, 1]"))
     sweep.run_cell(study, arm, "3-1")
     chosen.assert_called_once_with({f"studies/{study}/dvc.yaml:{name}" for name in stages})
     written = yaml.safe_load(Path(f"studies/{study}/dvc.yaml").read_text())["stages"]
     assert {name.partition("@")[0] for name in stages} <= set(written)
+
+
+@pytest.mark.parametrize("seed", ["77-0", "0-77", "0", "zero"])
+def test_a_cell_of_a_seed_that_has_gone_from_params_yaml_is_named(project, monkeypatch, seed):
+    monkeypatch.setattr(sweep, "bring", lambda choose, at_once: choose({}))
+    monkeypatch.setitem(sys.modules, "wandb", Mock())
+    with pytest.raises(UserError, match=f"the study main has no seed {seed} by params.yaml, but 0-0, 1-0, 2-0, "):
+        sweep.run_cell("main", "reimpl/default", seed)
