@@ -36,8 +36,13 @@ def told_to_stop():
             signal.signal(number, handler)
 
 
+OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EFBIG)
+OF_A_PATH = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
+
+
 def guarded(function, *arguments, **named):
-    """Call `function`; on the user's error or the disk's, print one line and return 2, where it is out of time GO_ON, else 0."""
+    """Call `function`; on the user's error, the disk's or a wrong path's, print one line and return 2, where it is out of time
+    GO_ON, else 0."""
     try:
         function(*arguments, **named)
     except UserError as error:
@@ -50,9 +55,10 @@ def guarded(function, *arguments, **named):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter complains of it at its end, too
         return 141  # as a command that is ended by SIGPIPE
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EFBIG):
+        if error.errno not in (*OF_THE_DISK, *OF_A_PATH):
             raise
-        print(f"error: {error.filename or 'a file'}: {error.strerror}; nothing was left half-written", file=sys.stderr)
+        file = error.filename2 or error.filename or "a file"
+        print(f"error: {file}: {error.strerror}; nothing was left half-written", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted: run the same command again to go on", file=sys.stderr)
