@@ -168,9 +168,9 @@ def run(cell, settings, inputs, out):
     stored = [split for split in images if split != "test" or not again]
     files = {f"{split}_{file}" for split in stored for file in files_of(settings)}
     files |= {f"{split}_labels.npy" for split in labelled} | {f"{split}_files.json" for split in named}
-    for stale in (*out.glob("*.npy"), *out.glob(f"*_{WHOLE}"), *out.glob("*_files.json"), out / DECODING):
+    for stale in (out / "dataset.json", *out.glob("*.npy"), *out.glob(f"*_{WHOLE}"), *out.glob("*_files.json"), out / DECODING):
         if stale.name not in files:
-            stale.unlink(missing_ok=True)  # of what was prepared before
+            stale.unlink(missing_ok=True)  # of what was prepared before; dataset.json is written last
     levels = {split: np.zeros((images["train"].shape[3], 256), np.int64) for split in stored}
     for split in stored:
         if settings.cached:

@@ -223,6 +223,7 @@ def test_a_mean_that_is_measured_is_that_of_the_training_images(photo_folder, tm
         Image.new("RGB", (32, 32), (0, 0, 9)).save(file)
     with pytest.raises(UserError, match="8 training images have a channel of one level, .*: set dataset.mean and dataset.std"):
         datasets.run(CELL, {"dataset": settings}, {}, out)
+    assert not (out / "dataset.json").exists()  # which would tell of other images
 
 
 def test_images_without_labels_need_no_test_folder(photo_folder, tmp_path_factory):
