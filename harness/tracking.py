@@ -68,15 +68,16 @@ class Tracker:
             with self._harmless("no longer written"):
                 self.run.log(row, step=row["epoch"])
 
-    def finish(self, metrics, prototypes=()):
+    def finish(self, metrics, prototypes=None):
         """The final figures: numbers in the summary, the confusion matrix as W&B's own chart of one, and prototypes as images.
 
-        Args: prototypes: (uint8 [h, w, c], caption) of each, of which the first MOST_IMAGES are taken.
+        Args: prototypes: returns (uint8 [h, w, c], caption) of each, of which the first MOST_IMAGES are taken; it is called here,
+        so that a picture that cannot be made fails no stage either.
         """
         if self.run:
             with self._harmless("not finished"):
                 shown = {"confusion": confusion_chart(metrics["confusion"])} if "confusion" in metrics else {}
-                shown |= {"prototypes": pictures(prototypes)} if prototypes else {}
+                shown |= {"prototypes": pictures(prototypes())} if prototypes else {}
                 self.run.log(shown, step=self.run.step, commit=True)  # with the last epoch, which would replace the final figures
                 self.run.summary.update({key: value for key, value in metrics.items() if isinstance(value, (int, float))})
                 self.run.finish()

@@ -169,9 +169,9 @@ class Launch:
         write_text(self.root / name, yaml.safe_dump(value))
         return str(self.root / name)
 
-    def finish(self, out, files, watch, metrics, degenerate=(), prototypes=()):
-        """Write the record, by which `files` are known again; close the W&B run, which shows the prototypes, and remove the
-        folder."""
+    def finish(self, out, files, watch, metrics, degenerate=(), prototypes=None):
+        """Write the record, by which `files` are known again; close the W&B run, which shows the prototypes (Tracker.finish), and
+        remove the folder."""
         losses = [row["loss"] for row in watch.rows]
         self.session.record(out, metrics, watch.rows, [*degenerate, *degeneracies(losses), *self.ended], watch.progress.rate,
                             known_by(out, files, self.made_from))

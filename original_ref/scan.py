@@ -1,5 +1,7 @@
 """Step 2: the authors' scan.py, from the weights of a pretext task and mined neighbors, of either implementation."""
 
+from functools import partial
+
 import torch
 
 from harness import weights
@@ -41,7 +43,7 @@ def run(cell, settings, inputs, out):
     loss, epoch = min(((row["validation_loss"], row["epoch"]) for row in watch.rows), default=(None, 0))
     chosen = {"epoch": epoch, "head": head, "validation_loss": loss, **watch.reported}
     launch.finish(out, FILES, watch, {**metrics, **chosen}, degenerate,
-                  captioned_prototypes(dataset, out / "predictions.npz"))
+                  partial(captioned_prototypes, dataset, out / "predictions.npz"))
 
 
 def keep_head(state, head):

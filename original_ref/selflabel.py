@@ -1,5 +1,7 @@
 """Step 3: the authors' selflabel.py, from the weights that SCAN ended with, of either implementation."""
 
+from functools import partial
+
 import numpy as np
 import torch
 
@@ -35,4 +37,4 @@ def run(cell, settings, inputs, out):
     write_npz(out / "predictions.npz", probabilities=probabilities, features=watch.features.numpy())
     metrics, degenerate = evaluate(dataset, probabilities)
     launch.finish(out, FILES, watch, {**metrics, **watch.reported}, degenerate,
-                  captioned_prototypes(dataset, out / "predictions.npz"))
+                  partial(captioned_prototypes, dataset, out / "predictions.npz"))

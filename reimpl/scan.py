@@ -1,6 +1,7 @@
 """Step 2: semantic clustering by adopting nearest neighbors (slides, Step 2)."""
 
 import math
+from functools import partial
 
 import torch
 
@@ -79,7 +80,7 @@ def run(cell, settings, inputs, out):
     chosen = {"epoch": best["epoch"], "head": best["head"],
               "validation_loss": best["loss"] if math.isfinite(best["loss"]) else None}
     trainer.finish(out, {**score_metrics(predictions.scores(dataset)), **chosen}, predictions.degenerate(),
-                   captioned_prototypes(dataset, out / "predictions.npz"))
+                   partial(captioned_prototypes, dataset, out / "predictions.npz"))
 
 
 def start_from_pretext(path, task, backbone):

@@ -1,5 +1,7 @@
 """Step 2b: fine-tuning through self-labeling (slides, Step 2b)."""
 
+from functools import partial
+
 from harness import weights
 from harness.files import existing
 from harness.prepared import PreparedDataset
@@ -37,7 +39,7 @@ def run(cell, settings, inputs, out):
     predictions.write(out / "predictions.npz", **assigned(task, model, images, normalize))
     metrics = {**score_metrics(predictions.scores(dataset)), "confident": curves[-1]["confident"]}
     trainer.finish(out, metrics, predictions.degenerate() + nothing_learned(curves, selflabel.threshold),
-                   captioned_prototypes(dataset, out / "predictions.npz"))
+                   partial(captioned_prototypes, dataset, out / "predictions.npz"))
 
 
 def nothing_learned(curves, threshold):

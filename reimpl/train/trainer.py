@@ -87,9 +87,9 @@ class Trainer:
         self.tracker, self.rate = tracker, shown.rate
         return self.curves
 
-    def finish(self, out, metrics, degenerate=(), prototypes=()):
-        """Write the record, close the W&B run, which shows the prototypes, and remove the checkpoint: the stage's files are all
-        there."""
+    def finish(self, out, metrics, degenerate=(), prototypes=None):
+        """Write the record, close the W&B run, which shows the prototypes (Tracker.finish), and remove the checkpoint: the files
+        of the stage are all there."""
         losses = [row["loss"] for row in self.curves]
         self.session.record(out, metrics, self.curves, [*degenerate, *degeneracies(losses)], self.rate)
         self.tracker.finish(metrics, prototypes)

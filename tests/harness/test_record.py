@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from harness import record
+from harness.errors import UserError
 from harness.record import Cell
 from harness.tracking import Tracker
 
@@ -85,3 +86,15 @@ def test_a_failing_wandb_is_one_warning(monkeypatch, capsys, broken_at):
     tracker.finish({"acc": 0.5})
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1 and lines[0].startswith("warning: W&B run") and "ConnectionError: no network" in lines[0]
+
+
+@pytest.mark.parametrize("mode, warnings", [("online", 1), ("disabled", 0)])
+def test_pictures_that_cannot_be_made_are_one_warning_where_any_are_shown(monkeypatch, capsys, mode, warnings):
+    def broken():
+        raise UserError("predictions.npz is missing")
+
+    fake = types.SimpleNamespace(init=lambda **options: BrokenRun(), Settings=lambda **options: None)
+    monkeypatch.setitem(sys.modules, "wandb", fake)
+    Tracker(mode, CELL, {}, "0" * 64).finish({"acc": 0.5}, broken)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == warnings and all("not finished (UserError: predictions.npz is missing)" in line for line in lines)

@@ -109,7 +109,7 @@ def test_prototypes_are_images_with_what_they_stand_for(server):
     images = np.random.default_rng(0).integers(0, 256, (MOST_IMAGES + 1, 4, 5, 3), dtype=np.uint8)
     gray = np.arange(20, dtype=np.uint8).reshape(4, 5, 1)
     tracker = Tracker("online", CELLS[0], {}, "prototypes")
-    tracker.finish({"acc": 0.8}, [(gray, "cluster 0"), *((image, "another") for image in images)])
+    tracker.finish({"acc": 0.8}, lambda: [(gray, "cluster 0"), *((image, "another") for image in images)])
     run = server.runs["prototypes"]
     (row,) = run.history
     assert row["prototypes"]["captions"] == ["cluster 0", *["another"] * (MOST_IMAGES - 1)]
