@@ -13,6 +13,7 @@ SETTINGS_FOLDER = Path("params")
 TAKEN = ("code", "raw", "slurm")
 """What no data set can be called, since runs/code, data/raw and params/slurm.yaml are something else."""
 ENGINES = ("local", "slurm")
+"""A file of harness/engine/ each."""
 LIKE = "like"
 """In the settings of a data set: the name of another, whose settings it has where its own file says nothing else."""
 CLUSTERS = "clusters"

@@ -1,11 +1,11 @@
 """What `python -m studies plan` and `run` do: bring studies and the report up to date, the authors' code last."""
 
 import contextlib
+import importlib
 import subprocess
 import sys
 from pathlib import Path
 
-from harness.engine import local, slurm
 from harness.engine.board import Board
 from harness.engine.local import first, make_folders, make_ready, read_jobs, refresh, repro
 from harness.engine.plan import of_studies, pending, upstream
@@ -15,7 +15,6 @@ from harness.files import alone, read_json, write_json
 from harness.params import execution
 from harness.record import AVAILABILITY, FILE, nothing, reason_not_run
 
-ENGINES = {"local": local, "slurm": slurm}
 BEFORE = "before"  # in a record that says why there is none: the one that was there
 LATER = "not run yet: the authors' code runs last, and then this report is made anew"
 INTERIM = "The report is made of what the rewrite computes. The authors' code runs now, which takes longer; then it is made anew."
@@ -25,7 +24,12 @@ def plan(chosen, at_once, engine=None):
     """Print what would run of some studies or arms (all, where empty), and how long it takes with so many jobs at a time."""
     refresh()
     jobs = read_jobs()
-    ENGINES[engine or execution().engine].tell(jobs, pending(jobs, of_studies(jobs, chosen)), at_once)
+    module_of(engine).tell(jobs, pending(jobs, of_studies(jobs, chosen)), at_once)
+
+
+def module_of(engine):
+    """The file that is called as the engine, with `workers` and `tell`."""
+    return importlib.import_module(f"harness.engine.{engine or execution().engine}")
 
 
 def run(chosen, at_once, engine=None):
@@ -43,7 +47,8 @@ def run(chosen, at_once, engine=None):
 def bring(choose, at_once, engine=None):
     """Bring jobs up to date, so many at a time.
 
-    Args: choose: from all jobs to the names of those that are wanted; engine: of ENGINES, by execution.engine where left out.
+    Args: choose: from all jobs to the names of those that are wanted; engine: one of params.ENGINES, by execution.engine where
+    left out.
 
     The authors' code takes several times as long as the rewrite, so it runs last, and the summaries and the report are made
     before and after it. A cell that fails does not stop the others; what comes after it is left out, but the summaries and the
@@ -59,7 +64,7 @@ def bring(choose, at_once, engine=None):
     ends = [{name for name in todo if jobs[name].kind.endswith(":summary")}, todo & {"report"}]
     cells = todo.difference(*ends)
     later = {name for name in cells if jobs[name].is_of_the_authors and reason_not_run() is None}  # else they take no time
-    workers = ENGINES[engine or execution().engine].workers
+    workers = module_of(engine).workers
     board, failed, unsummed = Board(len(todo), at_once), {}, {}
     for part in filter(None, (cells - later, later)) if cells else [cells]:
         put_back()

@@ -2,11 +2,13 @@
 
 import contextlib
 import json
+import sys
 from types import SimpleNamespace
 
-from harness.engine import run
+from harness.engine import run, slurm
 from harness.engine.plan import Job
 from harness.errors import UserError
+from harness.params import ENGINES
 from harness.record import FILE
 
 from .watched import WHY, Watched, jobs_of
@@ -34,9 +36,8 @@ def brought(monkeypatch, tmp_path, failing=(), spoilt=(), also=()):
     monkeypatch.setattr(run, "make_ready", lambda: None)
     monkeypatch.setattr(run, "read_jobs", read)
     monkeypatch.setattr(run, "repro", watched)
-    monkeypatch.setitem(run.ENGINES, "local", SimpleNamespace(
+    monkeypatch.setattr(run, "module_of", lambda engine: SimpleNamespace(
         workers=lambda jobs, todo, at_once, board: contextlib.nullcontext((at_once, watched))))
-    monkeypatch.setattr(run, "execution", lambda: SimpleNamespace(engine="local"))
     for name in CELLS:
         (tmp_path / "out" / name).mkdir(parents=True)
         for file in ("model.pt", FILE):
@@ -46,6 +47,14 @@ def brought(monkeypatch, tmp_path, failing=(), spoilt=(), also=()):
     except UserError as error:
         return str(error), watched
     return None, watched
+
+
+def test_an_engine_is_the_file_of_its_name(monkeypatch):
+    """Of those that there are, and of a new one; that of params.yaml, where none is named."""
+    monkeypatch.setitem(sys.modules, "harness.engine.other", other := SimpleNamespace())
+    monkeypatch.setattr(run, "execution", lambda: SimpleNamespace(engine="slurm"))
+    assert run.module_of("other") is other and run.module_of(None) is slurm
+    assert all(callable(run.module_of(name).workers) and callable(run.module_of(name).tell) for name in ENGINES)
 
 
 def test_code_settings_and_reference_come_first_then_cells_then_their_summary(monkeypatch, tmp_path, capsys):
