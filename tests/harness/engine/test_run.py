@@ -105,7 +105,7 @@ def test_a_record_of_the_authors_code_is_put_aside_and_back_again(monkeypatch, t
     second = tmp_path / folders["second@0"]
     second.mkdir(parents=True)
     (second / "model.pt").touch()
-    (second / FILE).write_text(whole := '{\n "metrics": {\n  "acc": 0.5\n }\n}\n')
+    (second / FILE).write_text(whole := '{\n "metrics": {"acc": 0.5}\n}\n')
     found = {"first@0": Job("first@0", frozenset(), (folders["first@0"],), True),
              "second@0": Job("second@0", frozenset({"first@0"}), (folders["second@0"],), False)}
     run.give_reasons(found, set(found), {"first@0": WHY})
