@@ -134,7 +134,7 @@ def place(out):
 
 
 def text(file):
-    return file and Path(file).read_text() if file and Path(file).exists() else ""
+    return Path(file).read_text() if file and Path(file).exists() else ""
 
 
 def states(folder):
