@@ -1,13 +1,17 @@
-"""Commands that are called outside of the environment say so in one line."""
+"""Commands that are called outside of the environment say so in one line; what is imported is declared."""
 
 import os
+import re
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
 import harness
+from harness.pipeline.code import imported
 
 ROOT = Path(__file__).parent.parent.parent
 COMMANDS = ("harness dataset", "reimpl scan", "original_ref scan", "report", "studies", "harness.bench",
@@ -26,9 +30,19 @@ def test_a_command_outside_of_the_environment_is_one_line(command):
     assert "enter the environment by `source .venv/bin/activate`" in result.stderr
 
 
+FILES = [file for room in ("harness", "reimpl", "original_ref", "report", "studies") for file in (ROOT / room).rglob("*.py")]
+
+
+def test_each_package_that_is_imported_is_declared_and_locked():
+    modules = {name.partition(".")[0] for file in FILES for name in imported(file, ROOT)}
+    packages = {name.lower() for module, names in packages_distributions().items() if module in modules for name in names}
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    locked = re.findall(r"(?m)^([\w.-]+)==", (ROOT / "requirements.lock").read_text())
+    assert "pillow" in packages and packages <= {re.match(r"[\w.-]+", one)[0] for one in declared} & {*locked}
+
+
 def test_every_command_is_tested():
-    files = [file for room in ("harness", "reimpl", "original_ref", "report", "studies") for file in (ROOT / room).rglob("*.py")]
-    found = {".".join(file.relative_to(ROOT).with_suffix("").parts) for file in files
+    found = {".".join(file.relative_to(ROOT).with_suffix("").parts) for file in FILES
              if file.stem == "__main__" or '__name__ == "__main__"' in file.read_text()}
     found.remove("harness.server")  # which another command starts, with a socket
     assert {name.removesuffix(".__main__") for name in found} == {command.split()[0] for command in COMMANDS}
