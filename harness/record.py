@@ -53,7 +53,7 @@ class Cell:
 
     @property
     def key(self):
-        """How the files that it goes on from are called under checkpoints/, before a dash and what they depend on."""
+        """How its files under checkpoints/ begin; a dash follows, and what they depend on."""
         return f"{self.stage}-{hashlib.sha256('/'.join(map(str, astuple(self))).encode()).hexdigest()[:12]}"
 
 
