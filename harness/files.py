@@ -60,11 +60,11 @@ def alone(out):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(f"{out}: {lock.read_text() or 'another process'} is at work on it; waiting until it ends", file=sys.stderr,
-                  flush=True)
+            print(f"{out}: {os.fsdecode(lock.read_bytes()) or 'another process'} is at work on it; waiting until it ends",
+                  file=sys.stderr, flush=True)
             fcntl.flock(file, fcntl.LOCK_EX)
         os.truncate(lock, 0)
-        os.write(file.fileno(), f"process {os.getpid()} ({shlex.join(['python', *sys.orig_argv[1:]])})".encode())
+        os.write(file.fileno(), os.fsencode(f"process {os.getpid()} ({shlex.join(['python', *sys.orig_argv[1:]])})"))
         yield
 
 

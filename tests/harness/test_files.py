@@ -12,7 +12,7 @@ import torch
 
 from harness import weights
 from harness.errors import UserError
-from harness.files import checked, read_csv, read_json, read_npy, read_npz, read_yaml, write_json, write_npz, writing
+from harness.files import alone, checked, read_csv, read_json, read_npy, read_npz, read_yaml, write_json, write_npz, writing
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -132,6 +132,13 @@ def test_text_is_utf_8_whatever_the_machines_encoding_is_and_names_that_are_not_
     assert (tmp_path / "a.txt").read_bytes() == b"\xc2\xb1 1"
     assert (tmp_path / "a.csv").read_bytes() == b"file,gap\ncaf\xe9.png,\xc2\xb1\n"
     assert read_json(tmp_path / "a.json") == [os.fsdecode(b"caf\xe9.png")]
+
+
+def test_a_folder_is_held_by_a_command_with_a_name_that_is_not_utf_8(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "orig_argv", ["python", os.fsdecode(b"caf\xe9")])
+    with alone("out"):
+        assert b"caf\xe9" in Path("checkpoints/out.lock").read_bytes()
 
 
 def test_an_array_that_is_a_folder_is_named(tmp_path):
