@@ -24,8 +24,7 @@ def sweep(name):
         "command": ["${env}", "${interpreter}", "-m", "${program}", "cell", "${args}"],
         "parameters": {
             "study": {"value": name},
-            "arm": {"values": [f"{implementation}/{arm}" for implementation, groups in study.arms.items()
-                               for names in groups.values() for arm in names or {}]},
+            "arm": {"values": [f"{implementation}/{arm}" for implementation, _, arm, _ in study.each_arm()]},
             "seed": {"values": seeds_of(study)},
         },
     }, sort_keys=False))
