@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from harness.errors import UserError
-from harness.files import writing
+from harness.files import write_text
 from harness.pipeline.pipeline import write
 from harness.pipeline.study import FILE
 from harness.validation import check_name
@@ -44,7 +44,6 @@ def new(name):
     folder = Path("studies") / name
     if folder.exists() or folder.with_suffix(".py").exists():
         raise UserError(f"{folder} is there already; choose another name")
-    with writing(folder / FILE) as temporary:
-        temporary.write_text(TEMPLATE.format(title=name.replace("_", " ").capitalize()))
+    write_text(folder / FILE, TEMPLATE.format(title=name.replace("_", " ").capitalize()))
     write()
     print(f"{folder / FILE} is yours to edit; then `python -m studies check` and `python -m studies run {name}`")
