@@ -3,12 +3,14 @@
 from dataclasses import dataclass, field
 
 from harness.files import write_csv, write_text
-from harness.stages import BASELINES, SCORED, made_from, title
+from harness.stages import BASELINES, SCORED, STAGES, made_from, title
 from report.latex import latex
 from report.statistics import bootstrap_interval, by_unit, spread, t_interval
 
 SCORES = {"acc": "ACC", "acc_many_to_one": "ACC, many to one", "acc_reference": "ACC, as the authors' code counts",
           "nmi": "NMI", "ari": "ARI"}
+PREPARED = {"pretext": "pretext task", "neighbors": "neighbors"}
+"""The stages that come before what is scored, in words."""
 IMPLEMENTATIONS = {"original_ref": "authors' code", "reimpl": "rewrite"}
 PUBLISHED_ON = {"cifar10": "CIFAR-10", "cifar20": "CIFAR100-20", "stl10": "STL-10"}
 UNSCORED = "it was run, and the images have no labels to score it by"
@@ -127,9 +129,13 @@ def label(summary, step):
     """What a step is called in a sentence: with whose it is, and of which arm, where there are several."""
     if step in BASELINES:
         return title(step)
-    implementation, name, stage = step.split("/")
+    *whose, name, last = step.split("/")
+    if name in STAGES:  # all studies share it, and `last` is a pretext task
+        return f"{PREPARED[name]}, {title(step)} ({IMPLEMENTATIONS[whose[0] if whose else 'reimpl']})"
+    (implementation,) = whose
     arms = {arm.name: arm.shown for arm in summary.arms() if arm.implementation == implementation}
-    return f"{title(stage)} ({IMPLEMENTATIONS[implementation]}{f': {arms.get(name, name)}' if len(arms) > 1 else ''})"
+    which = f": {arms.get(name, name)}" if len(arms) > 1 else ""
+    return f"{PREPARED.get(last) or title(last)} ({IMPLEMENTATIONS[implementation]}{which})"
 
 
 def source_of(summary, arm):

@@ -15,7 +15,7 @@ from report import figures, panels
 from report.details import most_confused, study_drawings, summed_confusion
 from report.drawings import differences
 from report.latex import latex
-from report.page import apart, effects, evidence, step_by_step, variances
+from report.page import apart, degenerate, effects, evidence, step_by_step, variances
 from report.statistics import spread
 from report.summaries import Arm
 from report.tables import IMPLEMENTATIONS, SCORES, Entry, Row, Table, clustering_table, measured, neighbor_table, write_table
@@ -162,6 +162,19 @@ def test_the_neighbor_table_says_how_many_neighbors(summary):
 def count(higher):
     """Of "higher in 2 of 10" the 2."""
     return int(higher.split()[2])
+
+
+def test_any_step_may_be_degenerate_also_one_that_all_studies_share():
+    """Those of a pretext task, by either implementation, and an arm's own."""
+    names = {"pretext/rotation": "pretext task, rotation (rewrite)", "neighbors/simclr": "neighbors, SimCLR (rewrite)",
+             "original_ref/pretext/simclr": "pretext task, SimCLR (authors' code)", "kmeans/pixels": "pixels + k-means",
+             "reimpl/w/pretext": "pretext task (rewrite: MoCo)", "reimpl/w/neighbors": "neighbors (rewrite: MoCo)",
+             "reimpl/x/scan": "SCAN (rewrite: x)"}
+    study = made.study({"reimpl": {"whole": {arm: {"pretext": {}, "scan": {}, "selflabel": {}} for arm in "wx"}}},
+                       labels={"w": "MoCo"})
+    broken = [made.cell(step, "0", {}, degenerate=["loss is not finite"]) for step in names]
+    found = degenerate(made.summary("s", study, broken))
+    assert {cells[0]["step"]: name for (name, _), cells in found.items()} == names
 
 
 def test_steps_are_compared_within_an_arm_and_by_pretext_seed(authors):
