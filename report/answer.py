@@ -1,5 +1,6 @@
 """The page's first sentences: how good SCAN's clusters are here, and whether k-means on the same features is as good."""
 
+from report.power import FEWEST
 from report.statistics import spread
 
 CLUSTERS, KMEANS = "reimpl/default/selflabel", "kmeans/embeddings"
@@ -17,13 +18,14 @@ def answer(results):
     ours, theirs = (list(main.percent(step, "acc").values()) if main else [] for step in (CLUSTERS, KMEANS))
     if not ours:
         return None
-    word = next((one.verdict.word for one in results.claims
-                 if (one.study, one.claim.kind, one.claim.of, one.claim.than) == ("main", "above", CLUSTERS, KMEANS)), None)
+    verdict = next((one.verdict for one in results.claims
+                    if (one.study, one.claim.kind, one.claim.of, one.claim.than) == ("main", "above", CLUSTERS, KMEANS)), None)
     runs = f"mean of {len(ours)} runs" if len(ours) > 1 else "one run"
     found = f"SCAN with self-labeling puts {_unbroken(spread(ours))}\u00a0% of the test images into their class ({runs})."
-    if not theirs or word not in BESIDE:
+    if not theirs or not verdict or verdict.word not in BESIDE:
         return found
-    return f"{found} K-means on the features of its pretext task puts {_unbroken(spread(theirs))}\u00a0%: {BESIDE[word]}."
+    beside = BESIDE[verdict.word] if verdict.finding.n >= FEWEST else f"a verdict takes {FEWEST} pretext seeds"
+    return f"{found} K-means on the features of its pretext task puts {_unbroken(spread(theirs))}\u00a0%: {beside}."
 
 
 def _unbroken(entry):

@@ -308,6 +308,21 @@ def test_without_labels_no_claim_is_drawn_and_the_abstract_says_why(tmp_path, mo
     assert "no labels to score it by" in next(root.all(id="untested")).text()
 
 
+def test_of_one_seed_what_was_measured_stands_there_and_what_a_verdict_takes(tmp_path, monkeypatch):
+    """Without a tally of verdicts, and without an axis, on which nothing would lie."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "studies").mkdir()
+    study = made.study({"default": {"scan": {}, "selflabel": {}}}, claims=(
+        claim("improves", of="reimpl/default/selflabel", than="kmeans/embeddings"),))
+    one = made.cells({"kmeans/embeddings": {"0": 0.4}, "reimpl/default/selflabel": {"0-0": 0.2}})
+    root = built(tmp_path, [made.summary("main", study, one)])
+    assert next(root.all("p", class_="lead")).text().endswith("puts 40.0 %: a verdict takes 3 pretext seeds.")
+    claims = next(root.all(id="claims"))
+    assert "it takes 3 pretext seeds, and there is one." in claims.text() and "1 of 1 claims could be measured" in claims.text()
+    assert not list(claims.all("ul", class_="counts")) and not list(claims.all("form"))
+    assert [cell.text().strip() for cell in claims_table(root)[0]] == ["improves", "20.0 against 40.0", "undecided", "1"]
+
+
 def test_what_was_run_on_the_published_data_set_is_not_excused(root, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "studies").mkdir()
