@@ -1,5 +1,6 @@
 """The page over all data sets: each claim on each of them, and what three comparisons come to over all."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 from harness.files import write_csv
 from harness.params import data_sets
 from harness.pipeline.study import Claim
+from report.abstract import count
 from report.aggregates import Aggregate, improvement, interquartile_mean
 from report.answer import answer
 from report.claims import COLUMNS, claim_rows, or_empty
@@ -80,6 +82,7 @@ def build(found, out):
     lines, compared = claim_lines(found), [compare(found, *comparison) for comparison in COMPARISONS]
     names = [results.name for results in found]
     anywhere = [line for line in lines if not line.claim.dataset]
+    read = [reading(line) for line in anywhere]
     one_set = sorted((line for line in lines if line.claim.dataset),
                      key=lambda line: (line.claim.dataset not in names, line.claim.dataset))
     write_csv(out / "claims.csv", ("dataset", *COLUMNS),
@@ -88,8 +91,10 @@ def build(found, out):
     write_page("overview.html.jinja", out / "index.html", names=names,
                tiles=[tile(results) for results in found], anywhere=anywhere, compared=compared, readings=READINGS,
                fewest=FEWEST, one_set=one_set, one_set_tested=sum(line.words != [NOT_TESTED] for line in one_set), words=WORDS,
-               titles={line.study: line.title for line in anywhere}, read=[reading(line) for line in anywhere],
-               shown=shown, not_summed=not_summed(found), not_run=not_run(found))
+               titles={line.study: line.title for line in anywhere}, read=read,
+               everywhere=[everywhere(anywhere, word) for word in DECIDED if word in read],
+               shown=shown, with_p=sum(any(judged.verdict.finding.tests for judged in results.claims) for results in found),
+               not_summed=not_summed(found), not_run=not_run(found))
 
 
 def claim_lines(found):
@@ -110,6 +115,16 @@ def reading(line):
     if len(decided) == 1:
         return decided.pop()
     return DIFFERENT if decided else UNDECIDED if UNDECIDED in words else NOT_TESTED
+
+
+def everywhere(lines, word):
+    """A sentence on how many of the claims that come to a word do so on every data set that has the seeds for a verdict on them,
+    and on how many data sets."""
+    found = [[cell.verdict.word for cell in line.cells if cell and (
+        cell.verdict.word in DECIDED or cell.verdict.finding.n >= FEWEST)] for line in lines if reading(line) == word]
+    sets = Counter(len(words) for words in found if {*words} == {word})
+    where = ", ".join(f"{n} on {count(size, 'data set')}" for size, n in sorted(sets.items(), reverse=True))
+    return f"Of {len(found)} “{word}”, {sets.total()} so on every data set that tested them{f' ({where})' * bool(where)}."
 
 
 def tile(results):

@@ -15,7 +15,7 @@ from harness.pipeline.study import Claim
 from report import __main__ as command
 from report.claims import Judged, Results
 from report.estimates import Estimate
-from report.overview import DIFFERENT, Line, compare, reading, shown
+from report.overview import DIFFERENT, Line, compare, everywhere, reading, shown
 from report.verdicts import Finding, Verdict
 from tests.report import made
 from tests.report.parsed import Element, Tree
@@ -162,6 +162,10 @@ def test_every_link_leads_to_a_file_and_to_its_place_in_it(root, folder):
     assert not [one for one in root.all() if one.tag in ("img", "link") or "src" in one.attributes]  # it stands by itself
 
 
+def test_the_difference_is_said_to_be_none_of_columns(root):
+    assert "the differences by pretext seed, and not that of the two columns before it" in section(root, "aggregates").text()
+
+
 def test_aggregates_weigh_data_sets_alike(root, folder):
     """SCAN is 10 above k-means in each of three runs, and 20 below in each of four: halves of the weight each."""
     first, second, third = rows(section(root, "aggregates"))
@@ -253,7 +257,8 @@ def test_without_a_summary_a_line_says_what_makes_one(tmp_path, monkeypatch, cap
 
 
 def line(*words):
-    cells = [Judged("main", BETTER, Verdict(word, "", Finding(""))) if word else None for word in words]
+    cells = [Judged("main", BETTER, Verdict(word, "", Finding("", n=3 * (word != "not tested")))) if word else None
+             for word in words]
     return Line("main", "t", BETTER, tuple(cells))
 
 
@@ -264,6 +269,33 @@ def line(*words):
     (("not tested", None), "not tested")])
 def test_what_a_claim_comes_to_is_what_those_say_that_decide_it(words, comes_to):
     assert reading(line(*words)) == comes_to
+
+
+def test_how_many_are_decided_alike_on_every_data_set_is_said_beside_the_tally(root):
+    """Of the supported, one is so on both, and one on the larger alone; that of one word on both counts on both."""
+    header = next(root.all("header")).text()
+    assert "Of 2 “supported”, 1 so on every data set that tested them (1 on 2 data sets)." in header
+    assert "Of 1 “contradicted”, 1 so on every data set that tested them (1 on 2 data sets)." in header
+    assert "“no difference”" not in header
+
+
+@pytest.mark.parametrize("words, said", [
+    ([("supported", "supported"), ("supported", None), ("supported", "not tested")], "3 so on every data set that tested them "
+     "(1 on 2 data sets, 2 on 1 data set)."), ([("supported", "undecided")], "0 so on every data set that tested them.")])
+def test_what_was_not_tested_is_no_other_word(words, said):
+    assert everywhere([line(*each) for each in words], "supported") == f"Of {len(words)} “supported”, {said}"
+
+
+def test_a_data_set_of_one_seed_has_no_verdict_and_no_part_in_the_chance_of_a_false_one(folder, tmp_path, monkeypatch):
+    shutil.copytree(folder, tmp_path / "more", ignore=shutil.ignore_patterns("output"))
+    monkeypatch.chdir(tmp_path / "more")
+    put(tmp_path / "more", "cifar20", 700, summary({step: values[:1] for step, values in SMALL.items()}, CLAIMS))
+    assert report() == 0
+    root = parsed(Path("report/output/index.html"))
+    one = next(next(root.all("ul", class_="tiles plain")).all("li")).text()
+    assert one.startswith("cifar20") and "No verdict on a difference: it takes 3 pretext seeds" in one and "decided" not in one
+    assert "over the 2 data sets here that have such claims, the chance of a false verdict somewhere is at most 10 %" in (
+        root.text())
 
 
 def test_a_difference_that_is_nothing_has_no_sign_of_its_own():
