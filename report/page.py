@@ -20,7 +20,7 @@ from report.statistics import higher, paired, spread, variance_shares
 from report.summaries import flat, made_on
 from report.tables import IMPLEMENTATIONS, PUBLISHED_ON, clustering_table, label, neighbor_table, write_table
 from report.templates import write_page
-from report.verdicts import FEWEST, NOT_TESTED, WORDS
+from report.verdicts import FEWEST, LEVEL, NOT_TESTED, WORDS
 
 HERE = Path(__file__).parent
 DIVERGENCES = HERE.parent / "original_ref/divergences.yaml"
@@ -46,7 +46,7 @@ def build(dataset, summaries, out, bench=FILE, looks=()):
         counts={word: words.count(word) for word in WORDS if word != NOT_TESTED}, scale=scale,
         forest=[list(group) for _, group in groupby(lines, lambda line: line.judged.study)],
         claims=claims, untested=[one for one in claims if one.verdict.word == NOT_TESTED], records=len(results.cells()),
-        tested=sum(bool(judged.verdict.finding.tests) for judged in claims), fewest=FEWEST,
+        tested=sum(bool(judged.verdict.finding.tests) for judged in claims), fewest=FEWEST, level=LEVEL,
         seeds=max((line.judged.verdict.finding.n for line in lines), default=0), axis=any(line.text for line in lines),
         looks=looks, titles=titles, tested_titles={line.judged.study: titles[line.judged.study] for line in lines},
         divergences=divergences, effects=effects(found), obstacles=obstacles, abstract=abstract(results, divergences, obstacles),

@@ -179,6 +179,22 @@ def test_the_claims_stand_first_each_with_its_verdict_and_numbers(root):
     assert "p corrected for the 3 claims here that have a p" in caveats  # one looks at runs, one has two seeds
 
 
+def test_a_claim_that_the_correction_alone_leaves_undecided_says_so(tmp_path, monkeypatch):
+    """By hand, of b: 8, 12 and 16 points are 5.2 standard errors, of which p is 0.035, and twice that beside another undecided
+    claim. How to read the table stands before it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "studies").mkdir()
+    study = made.study({arm: {"scan": {}} for arm in "abc"}, claims=tuple(
+        claim(f"{arm} is above", of=f"reimpl/{arm}/scan", value=50.0) for arm in "abc"))
+    cells = made.cells({f"reimpl/{arm}/scan": dict(zip(SEEDS, values)) for arm, values in {
+        "a": (0.90, 0.91, 0.92), "b": (0.58, 0.62, 0.66), "c": (0.45, 0.50, 0.56)}.items()})
+    root = built(tmp_path, [made.summary("main", study, cells)])
+    words = [row[3].text().strip() for row in claims_table(root)]
+    assert words == ["supported", "undecidednot after correction for 3 claims", "undecided"]
+    section = next(root.all(id="claims")).text()
+    assert section.index("The interval is of one claim alone") < section.index("n, pretext seeds") < section.index("a is above")
+
+
 def test_a_claim_leads_to_how_it_was_decided_and_its_strip_says_it(root):
     row, ends = claims_table(root)[0], by_id(root)
     (link,) = row[0].all("a")
