@@ -5,7 +5,7 @@ import numpy as np
 from harness.stages import SCORED, title
 from report import panels
 from report.drawings import Drawing, axis_drawings, forest_drawings, gain_drawings, listed, seeds_drawings
-from report.tables import IMPLEMENTATIONS, SCORES
+from report.tables import IMPLEMENTATIONS, SCORES, leading
 
 FEW = 3  # arms; with more, drawings of single arms are left to the summary
 PICTURES = 5
@@ -78,18 +78,20 @@ def curves(name, heading, text, found):
 
 def arms_drawings(summary):
     """Of studies with several arms: the share of confident images, the accuracy over the epochs, the sizes of the clusters."""
+    metric = leading(summary)
     for stage in summary.study.stages():
         arms = [arm for arm in summary.arms_run(stage) if arm.implementation == "reimpl"]
         if len(arms) < 2 or not any(summary.by_seed(arm.step(stage), "acc") for arm in arms):
             continue
         found = [
-            ("Test accuracy", "epoch", "ACC in %", [(arm.shown, *mean_curve(summary, arm.step(stage), "acc")) for arm in arms]),
+            ("Test accuracy", "epoch", f"{SCORES[metric]} in %",
+             [(arm.shown, *mean_curve(summary, arm.step(stage), metric)) for arm in arms]),
             ("Confident images", "epoch", "% of training images",
              [(arm.shown, *mean_curve(summary, arm.step(stage), "confident")) for arm in arms]),
             ("Cluster sizes", "cluster, largest first", "% of test images",
              [(arm.shown, *cluster_sizes(summary, arm.step(stage))) for arm in arms]),
         ]
-        found = [panel for panel in found if any(np.isfinite(ys).any() for *_, ys in panel[3])]  # a baseline has losses alone
+        found = [panel for panel in found if any(np.isfinite(ys).any() for *_, ys in panel[3])]  # one has no curve of it
         shown = {"Test accuracy": "accuracy over the epochs",
                  "Confident images": "the share of training images confident enough to be learned from",
                  "Cluster sizes": "the share of test images in each cluster, the largest cluster first"}

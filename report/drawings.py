@@ -7,6 +7,7 @@ import numpy as np
 from harness.stages import made_from, title
 from report import figures
 from report.statistics import by_unit, paired_by_seed, t_interval
+from report.tables import SCORES, leading
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,14 @@ class Drawing:
 
 
 def seeds_drawings(table):
-    shown = [row for row in table.rows if row.entries["acc"].mean is not None]
+    metric, heading = next(iter(table.metrics.items()))
+    shown = [row for row in table.rows if row.entries[metric].mean is not None]
     rows = [row for row in shown if row.ours]
     if rows:
         published = ", published means as diamonds" if len(shown) > len(rows) else ""
-        yield Drawing("seeds", "Accuracy of every seed", "Accuracy in percent of each step: a point a seed, the mean as a bar"
-                      f"{published}.", figures.seeds_figures(table, "acc"),
-                      listed("Means", [(f"{row.step}, {row.source}", row.entries["acc"].mean) for row in rows], ".1f"))
+        yield Drawing("seeds", "Accuracy of every seed", f"{heading} in percent, of each step: a point a seed, the mean as a bar"
+                      f"{published}.", figures.seeds_figures(table, metric),
+                      listed("Means", [(f"{row.step}, {row.source}", row.entries[metric].mean) for row in rows], ".1f"))
 
 
 def listed(what, values, form):
@@ -112,12 +114,13 @@ def differences(summary, stage, metric="acc"):
 
 def forest_drawings(summary):
     """Each arm against the baseline, paired by seed."""
+    metric = leading(summary)
     for stage in summary.study.stages():
-        lines = [(arm.shown, values, interval) for arm, values, interval in differences(summary, stage)]
+        lines = [(arm.shown, values, interval) for arm, values, interval in differences(summary, stage, metric)]
         if lines:
             name = summary.baseline().shown
             yield Drawing(f"forest-{stage}", f"{title(stage)}: each arm against {name}, paired by seed",
                           f"Points of accuracy above or below {name} on the same seed: a point a seed, the mean as a diamond, "
                           "its 95 % interval (t, for these test images) as a bar, cut off at the figure's edge.",
-                          (figures.forest_figure(lines, f"points of ACC against {name}"),),
+                          (figures.forest_figure(lines, f"points of {SCORES[metric]} against {name}"),),
                           listed("Means", [(arm, np.mean(list(values.values()))) for arm, values, _ in lines], "+.1f"))

@@ -106,9 +106,16 @@ def our_row(summary, dataset, source, step, label, metrics, changes=()):
     return Row(source, dataset, label, entries, ours=True, changes=changes, kept=summary.kept(step))
 
 
+def leading(summary):
+    """The accuracy that a study is read by: many to one where a run has more clusters than there are classes, since one to one
+    counts what lies in the others as wrong."""
+    confusions = [found for step in {cell["step"] for cell in summary.records} for found in summary.confusions(step).values()]
+    return "acc_many_to_one" if any(len(found[0]) > len(found) for found in confusions) else "acc"
+
+
 def clustering_table(summary, dataset):
     """Published figures and ours, stage by stage and arm by arm (for the study `main`, the reproduction study's table 1)."""
-    metrics = {key: SCORES[key] for key in summary.study.scores}
+    metrics = {key: SCORES[key] for key in dict.fromkeys((leading(summary), *summary.study.scores))}
     rows = []
     for step in BASELINES:
         if step in summary.study.shared:

@@ -253,10 +253,13 @@ def test_the_effect_of_a_divergence_stands_at_its_entry(root):
 
 
 def test_variance_between_pretext_seeds_is_shown(root):
-    """0.5, 0.6 and 0.6, 0.8: mean squares 225 and 125 by hand, so (225 - 125) / 2 lies between, and its root is 7.07."""
+    """0.5, 0.6 and 0.6, 0.8: mean squares 225 and 125 by hand, so (225 - 125) / 2 lies between, and its root is 7.07. The
+    share is 50 of 175."""
     assert "2 pretext seeds × 2 clustering seeds" in root.text()
     (row,) = [row for row in root.all("tr") if "2 pretext seeds" in row.text()]
     assert [cell.text() for cell in row.all("td")][1:3] == ["7.07", "11.18"]
+    text = by_id(root)["study-seeds"].text()
+    assert re.search(r"SCAN: 29 % of the variance of ACC lies between the pretext seeds \[0, \d+\], so", text)
 
 
 def test_what_make_bench_measured_is_shown_where_it_ran(root, tmp_path, monkeypatch):

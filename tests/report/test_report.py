@@ -132,6 +132,26 @@ def test_a_study_of_one_implementation_names_its_arms_and_what_each_changes_up_t
     assert [row.entries["nmi"].text() for row in table.rows] == ["25.0"] * 5
 
 
+def test_with_more_clusters_than_classes_accuracy_is_read_many_to_one():
+    """In the table's first column, in the figures, and in the differences, which one to one are -20 points by hand, and so +5.
+    The curves have one to one alone, and are left out."""
+    study = made.study({"twice": {"scan": {}}}, reads={"once": "main/reimpl/once"})
+    cells = made.cells({"reimpl/once/scan": {"0-0": 0.7, "1-0": 0.7}})
+    for cell in [*cells]:
+        more = made.scores(0.5) | {"acc_many_to_one": 0.75, "confusion": [[5, 5, 0], [1, 0, 9]], "match": [0, 2, -1]}
+        cells.append(made.cell("reimpl/twice/scan", cell["seed"], more))
+    for cell in cells:
+        cell["record"]["curves"] = [{"epoch": 1, "acc": 0.5}]
+    one = made.summary("x", study, cells)
+    table = clustering_table(one, "d")
+    assert list(table.metrics) == ["acc_many_to_one", "acc", "nmi", "ari"] == [*table.rows[0].entries]
+    found = drawn(one)
+    assert found["seeds"].finding == "Means: SCAN, once 70.0; SCAN, twice 75.0."
+    assert "ACC, many to one in percent" in found["seeds"].svgs[0] and found["forest-scan"].finding == "Means: twice +5.0."
+    assert "points of ACC, many to one against once" in found["forest-scan"].svgs[0]
+    assert len(found["arms-scan"].svgs) == 1 and "Cluster sizes" in found["arms-scan"].svgs[0]
+
+
 def test_published_figures_of_an_arm_stand_before_it_and_name_it():
     study = made.study({"a": {"scan": {}, "selflabel": {}}},
                        published=({"source": "paper", "dataset": "X", "step": "reimpl/a/selflabel", "acc": [74.3, 3.9]},))
