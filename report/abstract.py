@@ -20,11 +20,13 @@ KINDS = {"pretext": "pretext tasks", "neighbors": "neighbors", "kmeans": "k-mean
          "scan": "SCAN", "selflabel": "self-labeling"}
 """The stages that take the time, in words."""
 
+EASY = "The reproduction study found the loss easy, and running the authors' code in its day."
+
 
 def abstract(results, divergences, obstacles):
     """[(heading, text), ...]. Args: results: report.claims.Results; divergences, obstacles: the files of these names, read."""
     return [("Scope", scope(results)), ("Methodology", methodology(results)), ("Results", outcome(results)),
-            ("What was easy", easy(results)), ("What was difficult", difficult(results, divergences, obstacles)),
+            ("What was easy", EASY), ("What was difficult", difficult(results, divergences, obstacles)),
             ("Communication with the authors", communication(results, divergences)), ("Compute", compute(results.cells())),
             ("Search of settings", search(results.name)), ("Conclusion", conclusion(results))]
 
@@ -51,28 +53,22 @@ def outcome(results):
     main = results.summary("main")
     found = {name: list(main.percent(step, "acc").values()) for name, step in STEPS.items()} if main else {}
     accuracies = [f"{name} {spread(values).text()} (n = {len(values)})" for name, values in found.items() if values]
-    if not accuracies:
-        return "No accuracy of the main study: " + ("the test images have no labels." if main else "it was not run.")
-    return f"Accuracy on the test images in percent, by the rewrite: {', '.join(accuracies)}."
-
-
-def easy(results):
+    scored = f"Accuracy on the test images in percent, by the rewrite: {', '.join(accuracies)}." if accuracies else (
+        "No accuracy of the main study: " + ("the test images have no labels." if main else "it was not run."))
     cells = results.cells()
-    sound = sum(not cell["record"]["degenerate"] for cell in cells)
-    return (f"{sound} of {count(len(cells), 'run')} ended with every loss finite and images in every cluster. The reproduction "
-            "study found the loss easy, and running the authors' code in its day.")
+    broken = sum(bool(cell["record"]["degenerate"]) for cell in cells)
+    return (f"{scored} {broken} of {count(len(cells), 'run')} left a cluster empty or had a loss that was not finite; all are "
+            "counted.")
 
 
 def difficult(results, divergences, obstacles):
     on_results = sum(entry["concerns"] == "results" for entry in divergences.values())
     reasons = Counter(cell["record"]["not_run"] for cell in _not_run(results))
     stopped = "".join(f" {count(n, 'run')} could not be made: {reason}." for reason, n in reasons.most_common())
-    broken = sum(bool(cell["record"]["degenerate"]) for cell in results.cells())
     return (f"The authors' code differs from the sources on the paper, or settles what they leave open, in "
             f"{count(len(divergences), 'point')}, of which {on_results} concern results. It meets "
-            f"{count(len(obstacles), 'obstacle')} on today's libraries and on other data sets. {count(broken, 'run')} ended "
-            f"degenerate.{stopped} The reproduction study names unclear hyperparameters, code specific to ImageNet, and "
-            "misleading run times.")
+            f"{count(len(obstacles), 'obstacle')} on today's libraries and on other data sets.{stopped} The reproduction "
+            "study names unclear hyperparameters, code specific to ImageNet, and misleading run times.")
 
 
 def communication(results, divergences):
