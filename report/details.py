@@ -59,7 +59,7 @@ def curve_drawings(summary):
                        [("confident", series(summary, selflabel, "confident", 100))]),
                       ("Self-label: test scores", "%", lines)]
         yield curves(
-            f"curves-{_slug(scan)}", f"SCAN{' and self-labeling' if labeled else ''}{named(summary, arm)}",
+            f"curves-{_slug(scan)}", named(summary, arm, f"SCAN{' and self-labeling' if labeled else ''}"),
             f"Loss terms and test scores over the epochs of SCAN{' and of self-labeling' if labeled else ''}; a line a seed.",
             found)
 
@@ -127,7 +127,7 @@ def confusion_drawings(summary, classes):
                 continue
             counts = summed_confusion([cell["record"]["metrics"] for cell in cells], len(classes))
             yield Drawing(
-                f"confusion-{_slug(arm.step(stage))}", f"{title(stage)}{named(summary, arm)}",
+                f"confusion-{_slug(arm.step(stage))}", named(summary, arm, title(stage)),
                 f"Percent of each class in each cluster, over {len(cells)} seeds; rows sum to 100.",
                 (panels.confusion_figure(counts, classes),), most_confused(counts, classes))
 
@@ -178,19 +178,19 @@ def picture_drawings(summary, classes):
                      for label, cluster in zip(matched, clusters)]
             wrong = labels != matched
             yield Drawing(
-                f"prototypes-{_slug(step)}", f"Prototypes after {title(stage)}{named(summary, arm)}",
+                f"prototypes-{_slug(step)}", named(summary, arm, f"Prototypes after {title(stage)}"),
                 "For each cluster, the test image nearest to the mean of its most confident ones, under the class that the "
                 "cluster is matched to (without labels, its number); framed where the image is of another class.",
                 (panels.picture_wall(images, names, wrong, min(PICTURES, len(images))),),
                 f"{wrong.sum()} of {len(images)} are of another class." if classes else "")
 
 
-def named(summary, arm):
-    """Whose run it is, and which arm, for a title, where there are several."""
+def named(summary, arm, name):
+    """What a step is called, and where there are several, whose run it is, and which arm, unless the name says it."""
     arms = summary.arms()
     many = sum(other.implementation == arm.implementation for other in arms) > 1
     several = len({other.implementation for other in arms}) > 1
-    return f", {IMPLEMENTATIONS[arm.implementation]}" * several + f": {arm.shown}" * many
+    return name + f", {IMPLEMENTATIONS[arm.implementation]}" * several + f": {arm.shown}" * (many and arm.shown not in name)
 
 
 def _slug(step):

@@ -57,21 +57,22 @@ def listed(what, values, form):
 def axis_drawings(summary):
     """Accuracy over the setting that the arms vary."""
     stage, _, key = summary.study.axis.partition(".")
+    metric, words = leading(summary), summary.study.title.replace("The ", "the ", 1)
     lines = []
     for step in (step for step in summary.study.stages() if stage in made_from(step)):
         points = []
         for arm in summary.arms_run(step):
             setting = summary.cells(arm.step(step))[0]["record"]["settings"][stage][key]
-            values = summary.percent(arm.step(step), "acc")
+            values = summary.percent(arm.step(step), metric)
             points.append((setting, values, t_interval(list(by_unit(values).values()))))
         points = [point for point in points if point[1]]
         if points:
             lines.append((title(step), sorted(points, key=lambda point: point[0])))
     if lines:
-        yield Drawing("axis", f"Accuracy over {key.replace('_', ' ')}",
-                      "Accuracy in percent: a point a seed, the means as a line, 95 % intervals (t, over pretext seeds) as "
-                      "bands, cut off at the figure's edge. Settings stand at equal distances.",
-                      (figures.axis_figure(lines, summary.study.axis, "ACC in percent"),),
+        yield Drawing("axis", f"Accuracy by {words}",
+                      f"{SCORES[metric]} in percent: a point a seed, the means as a line, 95 % intervals (t, over pretext seeds) "
+                      "as bands, cut off at the figure's edge. Settings stand at equal distances.",
+                      (figures.axis_figure(lines, words, f"{SCORES[metric]} in percent"),),
                       " ".join(listed(name, [(f"at {setting:g}", np.mean(list(values.values())))
                                              for setting, values, _ in points], ".1f") for name, points in lines))
 

@@ -161,7 +161,7 @@ def axis_figure(series, label, unit):
             place = places.index(setting)
             for seed, value in values.items():
                 (point,) = axes.plot([place], [value], "o", markersize=5, color=color, alpha=0.7, markeredgewidth=0)
-                mark_seed(point, f"{name}, {label.split('.')[-1]} {setting:g}, seed {seed}: {value:.2f}")
+                mark_seed(point, f"{name} at {setting:g}, seed {seed}: {value:.2f}")
             if interval:
                 axes.plot([place] * 2, np.clip(interval, low - room, high + room), color=color, linewidth=5, alpha=0.2,
                           solid_capstyle="butt")

@@ -40,7 +40,8 @@ def build(dataset, summaries, out, bench=FILE, looks=()):
     divergences, obstacles = read_yaml(DIVERGENCES), read_yaml(OBSTACLES)
     scale, lines = forest(claims, facts["matters"])
     words = [judged.verdict.word for judged in claims]
-    titles = {summary.name: summary.study.title for summary in found} | {name: study.title for name, study in missing}
+    about = {summary.name: summary.study for summary in found} | dict(missing)
+    titles = {name: study.title for name, study in about.items()}
     write_page(
         "page.html.jinja", out / "index.html", facts=facts, answer=answer(results), studies=studies, missing=missing,
         counts={word: words.count(word) for word in WORDS if word != NOT_TESTED}, scale=scale,
@@ -49,7 +50,8 @@ def build(dataset, summaries, out, bench=FILE, looks=()):
         tested=sum(bool(judged.verdict.finding.tests) for judged in claims), fewest=FEWEST, level=LEVEL,
         seeds=max((line.judged.verdict.finding.n for line in lines), default=0), axis=any(line.text for line in lines),
         looks=looks, titles=titles, tested_titles={line.judged.study: titles[line.judged.study] for line in lines},
-        divergences=divergences, effects=effects(found), obstacles=obstacles, abstract=abstract(results, divergences, obstacles),
+        divergences=divergences, effects=effects(found), labels=about["divergences"].labels if "divergences" in about else {},
+        obstacles=obstacles, abstract=abstract(results, divergences, obstacles),
         published=published_tables(found, missing, facts["name"], out), comparable=facts["name"] in PUBLISHED_ON,
         published_on=PUBLISHED_ON["cifar10"], shares=SHARES, evidence=evidence(found), kept=kept_lines(results),
         sheets=read_sheets(summaries, out), scored="test" in facts.get("labelled", ["test"]), speed=read_speed(bench),

@@ -354,11 +354,12 @@ def test_arms_whose_curves_hold_losses_alone_have_no_panel_of_scores():
 
 
 def test_a_study_over_a_setting_has_a_curve_over_its_values():
-    one = reading(axis="scan.num_neighbors")
+    one = reading(axis="scan.num_neighbors", title="The number of neighbors")
     for cell, neighbors in zip(one.records, [20] * 3 + [50] * 2 + [5] * 3):
         cell["record"]["settings"] = {"scan": {"num_neighbors": neighbors}}
     (svg,) = drawn(one)["axis"].svgs
-    assert svg.index(">5<") < svg.index(">20<") < svg.index(">50<") and "scan.num_neighbors" in svg
+    assert svg.index(">5<") < svg.index(">20<") < svg.index(">50<") and "scan." not in svg
+    assert drawn(one)["axis"].title == "Accuracy by the number of neighbors" and ">the number of neighbors<" in svg
 
 
 def test_gains_over_k_means_stand_over_the_neighbors_they_were_made_from(monkeypatch):
@@ -422,6 +423,14 @@ def test_a_study_that_trains_a_pretext_task_shows_its_curves():
     assert found["curves-reimpl-a-pretext"].title == "Pretext task: MoCo"
     assert found["curves-reimpl-a-pretext"].finding == (
         "Means over seeds in the last epoch: Training loss 1; Nearest neighbors, test 50.")
+
+
+def test_an_arm_that_is_called_as_its_step_is_named_once():
+    stages = {"scan": {}, "selflabel": {}}
+    study = made.study({"a": stages, "b": stages}, labels={"a": "SCAN", "b": "SCAN, joint"})
+    cells = made.cells({f"reimpl/{arm}/{stage}": {"0-0": 0.5} for arm in "ab" for stage in ("scan", "selflabel")})
+    titles = [drawing.title for name, drawing in drawn(made.summary("x", study, cells)).items() if name.startswith("confusion")]
+    assert titles == ["SCAN", "SCAN: SCAN, joint", "SCAN + self-label", "SCAN + self-label: SCAN, joint"]
 
 
 def test_labels_that_would_meet_are_moved_apart():
