@@ -1,6 +1,7 @@
 """The report's page: what is shown, in which order, and the evidence for it."""
 
 import os
+import re
 from itertools import groupby
 from pathlib import Path
 
@@ -97,6 +98,7 @@ def degenerate(summary):
     found = {}
     for cell in ran(summary):
         for sentence in cell["record"]["degenerate"]:
+            sentence = re.sub(r"^(1 of \d+ clusters) are", r"\1 is", sentence)  # records say "are" of any number
             found.setdefault((label(summary, cell["step"]), sentence), []).append(cell)
     return found
 

@@ -114,15 +114,16 @@ def test_each_claim_has_its_word_and_difference_on_each_data_set(root, folder):
     """The smaller data set first. Means by hand; intervals are those of the data sets' own claims.csv."""
     found = rows(section(root, "claims"))
     assert [row[0] for row in found] == ["beats k-means", "gains", "both agree", "finds half", "collapses"]
-    words = [[cell.split(" +")[0].split(" -")[0] for cell in row[1:]] for row in found]
+    words = [[cell.split(" +")[0].split(" −")[0] for cell in row[1:]] for row in found]
     assert words[0] == ["supported", "contradicted"] and words[1][1] == "supported"
     assert words[2][1] == "not tested" == found[2][2]  # nothing was measured, and nothing stands there
     assert found[4][1:] == ["contradicted 0 of 3 collapsed n = 3", "contradicted 0 of 4 collapsed n = 4"]
-    means = {"beats k-means": ("+20.3", "-11.5"), "gains": ("+10.3", "+8.5"), "finds half": ("+10.0", "+11.5")}
+    means = {"beats k-means": ("+20.3", "−11.5"), "gains": ("+10.3", "+8.5"), "finds half": ("+10.0", "+11.5")}
     for text, *cells in found:
         for name, mean, cell in zip(("small", "large"), means.get(text, ()), cells):
             (row,) = [row for row in records(folder / f"report/output/{name}/claims.csv") if row["claim"] == text]
-            assert cell.startswith(f"{row['word']} {mean} [{float(row['low']):z.1f}, {float(row['high']):z.1f}] n = {row['n']}")
+            interval = f"[{float(row['low']):z.1f}, {float(row['high']):z.1f}]".replace("-", "−")
+            assert cell.startswith(f"{row['word']} {mean} {interval} n = {row['n']}")
 
 
 def test_the_first_lines_have_the_answer_and_each_data_sets_own(root):
@@ -146,7 +147,7 @@ def test_the_first_lines_have_the_answer_and_each_data_sets_own(root):
 def test_a_claim_about_one_data_set_stands_by_itself(root):
     """70 where 78 was published: 8 below. Of another data set nothing ran."""
     reaches, elsewhere = rows(section(root, "one-data-set"))
-    assert reaches[:2] == ["reaches 78", "–"] and reaches[2].startswith("contradicted -8.0 [")
+    assert reaches[:2] == ["reaches 78", "–"] and reaches[2].startswith("contradicted −8.0 [")
     assert elsewhere == ["reaches 45", "45.9 ± 2.7", "not tested"]
     assert "cifar20, not run here" in section(root, "one-data-set").text()
     assert "params/cifar20.yaml" in root.text() and "params/large.yaml" not in root.text()
@@ -170,7 +171,7 @@ def test_aggregates_weigh_data_sets_alike(root, folder):
     """SCAN is 10 above k-means in each of three runs, and 20 below in each of four: halves of the weight each."""
     first, second, third = rows(section(root, "aggregates"))
     assert first[0].startswith("SCAN against k-means") and "small, 3 seeds; large, 4 seeds" in first[0]
-    assert first[3].startswith("-5.0 ")
+    assert first[3].startswith("−5.0 ")
     figures = {(row["comparison"], row["aggregate"]): row for row in records(folder / "report/output/aggregates.csv")}
     key = "SCAN + self-label against SCAN"
     gains = np.repeat([10, 10, 11, 10, 9, 8, 7], [4] * 3 + [3] * 4)  # of 24, weighed by repeating
@@ -196,7 +197,7 @@ def test_a_data_set_of_fewer_seeds_than_a_decision_takes_has_no_weight():
 def test_no_interval_without_width_is_shown(root):
     """Differences of SCAN from k-means have no spread on either data set."""
     first, second, _ = rows(section(root, "aggregates"))
-    assert first[3] == "-5.0 in every draw" and "[" in second[3]
+    assert first[3] == "−5.0 in every draw" and "[" in second[3]
 
 
 def test_the_drawings_have_a_line_for_each_data_set(root):

@@ -195,6 +195,9 @@ def test_any_step_may_be_degenerate_also_one_that_all_studies_share():
     broken = [made.cell(step, "0", {}, degenerate=["loss is not finite"]) for step in names]
     found = degenerate(made.summary("s", study, broken))
     assert {cells[0]["step"]: name for (name, _), cells in found.items()} == names
+    said = ["1 of 4 clusters are empty", "11 of 14 clusters are empty"]
+    found = degenerate(made.summary("s", study, [made.cell("kmeans/pixels", "0", {}, degenerate=said)]))
+    assert [sentence for _, sentence in found] == ["1 of 4 clusters is empty", "11 of 14 clusters are empty"]
 
 
 def test_steps_are_compared_within_an_arm_and_by_pretext_seed(authors):
