@@ -1,4 +1,5 @@
-"""The page's first sentences: how good SCAN's clusters are here, and whether k-means on the same features is as good."""
+"""The page's first sentences: how good SCAN's clusters are here, whether k-means on the same features is as good, and what reads
+labels."""
 
 from report.power import FEWEST
 from report.statistics import spread
@@ -26,6 +27,21 @@ def answer(results):
         return found
     beside = BESIDE[verdict.word] if verdict.finding.n >= FEWEST else f"a verdict takes {FEWEST} pretext seeds"
     return f"{found} K-means on the features of its pretext task puts {_unbroken(spread(theirs))}\u00a0%: {beside}."
+
+
+def labels_read(results):
+    """Sentences on what reads labels, and on what SCAN's epoch and head are chosen by, from the settings of the records."""
+    settings = [cell["record"]["settings"] for cell in results.cells()]
+    dataset = next((found["dataset"] for found in settings if "dataset" in found), {})
+    scan = next((found["scan"] for found in settings if "scan" in found), {})
+    kept = ["some of the classes"] if dataset.get("classes") or dataset.get("class_list") else []
+    if any(dataset.get(f"{split}_images") for split in results.facts.get("labelled", ("train", "test"))):
+        kept.append("the same share of each class")
+    stage = f"by the stage dataset, which keeps {' and '.join(kept)}, " if kept else ""
+    chosen = {"validation": "epoch and head are", "last": "head is"}.get(scan.get("selection"))
+    selection = f" SCAN's {chosen} chosen by its loss on the test images, without their labels." if chosen else ""
+    return ("Labels are read by the evaluation, by supervised learning where it was run for comparison, "
+            f"{stage}and by nothing else.{selection}")
 
 
 def _unbroken(entry):

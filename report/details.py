@@ -47,7 +47,7 @@ def curve_drawings(summary):
         scan, selflabel = arm.step("scan"), arm.step("selflabel")
         if summary.baseline() or not summary.cells(scan):  # of a study that compares arms, arms_drawings has the curves
             continue
-        terms = {"consistency": "consistency", "entropy": "entropy", "validation_loss": "validation loss"}
+        terms = {"consistency": "consistency", "entropy": "entropy", "validation_loss": "loss on test images"}
         scores = {key: SCORES[key] for key in ("acc", "nmi", "ari")}
         found = [
             ("SCAN: loss terms", "nats", [(label, series(summary, scan, key)) for key, label in terms.items()]),

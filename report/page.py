@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.files import read_yaml, write_text
 from harness.stages import BASELINES, SCORED, STAGES, title
 from report.abstract import abstract, stage_of
-from report.answer import answer
+from report.answer import answer, labels_read
 from report.claims import read_results, write_claims
 from report.details import study_drawings
 from report.drawings import differences
@@ -44,7 +44,8 @@ def build(dataset, summaries, out, bench=FILE, looks=()):
     about = {summary.name: summary.study for summary in found} | dict(missing)
     titles = {name: study.title for name, study in about.items()}
     write_page(
-        "page.html.jinja", out / "index.html", facts=facts, answer=answer(results), studies=studies, missing=missing,
+        "page.html.jinja", out / "index.html", facts=facts, answer=answer(results), labels_read=labels_read(results),
+        studies=studies, missing=missing,
         counts={word: words.count(word) for word in WORDS if word != NOT_TESTED}, scale=scale,
         forest=[list(group) for _, group in groupby(lines, lambda line: line.judged.study)],
         claims=claims, untested=[one for one in claims if one.verdict.word == NOT_TESTED], records=len(results.cells()),

@@ -12,6 +12,8 @@ from harness.errors import UserError
 from harness.files import write_json
 from harness.pipeline.study import Claim
 from report import page
+from report.answer import labels_read
+from report.claims import Results
 from report.templates import breakable, minus
 from tests.report import made
 from tests.report.parsed import Element, Tree
@@ -229,6 +231,23 @@ def test_the_first_sentences_answer(root):
     """By hand: 60, 70 and 81 against 40, 50 and 60."""
     assert ("SCAN with self-labeling puts 70.3 ± 10.5 % of the test images into their class (mean of 3 runs). K-means on the "
             "features of its pretext task puts 50.0 ± 10.0 %: SCAN is above it.") in " ".join(root.text().split())
+
+
+@pytest.mark.parametrize("dataset, scan, said", [
+    ({"classes": ["x", "y"], "train_images": 4000, "test_images": 0}, {"selection": "validation"},
+     "for comparison, by the stage dataset, which keeps some of the classes and the same share of each class, and by nothing "
+     "else. SCAN's epoch and head are chosen by its loss on the test images, without their labels."),
+    ({"classes": [], "train_images": 0, "test_images": 9}, {"selection": "last"},
+     "for comparison, by the stage dataset, which keeps the same share of each class, and by nothing else. "
+     "SCAN's head is chosen by its loss on the test images, without their labels."),
+    ({"classes": [], "train_images": 0, "test_images": 0}, {}, "for comparison, and by nothing else.")])
+def test_what_reads_labels_is_said_of_the_settings_that_were_run(dataset, scan, said):
+    cells = [made.cell("kmeans/pixels", "0", {}, settings={"kmeans": {}}),
+             made.cell("reimpl/default/scan", "0-0", {}, settings={"dataset": dataset, "scan": scan})]
+    found = Results({"name": "toy"}, [made.summary("main", made.study(), cells)], [], [])
+    assert labels_read(found) == f"Labels are read by the evaluation, by supervised learning where it was run {said}"
+    found.facts["labelled"] = ["train"]  # what has no labels is picked without them
+    assert ("the same share" in labels_read(found)) == bool(dataset["train_images"])
 
 
 def test_every_section_stands_in_the_contents_and_not_run_studies_say_so(root):
