@@ -35,7 +35,9 @@ def scope(results):
     tested, studies = _tested(results), {one.study for one in results.claims}
     return (f"{count(len(results.claims), 'claim')} in {count(len(studies), 'study')}, of the paper, its authors' issues and the "
             f"reproduction study of T. Naheyan (2021). {len(tested)} could be tested on {results.name}, in "
-            f"{len({one.study for one in tested})} of these studies. ImageNet is not covered.")
+            f"{len({one.study for one in tested})} of these studies. The paper's text was not at hand: figures called the "
+            "paper's are those of its authors' slides, of notes on it (hkhailee/GOLDEN_unsupervised), of the authors' issues "
+            "and of the reproduction study. ImageNet is not covered.")
 
 
 def methodology(results):

@@ -33,6 +33,7 @@ def test_every_figure_is_counted():
         claims=[judged(None), judged(None, "undecided", source="The authors' issue 56"), judged(None, "not tested")])
     said = dict(abstract(found, DIVERGENCES, {"shim": {}}))
     assert "3 claims in 1 study" in said["Scope"] and "2 could be tested on toy, in 1 of these studies" in said["Scope"]
+    assert "The paper's text was not at hand: figures called the paper's are those of its authors' slides" in said["Scope"]
     assert said["Methodology"].startswith("4 runs: 3 of a rewrite, and 1 of the authors' own code")
     assert ", its files unmodified, which reads the same images. 2 pretext seeds, " in said["Methodology"]
     assert said["Results"].endswith(
