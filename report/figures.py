@@ -22,7 +22,7 @@ WIDTH, ROW, MOST_ROWS = 4.3, 0.46, 14
 INK, MUTED, FAINT = "#1c2430", "#657184", "#c5ccd6"
 with plt.style.context(LOOK):
     COLORS = plt.rcParams["axes.prop_cycle"].by_key()["color"]
-OURS, PAPER, STUDY = COLORS[0], COLORS[1], COLORS[3]
+OURS, PAPER, STUDY, WRONG = COLORS[0], COLORS[1], COLORS[3], "#9c2b12"
 
 
 def drawn(function):
@@ -49,6 +49,11 @@ def as_svg(figure):
 def mark_seed(artist, text):
     """Have an artist say what it is of."""
     artist.set_gid(f"seed:{text}")
+
+
+def line(axes, xs, ys, **look):
+    """A line, which of one point alone is drawn as a point, since a line would not show it."""
+    return axes.plot(xs, ys, marker="o" if len(xs) == 1 else "", markersize=5, **look)[0]
 
 
 def _points(axes, values, position, color, name, unit):
@@ -132,8 +137,8 @@ def forest_figure(lines, unit):
     for position, (name, values, interval) in enumerate(lines):
         _points(axes, values, position, OURS, name, "+.2f")
         if interval:
-            axes.plot(interval, [position + 0.03] * 2, color=PAPER, linewidth=2)
-        axes.plot([np.mean(list(values.values()))], [position + 0.03], marker="D", markersize=5.5, color=PAPER)
+            axes.plot(interval, [position + 0.03] * 2, color=INK, linewidth=2)
+        axes.plot([np.mean(list(values.values()))], [position + 0.03], marker="D", markersize=5.5, color=INK)
     seen = max(abs(value) for _, values, _ in lines for value in values.values())
     reach = 1.6 * seen + 0.5  # an interval of two or three seeds may go far beyond what was seen
     axes.set_xlim(-reach, reach)
@@ -163,7 +168,7 @@ def axis_figure(series, label, unit):
                 (point,) = axes.plot([place], [value], "o", markersize=5, color=color, alpha=0.7, markeredgewidth=0)
                 mark_seed(point, f"{name} at {setting:g}, seed {seed}: {value:.2f}")
             if interval:
-                axes.plot([place] * 2, np.clip(interval, low - room, high + room), color=color, linewidth=5, alpha=0.2,
+                axes.plot([place] * 2, np.clip(interval, low - room, high + room), color=color, linewidth=12, alpha=0.2,
                           solid_capstyle="butt")
     axes.set_xticks(range(len(places)), [f"{place:g}" for place in places])
     axes.set_ylim(low - room, min(high + room, 101))
@@ -233,6 +238,7 @@ def end_labels(axes, ends):
     for (name, x, y, color), place in zip(ends, apart(places, 0.15 / inches)):
         axes.annotate(name, (x, y), (1.07, place), textcoords="axes fraction", va="center", fontsize=8.5, annotation_clip=False,
                       arrowprops={"arrowstyle": "-", "color": color, "linewidth": 1.0, "shrinkA": 1, "shrinkB": 0,
+                                  "relpos": (0, 0.5),  # from the name's left end: from its middle it would cross others
                                   "linestyle": ":"})  # not to be read as more of a line that ends before the others
 
 

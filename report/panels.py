@@ -5,7 +5,7 @@ from textwrap import fill
 import matplotlib.pyplot as plt
 import numpy as np
 
-from report.figures import COLORS, FAINT, INK, PAPER, WIDTH, drawn, end_labels, mark_seed
+from report.figures import COLORS, FAINT, INK, WIDTH, WRONG, drawn, end_labels, line, mark_seed
 
 MOST_LINES = len(COLORS)
 """Arms that a panel shows in colours of their own; of more, each has a small panel."""
@@ -20,8 +20,8 @@ def curves_figure(title, unit, series):
     ends = []
     for color, (name, seeds) in zip(COLORS, series):
         for seed, (epochs, values) in seeds.items():
-            (line,) = axes.plot(epochs, values, color=color, linewidth=1.2, alpha=0.8)
-            mark_seed(line, f"{name}, seed {seed}" + (f": {values[-1]:.4g} in the end" if values else ""))
+            drawn_line = line(axes, epochs, values, color=color, linewidth=1.2, alpha=0.8)
+            mark_seed(drawn_line, f"{name}, seed {seed}" + (f": {values[-1]:.4g} in the end" if values else ""))
         last = [(epochs[-1], values[-1]) for epochs, values in seeds.values() if epochs]
         if last:
             ends.append((name, *np.mean(last, axis=0), color))
@@ -50,7 +50,7 @@ def arms_figures(title, x_label, y_label, lines, count):
 def _together(title, x_label, y_label, lines):
     figure, axes = plt.subplots(figsize=(WIDTH - 1.3, 2.6))
     for color, (_, xs, ys) in zip(COLORS, lines):
-        axes.plot(xs, ys, color=color)
+        line(axes, xs, ys, color=color)
     axes.set_title(title)
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
@@ -66,7 +66,7 @@ def _each(title, x_label, y_label, lines, all_lines):
     for axes, (name, xs, ys) in zip(grid.flat, lines):
         for _, other_xs, other_ys in all_lines:
             axes.plot(other_xs, other_ys, color=FAINT, linewidth=0.8)
-        axes.plot(xs, ys, color=COLORS[0], linewidth=1.8)
+        line(axes, xs, ys, color=COLORS[0], linewidth=1.8)
         axes.set_title(fill(name, 25), fontsize=8.5, fontweight="normal", pad=2)
         axes.tick_params(labelsize=8.5)
     for axes in list(grid.flat)[len(lines):]:
@@ -119,6 +119,6 @@ def picture_wall(images, captions, marks, columns, first_apart=False):
         axes.set_yticks([])
         axes.grid(visible=False)
         axes.spines[:].set_visible(mark)
-        axes.spines[:].set(color=PAPER, linewidth=2)
-        axes.set_title(caption, fontsize=8, fontweight="normal", loc="center", pad=2, color=PAPER if mark else INK)
+        axes.spines[:].set(color=WRONG, linewidth=2)
+        axes.set_title(caption, fontsize=8, fontweight="normal", loc="center", pad=2, color=WRONG if mark else INK)
     return figure

@@ -436,6 +436,25 @@ def test_an_arm_that_is_called_as_its_step_is_named_once():
     assert titles == ["SCAN", "SCAN: SCAN, joint", "SCAN + self-label", "SCAN + self-label: SCAN, joint"]
 
 
+def test_a_line_of_one_point_is_seen():
+    """As a marker, which SVG has as a use of a symbol, within what belongs to the seed."""
+    svg = panels.curves_figure("t", "u", [("a", {"0": ((5,), (2.0,)), "1": ((1, 5), (1.0, 2.0))})])
+    marked = [bool(list(one.iter("{http://www.w3.org/2000/svg}use"))) for one in ElementTree.fromstring(svg).iter()
+              if one.get("data-seed")]
+    assert marked == [True, False]
+    filled = f"fill: {figures.COLORS[1].lower()}"
+    one, two = (panels.arms_figures("t", "x", "y", [("a", [5], [2.0]), ("b", *of_b)], 1)[0].count(filled)
+                for of_b in (([5], [3.0]), ([1, 5], [1.0, 3.0])))
+    assert one and not two
+
+
+def test_a_colour_has_one_meaning():
+    """That of the paper's figures is in no figure of our differences, and frames no picture of another class."""
+    svgs = [figures.forest_figure([("a", {"0": 1.0, "1": 2.0}, (0.0, 3.0))], "points"),
+            panels.picture_wall(np.zeros((2, 4, 4, 3), np.uint8), ["x", "y"], [True, False], 2)]
+    assert not [svg for svg in svgs if figures.PAPER.lower() in svg.lower()] and figures.WRONG in svgs[1]
+
+
 def test_labels_that_would_meet_are_moved_apart():
     moved = figures.apart([0.5, 0.5, 0.9, 0.52], 0.1)
     assert min(np.diff(np.sort(moved))) >= 0.1 - 1e-9 and list(np.argsort(moved, kind="stable")) == [0, 1, 3, 2]
