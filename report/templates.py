@@ -22,8 +22,8 @@ def write_page(template, file, **values):
 
 
 def breakable(text):
-    """Text as HTML, in which a narrow column breaks a name like `scan.entropy_over` between its words."""
-    return Markup(re.sub(r"(?<=[a-z])([._])(?=[a-z])", r"\1<wbr>", str(escape(text))))
+    """Text as HTML, in which a narrow column breaks a name like `scan.entropy_over` between its words, a path after a slash."""
+    return Markup(re.sub(r"(?<=[a-z])[._](?=[a-z])|/", r"\g<0><wbr>", str(escape(text))))
 
 
 def minus(text):

@@ -126,6 +126,7 @@ def claims_table(root):
 def test_names_break_between_their_words_and_nothing_else_does():
     assert breakable("decay_of_all") == "decay_<wbr>of_<wbr>all"
     assert breakable("scan.entropy_over") == "scan.<wbr>entropy_<wbr>over"
+    assert breakable("runs/d/0-0/a.json") == "runs/<wbr>d/<wbr>0-0/<wbr>a.<wbr>json"
     assert breakable("k5 <0.99>, here: a b_2") == "k5 &lt;0.99&gt;, here: a b_2"
 
 
@@ -317,6 +318,20 @@ def test_what_make_bench_measured_is_shown_where_it_ran(root, tmp_path, monkeypa
     assert "Cost over the number of images" in drawing.attributes["aria-label"] and list(drawing.all("svg"))
 
 
+def test_tables_read_on_narrow_pages(root, page_file):
+    """A group of a result table stays together, ours stand beside the method, and no number parts from its deviation."""
+    tables = [next(root.all("figure", id=f"main-table{number}")) for number in (1, 2)]
+    for table in tables:
+        steps = [[row.attributes.get("class") == "step" for row in body.all("tr")] for body in table.all("tbody")]
+        assert steps and all(group[0] and not any(group[1:]) for group in steps)
+    assert len(list(tables[0].all("tbody"))) == 4
+    heads = [head.text() for head in list(next(root.all("table", class_="published")).all("tr"))[1].all("th")]
+    assert heads[:3] == ["Method", "Source", "ACC"] and heads[-4:] == ["Protocol", "Backbone", "n", "Minutes"]
+    (ours,) = [row for row in root.all("tr", class_="ours ") if "here, rewrite" in row.text() and "70.3" in row.text()]
+    assert [cell.text().strip() for cell in ours.all("td")][:2] == ["here, rewrite", "70.3 ± 10.5"]
+    assert "<small>&nbsp;±&nbsp;10.5&nbsp;%</small>" in page_file.read_text()
+
+
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 ACTS = """<script>
 const select = (name, value) => { const one = document.querySelector(`select[name=${name}]`);
@@ -324,6 +339,8 @@ const select = (name, value) => { const one = document.querySelector(`select[nam
 select("word", "supported");
 select("study", "main");
 const seeds = document.querySelectorAll(".seeds [data-seed]");
+const wide = (one) => one.scrollWidth > one.clientWidth;
+document.body.dataset.cut = [...document.querySelectorAll("#evidence .scroll")].filter(wide).length;
 seeds[0].focus();
 seeds[0].dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowRight", bubbles: true}));
 </script>"""
@@ -334,11 +351,12 @@ def test_a_browser_filters_the_claims_and_reads_out_seeds(root, page_file, tmp_p
     """Without a script every row is to be seen; of main's claims two rows are undecided, and those of other studies go."""
     assert not [row for row in root.all("tr") if "hidden" in row.attributes]
     (tmp_path / "page.html").write_text(page_file.read_text().replace("</body>", f"{ACTS}</body>"))
-    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", f"--user-data-dir={tmp_path}/user",
-               f"file://{tmp_path}/page.html"]
+    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", "--window-size=1200,900",
+               f"--user-data-dir={tmp_path}/user", f"file://{tmp_path}/page.html"]
     shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=100).stdout
     rows = re.findall(r'<tr data-study="(\w+)" data-word="([a-z ]+)"( hidden="")?>', shown)
     assert [(study, word) for study, word, hidden in rows if not hidden] == [("main", "supported")] and len(rows) == 5
+    assert 'data-cut="0"' in shown  # no table of evidence is wider than the page
     assert "1 shown" not in root.text() and 'tabindex="-1"' in shown
     assert re.search(r'<g class="seed" tabindex="0"[^>]*data-seed="([^"]*seed 1[^"]*)"', shown)  # the second one has the focus
 
