@@ -76,7 +76,7 @@ def difficult(results, divergences, obstacles):
 def communication(results, divergences):
     said = [one.claim.source for one in results.claims] + [entry["paper"] for entry in divergences.values()]
     issues = sorted({int(number) for text in said for number in re.findall(r"issue (\d+)", text)})
-    return "None." + f" Cited from their public issue tracker: {', '.join(map(str, issues))}." * bool(issues)
+    return "None." + f" Cited from their public tracker: {', '.join(f'issue {number}' for number in issues)}." * bool(issues)
 
 
 def compute(cells):

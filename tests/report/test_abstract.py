@@ -43,7 +43,7 @@ def test_every_figure_is_counted():
     difficult = said["What was difficult"]
     assert "in 2 points, of which 1 concern results. It meets 1 obstacle on" in difficult
     assert "data sets. 1 run could not be made: no network." in difficult
-    assert said["Communication with the authors"] == "None. Cited from their public issue tracker: 56, 133."
+    assert said["Communication with the authors"] == "None. Cited from their public tracker: issue 56, issue 133."
     assert said["Conclusion"].startswith("On toy, of 2 tested claims: 1 supported; 1 undecided. No published figure is of toy")
     assert dict(abstract(results(name="cifar10", claims=[judged(None)]), {}, {}))["Conclusion"].endswith("0 undecided.")
 

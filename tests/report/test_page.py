@@ -11,10 +11,11 @@ import yaml
 from harness.errors import UserError
 from harness.files import write_json
 from harness.pipeline.study import Claim
+from original_ref.checkout import COMMIT
 from report import page
 from report.answer import labels_read
 from report.claims import Results
-from report.templates import breakable, minus
+from report.templates import breakable, linked, minus
 from tests.report import made
 from tests.report.parsed import Element, Tree
 
@@ -132,6 +133,17 @@ def test_names_break_between_their_words_and_nothing_else_does():
 
 def test_a_number_below_nothing_has_a_minus_sign_and_no_seed_or_name_has_one():
     assert minus("-0.4 [-1.4, 0.7] over 3 seeds, 0-3, of CIFAR-10") == "−0.4 [−1.4, 0.7] over 3 seeds, 0-3, of CIFAR-10"
+
+
+def test_lines_of_the_authors_code_and_their_issues_are_links():
+    """To the pinned commit; a file without a line may be of this project, and is none."""
+    text = linked("As there (losses/losses.py:144-163; scan.py:69, 130), their issue 56 & shims.py")
+    links = {link.text(): link.attributes["href"] for link in Tree(text).root.all("a")}
+    code = f"https://github.com/wvangansbeke/Unsupervised-Classification/blob/{COMMIT}"
+    assert links == {
+        "losses/losses.py:144-163": f"{code}/losses/losses.py#L144-L163", "scan.py:69": f"{code}/scan.py#L69",
+        "130": f"{code}/scan.py#L130", "issue 56": "https://github.com/wvangansbeke/Unsupervised-Classification/issues/56"}
+    assert Tree(text).root.text() == "As there (losses/losses.py:144-163; scan.py:69, 130), their issue 56 & shims.py"
 
 
 def test_every_id_is_given_once(root):
@@ -278,6 +290,7 @@ def test_the_effect_of_a_divergence_stands_at_its_entry(root):
         root.all("dl", class_="divergences")).all("div")}
     assert "Effect on digits: SCAN + self-label −10.0 [" in entries["without class balancing"]
     assert "n = 3." in entries["without class balancing"]
+    assert list(next(root.all("dl", class_="divergences")).all("a")) and list(next(root.all(id="obstacles")).all("a"))
     assert "Effect on digits" not in entries["own neighbor"] and "Effect: Measured by the study seeds." in entries["seeds"]
 
 
