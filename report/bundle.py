@@ -62,6 +62,7 @@ def read(path, source):
 
 def linked(page, text):
     """(path from the project's folder, the start of the SHA-256 that the page shows of it, the page) of each file it leads to."""
-    links = re.findall(r'<a [^>]*href="([^"#]+)[^"]*"[^>]*>(?:<code>[^<]*</code></a> <code class="hash">([0-9a-f]+))?', text)
+    links = re.findall(r'<a [^>]*href="([^"#]+)[^"]*"[^>]*>'
+                       r'(?:<code>(?:[^<]|<wbr>)*</code></a> <code class="hash">([0-9a-f]+))?', text)
     return [(Path(os.path.normpath(page.parent / unquote(unescape(link)))), shown, page)
             for link, shown in sorted(set(links)) if "://" not in link]
