@@ -25,8 +25,8 @@ def answer(results):
     found = f"SCAN with self-labeling puts {_unbroken(spread(ours))}\u00a0% of the test images into their class ({runs})."
     if not theirs or not verdict or verdict.word not in BESIDE:
         return found
-    beside = BESIDE[verdict.word] if verdict.finding.n >= FEWEST else f"a verdict takes {FEWEST} pretext seeds"
-    return f"{found} K-means on the features of its pretext task puts {_unbroken(spread(theirs))}\u00a0%: {beside}."
+    beside = f": {BESIDE[verdict.word]}" if verdict.finding.n >= FEWEST else ""
+    return f"{found} K-means on the features of its pretext task puts {_unbroken(spread(theirs))}\u00a0%{beside}."
 
 
 def labels_read(results):

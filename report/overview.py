@@ -124,7 +124,7 @@ def everywhere(lines, word):
         cell.verdict.word in DECIDED or cell.verdict.finding.n >= FEWEST)] for line in lines if reading(line) == word]
     sets = Counter(len(words) for words in found if {*words} == {word})
     where = ", ".join(f"{n} on {count(size, 'data set')}" for size, n in sorted(sets.items(), reverse=True))
-    return f"Of {len(found)} “{word}”, {sets.total()} so on every data set that tested them{f' ({where})' * bool(where)}."
+    return f"Of {len(found)} “{word}”, {sets.total()} on every data set that tested them{f' ({where})' * bool(where)}."
 
 
 def tile(results):

@@ -275,14 +275,14 @@ def test_what_a_claim_comes_to_is_what_those_say_that_decide_it(words, comes_to)
 def test_how_many_are_decided_alike_on_every_data_set_is_said_beside_the_tally(root):
     """Of the supported, one is so on both, and one on the larger alone; that of one word on both counts on both."""
     header = next(root.all("header")).text()
-    assert "Of 2 “supported”, 1 so on every data set that tested them (1 on 2 data sets)." in header
-    assert "Of 1 “contradicted”, 1 so on every data set that tested them (1 on 2 data sets)." in header
+    assert "Of 2 “supported”, 1 on every data set that tested them (1 on 2 data sets)." in header
+    assert "Of 1 “contradicted”, 1 on every data set that tested them (1 on 2 data sets)." in header
     assert "“no difference”" not in header
 
 
 @pytest.mark.parametrize("words, said", [
-    ([("supported", "supported"), ("supported", None), ("supported", "not tested")], "3 so on every data set that tested them "
-     "(1 on 2 data sets, 2 on 1 data set)."), ([("supported", "undecided")], "0 so on every data set that tested them.")])
+    ([("supported", "supported"), ("supported", None), ("supported", "not tested")], "3 on every data set that tested them "
+     "(1 on 2 data sets, 2 on 1 data set)."), ([("supported", "undecided")], "0 on every data set that tested them.")])
 def test_what_was_not_tested_is_no_other_word(words, said):
     assert everywhere([line(*each) for each in words], "supported") == f"Of {len(words)} “supported”, {said}"
 

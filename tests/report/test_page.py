@@ -394,7 +394,7 @@ def test_of_one_seed_what_was_measured_stands_there_and_what_a_verdict_takes(tmp
         claim("improves", of="reimpl/default/selflabel", than="kmeans/embeddings"),))
     one = made.cells({"kmeans/embeddings": {"0": 0.4}, "reimpl/default/selflabel": {"0-0": 0.2}})
     root = built(tmp_path, [made.summary("main", study, one)])
-    assert next(root.all("p", class_="lead")).text().endswith("puts 40.0 %: a verdict takes 3 pretext seeds.")
+    assert next(root.all("p", class_="lead")).text().endswith("puts 40.0 %.")
     claims = next(root.all(id="claims"))
     assert "it takes 3 pretext seeds, and there is one." in claims.text() and "1 of 1 claims could be measured" in claims.text()
     assert not list(claims.all("ul", class_="counts")) and not list(claims.all("form"))
