@@ -211,7 +211,7 @@ def test_a_claim_that_the_correction_alone_leaves_undecided_says_so(tmp_path, mo
         "a": (0.90, 0.91, 0.92), "b": (0.58, 0.62, 0.66), "c": (0.45, 0.50, 0.56)}.items()})
     root = built(tmp_path, [made.summary("main", study, cells)])
     words = [row[3].text().strip() for row in claims_table(root)]
-    assert words == ["supported", "undecidednot after correction for 4 claims", "undecided", "supported"]
+    assert words == ["supported", "undecided“supported” before the correction for 4 claims", "undecided", "supported"]
     assert "Probability of improvement" not in root.text()  # each run of a is above each run of c, which its seeds say already
     section = next(root.all(id="claims")).text()
     assert section.index("The interval is of one claim alone") < section.index("n, pretext seeds") < section.index("a is above")
