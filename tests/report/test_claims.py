@@ -83,7 +83,8 @@ def test_prototypes_are_compared_with_the_images_of_the_same_runs():
     assert finding.ours == "100.0 ± 0.0 against 75.0 ± 0.0"
     assert finding.estimate.mean == pytest.approx(25)
     # All runs have the same two prototypes, and so these are two images, not the 1000 of the test set, nor ten.
-    assert finding.estimate.image_error == pytest.approx(100 * (0.75 * 0.25 / 1000 + 1 / 4**2) ** 0.5)
+    share = (2 + 750) / 1002
+    assert finding.estimate.image_error == pytest.approx(100 * (share * (1 - share) * (1 / 2 + 1 / 1000) + 1 / 4**2) ** 0.5)
 
 
 def test_an_empty_cluster_has_no_prototype_that_counts_as_an_image():
