@@ -11,7 +11,7 @@ from harness.params import data_sets
 from harness.pipeline.study import Claim
 from report.abstract import count
 from report.aggregates import Aggregate, improvement, interquartile_mean
-from report.answer import answer
+from report.answer import CLUSTERS, KMEANS, answer
 from report.claims import COLUMNS, claim_rows, or_empty
 from report.drawings import Drawing, listed
 from report.figures import forest_figure
@@ -26,11 +26,13 @@ DECIDED = tuple(word for word in WORDS if word not in (UNDECIDED, NOT_TESTED))
 DIFFERENT = "different from one data set to another"
 READINGS = (*DECIDED, DIFFERENT, UNDECIDED, NOT_TESTED)
 COMPARISONS = (
-    ("SCAN", "k-means on the same features", "reimpl/default/scan", "kmeans/embeddings"),
-    ("SCAN + self-label", "SCAN", "reimpl/default/selflabel", "reimpl/default/scan"),
-    ("The rewrite", "the authors' code, both SCAN + self-label", "reimpl/default/selflabel", "original_ref/default/selflabel"),
+    ("SCAN", "k-means on the same features", "reimpl/default/scan", KMEANS),
+    ("SCAN + self-label", "SCAN", CLUSTERS, "reimpl/default/scan"),
+    ("The rewrite", "the authors' code, both SCAN + self-label", CLUSTERS, "original_ref/default/selflabel"),
 )
 """What is compared with what over all data sets, in words, and the steps of the study `main`."""
+CENTRAL = ((CLUSTERS, KMEANS), (CLUSTERS, "reimpl/default/scan"))
+"""Of the claims of the study `main`, those with which the page begins: that the one step is above the other."""
 FOREST = ("Points of accuracy on the same seed: a point a seed, the mean as a diamond, its 95 % interval as a bar, cut off at "
           "the figure's edge.")
 
@@ -92,6 +94,8 @@ def build(found, out):
                tiles=[tile(results) for results in found], anywhere=anywhere, compared=compared, readings=READINGS,
                fewest=FEWEST, one_set=one_set, one_set_tested=sum(line.words != [NOT_TESTED] for line in one_set), words=WORDS,
                titles={line.study: line.title for line in anywhere}, read=read,
+               central=[on_each(line, names) for line in anywhere if line.study == "main" and line.claim.kind == "above"
+                        and (line.claim.of, line.claim.than) in CENTRAL],
                everywhere=[everywhere(anywhere, word) for word in DECIDED if word in read],
                shown=shown, with_p=sum(any(judged.verdict.finding.tests for judged in results.claims) for results in found),
                not_summed=not_summed(found), not_run=not_run(found))
@@ -115,6 +119,16 @@ def reading(line):
     if len(decided) == 1:
         return decided.pop()
     return DIFFERENT if decided else UNDECIDED if UNDECIDED in words else NOT_TESTED
+
+
+def on_each(line, names):
+    """(a claim without its full stop, the verdicts with the data sets that have each: "supported on a and b, undecided on c")."""
+    found = {}
+    for name, cell in zip(names, line.cells):
+        if cell and cell.verdict.word != NOT_TESTED:
+            word = cell.verdict.word if cell.verdict.finding.n >= FEWEST else "too few seeds"
+            found.setdefault(word, []).append(name)
+    return line.claim.text.removesuffix("."), ", ".join(f"{word} on {' and '.join(sets)}" for word, sets in found.items())
 
 
 def everywhere(lines, word):
