@@ -112,8 +112,8 @@ def merging(summary, classes):
 
 
 def inputs(cell):
-    """{file: SHA-256} of what a run read."""
-    return cell["record"]["evidence"]["inputs"]
+    """{file: SHA-256} of what a run read; the first kept records name the folders of studies without `studies`."""
+    return {file.replace("/studies/", "/"): digest for file, digest in cell["record"]["evidence"]["inputs"].items()}
 
 
 def apart(summary):

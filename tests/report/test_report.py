@@ -256,9 +256,9 @@ def test_runs_that_read_other_files_than_the_default_under_the_same_names_are_co
     def runs(step, read):
         return [made.cell(step, seed, made.scores(0.5), evidence={**made.EVIDENCE, "inputs": one}) for seed, one in read.items()]
 
-    default = {seed: {"pretext/model.pt": seed, "images.npy": "i"} for seed in ("0-0", "1-0", "2-0")}
-    own = {**default, "1-0": {"pretext/model.pt": "elsewhere", "images.npy": "i"}}
-    other = {"0-0": {"own/model.pt": "x", "images.npy": "i"}, "9-0": {"pretext/model.pt": "y"}}
+    default = {seed: {"runs/d/main/model.pt": seed, "images.npy": "i"} for seed in ("0-0", "1-0", "2-0")}
+    own = {**default, "1-0": {"runs/d/studies/main/model.pt": "elsewhere", "images.npy": "i"}}
+    other = {"0-0": {"own/model.pt": "x", "images.npy": "i"}, "9-0": {"runs/d/main/model.pt": "y"}}
     study = reading().study
     found = [*runs("reimpl/default/scan", default), *runs("reimpl/own/scan", own), *runs("reimpl/other/scan", other)]
     assert apart(made.summary("reading", study, found)) == (1, 4)
