@@ -6,6 +6,7 @@ it are those of params/ and study.yaml as they are today, and its scores are tho
 
 import re
 from dataclasses import asdict, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -81,8 +82,13 @@ def mistakes(folder, place):
 
 def sums(root):
     """sha256 by path under `root`, of every file that was kept of a data set. Raises UserError for a line that is none."""
+    return _sums(root, read_text(root / SUMS) if (root / SUMS).exists() else "")
+
+
+@lru_cache(maxsize=1)  # it is asked for once a record, and has a line for each
+def _sums(root, text):
     found = {}
-    for number, line in enumerate(read_text(root / SUMS).splitlines() if (root / SUMS).exists() else [], 1):
+    for number, line in enumerate(text.splitlines(), 1):
         match = re.fullmatch(r"([0-9a-f]{64})  (\S.*)", line)
         if not match:
             raise UserError(f"{root / SUMS}, line {number}: should be a SHA-256, two spaces and a path; `git checkout` it")
@@ -93,7 +99,7 @@ def sums(root):
 def altered(root, files, folder=None):
     """A sentence on each of `files` that is not as it was kept, and on each that is gone from `folder`."""
     known, there = sums(root), {file for file in files if file.exists()}
-    for file in sorted(there | {file for file in known if file.parent == folder}):
+    for file in sorted(there | ({folder / FILE, folder / PREDICTIONS} & known.keys() if folder else set())):
         if file not in there:
             yield f"{file}: is missing; `git checkout {file}` brings it back"
         elif file not in known:
